@@ -1,0 +1,99 @@
+"""Settings: what the owner sets in .env or the environment, checked once.
+
+The only module that reads the environment. A setting in the environment wins over the same one in .env.
+"""
+
+import os
+import re
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+import texts
+
+TOKEN_SHAPE = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
+URL_SHAPE = re.compile(r"https?://[^\s/]\S*")
+
+
+class SetupError(Exception):
+    """Something the owner has to mend before the bot can run; str() is a Russian sentence that says what."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What main() needs to start the bot. Secrets stay out of repr()."""
+
+    token: str = field(repr=False)
+    telegram_api_url: str
+    telegram_proxy: str | None = field(repr=False)
+    db_path: Path
+    log_level: str
+
+
+def load() -> Settings:
+    """Read and check the settings; SetupError for the first one that is wrong."""
+    env = _environment()
+    token = env.get("TOKEN", "")
+    if not token:
+        raise SetupError(texts.NO_TOKEN)
+    if not TOKEN_SHAPE.fullmatch(token):
+        raise SetupError(texts.BAD_TOKEN)
+    api_url = _url(env, "TELEGRAM_API_URL", "https://api.telegram.org")
+    log_level = env.get("LOG_LEVEL", "INFO").upper()
+    if log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise SetupError(texts.BAD_LOG_LEVEL)
+    return Settings(
+        token=token,
+        telegram_api_url=api_url,
+        telegram_proxy=_proxy_for(api_url),
+        db_path=Path(env.get("DB_PATH") or "notes.db"),
+        log_level=log_level,
+    )
+
+
+@dataclass(frozen=True)
+class OpenRouter:
+    """Where the models are asked, and with what key ("" when there is none)."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+
+
+def openrouter() -> OpenRouter:
+    """Read OpenRouter's settings anew: a key put into .env works without a restart."""
+    env = _environment()
+    return OpenRouter(
+        base_url=_url(env, "OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1"),
+        api_key=env.get("OPENROUTER_API_KEY", ""),
+    )
+
+
+def _environment() -> Mapping[str, str]:
+    """Merge .env of the current folder and the environment; values are stripped."""
+    try:
+        # Notepad on Windows starts a file with a byte order mark.
+        from_file = dotenv_values(".env", encoding="utf-8-sig", interpolate=False)
+    except UnicodeDecodeError:
+        raise SetupError(texts.BAD_ENV_FILE) from None
+    return {key: (value or "").strip() for key, value in (from_file | os.environ).items()}
+
+
+def _url(env: Mapping[str, str], name: str, default: str) -> str:
+    url = (env.get(name) or default).rstrip("/")
+    if not URL_SHAPE.fullmatch(url):
+        raise SetupError(texts.bad_url(name))
+    return url
+
+
+def _proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment (or the system) names for this address, as browsers would."""
+    parts = urllib.request.Request(url)
+    if urllib.request.proxy_bypass(parts.host):
+        return None
+    proxy = urllib.request.getproxies().get(parts.type)
+    if proxy and not URL_SHAPE.fullmatch(proxy):
+        raise SetupError(texts.bad_url(f"{parts.type.upper()}_PROXY"))
+    return proxy

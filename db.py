@@ -1,0 +1,470 @@
+"""What the bot remembers: every SQL statement, as plain functions.
+
+Call open() once; after that any thread may call anything. A thread has a connection of its own; a function
+runs inside the transaction that its thread has open, or commits by itself.
+"""
+
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import texts
+from config import SetupError
+
+Row = dict[str, Any]
+
+APPLICATION_ID = 0x6E6F7465  # "note" in ASCII, in the file's header: tells our database from any other
+SCHEMA = Path(__file__).with_name("schema.sql")
+
+# MIGRATIONS[i] brings a database from version i + 1 to version i + 2. A fresh one is made from schema.sql,
+# which always has the newest shape.
+MIGRATIONS: list[str] = []
+VERSION = len(MIGRATIONS) + 1
+
+HANDLED_UPDATES_KEPT_S = 14 * 86400  # Telegram keeps an update for a day; ids may start anew after a week
+
+log = logging.getLogger(__name__)
+
+
+class _Thread(threading.local):
+    """A thread's connection and what it wants done after its commit."""
+
+    def __init__(self) -> None:
+        self.connection: sqlite3.Connection | None = None
+        self.path: Path | None = None
+        self.after_commit: list[Callable[[], None]] = []
+
+
+_path: Path | None = None
+_thread = _Thread()
+_courier: sqlite3.Connection | None = None
+# Writers of this process queue here. SQLite's own lock would do, but who meets it sleeps and tries again:
+# slower, and in no order.
+_write_lock = threading.RLock()
+
+
+# Opening -----------------------------------------------------------------------------------------------
+
+
+def open(path: Path | str) -> None:
+    """Make or upgrade the database at path and use it from now on; SetupError if it cannot be ours."""
+    global _path
+    close()
+    path = Path(path)
+    try:
+        with _closing(_connect(path)) as connection:
+            _check_ours(connection, path)
+            # The lock comes first: two bots started at once upgrade one after the other.
+            connection.execute("BEGIN IMMEDIATE")
+            _upgrade(connection)
+            connection.execute("COMMIT")
+            connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.DatabaseError as error:
+        raise SetupError(_why_not(error, path)) from error
+    _path = path
+
+
+def close() -> None:
+    """Close this thread's connection and the couriers' one; the next call opens them again."""
+    global _courier
+    if _thread.connection:
+        _thread.connection.close()
+        _thread.connection = None
+    with _write_lock:
+        if _courier:
+            _courier.close()
+            _courier = None
+
+
+def close_thread() -> None:
+    """Close this thread's connection; the thread is about to end."""
+    if _thread.connection:
+        _thread.connection.close()
+        _thread.connection = None
+
+
+def _connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    connection.row_factory = _as_dict
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    return connection
+
+
+@contextmanager
+def _closing(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _check_ours(connection: sqlite3.Connection, path: Path) -> None:
+    if _pragma(connection, "application_id") != APPLICATION_ID:
+        if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise SetupError(texts.db_foreign(path))
+    elif _pragma(connection, "user_version") > VERSION:
+        raise SetupError(texts.db_newer(path))
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Bring an empty or older database to VERSION, inside the caller's transaction."""
+    version = _pragma(connection, "user_version")
+    scripts = MIGRATIONS[version - 1 :] if version else [SCHEMA.read_text(encoding="utf-8")]
+    for script in scripts:
+        for statement in _statements(script):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Cut a script into statements: executescript() would commit the transaction it is run in."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[name])
+
+
+def _why_not(error: sqlite3.DatabaseError, path: Path) -> str:
+    code = _primary_code(error)
+    if code == sqlite3.SQLITE_NOTADB:
+        return texts.db_foreign(path)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return texts.db_busy(path)
+    return texts.db_unusable(path)
+
+
+# Transactions --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """Run a block as one transaction; inside another one, as a part of it that is rolled back alone."""
+    connection = _connection()
+    if connection.in_transaction:
+        with _savepoint(connection):
+            yield
+        return
+    with _write_lock:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            _thread.after_commit.clear()
+            if connection.in_transaction:  # SQLite has rolled back by itself when the disk is full
+                connection.execute("ROLLBACK")
+            raise
+    callbacks, _thread.after_commit = _thread.after_commit, []
+    for callback in callbacks:
+        callback()
+
+
+@contextmanager
+def _savepoint(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK TO part")
+            connection.execute("RELEASE part")
+        raise
+    connection.execute("RELEASE part")
+
+
+def on_commit(callback: Callable[[], None]) -> None:
+    """Call back once what this transaction wrote is on disk; never, if it is rolled back."""
+    if _connection().in_transaction:
+        _thread.after_commit.append(callback)
+    else:
+        callback()
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Tell a database that cannot be used now (locked, full, failing disk) from a mistake in our code."""
+    return isinstance(error, sqlite3.DatabaseError) and _primary_code(error) in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_CORRUPT,
+    )
+
+
+def _primary_code(error: sqlite3.DatabaseError) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # the higher bits tell the variety
+
+
+def _connection() -> sqlite3.Connection:
+    if _path is None:
+        raise RuntimeError("db.open() has not been called")
+    if _thread.connection and _thread.path != _path:
+        close_thread()
+    if not _thread.connection:
+        _thread.connection, _thread.path = _connect(_path), _path
+    return _thread.connection
+
+
+def _read(sql: str, *values: Any) -> list[Row]:
+    return _connection().execute(sql, values).fetchall()
+
+
+def _read_one(sql: str, *values: Any) -> Row | None:
+    row: Row | None = _connection().execute(sql, values).fetchone()
+    return row
+
+
+def _write(sql: str, *values: Any) -> sqlite3.Cursor:
+    with transaction():
+        return _connection().execute(sql, values)
+
+
+def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Row:
+    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+
+
+def _now() -> int:
+    return int(time.time())
+
+
+# Notes: every function sees only the notes of user_id -----------------------------------------------------
+
+
+def add_note(user_id: int, chat_id: int, message_id: int, text: str, created_at: int) -> int:
+    """Store a note and return its number; created_at is when the person sent it, in Unix seconds."""
+    cursor = _write(
+        "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at) VALUES (?,?,?,?,?,?)",
+        *(user_id, chat_id, message_id, text, created_at, created_at),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def list_notes(user_id: int, limit: int) -> list[Row]:
+    """Return the newest notes, newest first."""
+    return _read(
+        "SELECT id, text, created_at FROM notes WHERE user_id = ? AND deleted_at IS NULL ORDER BY id DESC LIMIT ?",
+        *(user_id, limit),
+    )
+
+
+def all_notes(user_id: int) -> Iterator[Row]:
+    """Yield all notes, oldest first, without holding them all in memory."""
+    yield from _connection().execute(
+        "SELECT id, text, created_at FROM notes WHERE user_id = ? AND deleted_at IS NULL ORDER BY id",
+        (user_id,),
+    )
+
+
+def find_notes(user_id: int, piece: str, limit: int) -> list[Row]:
+    """Return the newest notes that hold this piece of text, in any case, ё as е; newest first."""
+    folded = _fold(piece)
+    if len(folded) < 3 or "\0" in folded:  # the index knows three letters and more, and ends a query at NUL
+        return _find_by_scan(user_id, folded, limit)
+    # CROSS JOIN: begin with the index. Left to itself SQLite walks the person's notes for the sake of ORDER BY.
+    return _read(
+        "SELECT notes.id, notes.text, notes.created_at FROM notes_fts CROSS JOIN notes"
+        " ON notes.id = notes_fts.rowid WHERE notes_fts MATCH ?"
+        " AND notes.user_id = ? AND notes.deleted_at IS NULL ORDER BY notes_fts.rowid DESC LIMIT ?",
+        *('"' + folded.replace('"', '""') + '"', user_id, limit),
+    )
+
+
+def _find_by_scan(user_id: int, folded: str, limit: int) -> list[Row]:
+    found: list[Row] = []
+    cursor = _connection().execute(
+        "SELECT id, text, created_at FROM notes WHERE user_id = ? AND deleted_at IS NULL ORDER BY id DESC",
+        (user_id,),
+    )
+    for row in cursor:
+        if folded in _fold(row["text"]):
+            found.append(row)
+            if len(found) == limit:
+                break
+    cursor.close()
+    return found
+
+
+def _fold(text: str) -> str:
+    return text.lower().replace("ё", "е")
+
+
+def edit_note(user_id: int, note_id: int, text: str) -> bool:
+    """Replace a note's text; False if there is no such note."""
+    cursor = _write(
+        "UPDATE notes SET text = ?, updated_at = ? WHERE id = ? AND user_id = ? AND deleted_at IS NULL",
+        *(text, _now(), note_id, user_id),
+    )
+    return cursor.rowcount == 1
+
+
+def delete_note(user_id: int, note_id: int) -> bool:
+    """Delete a note; False if there is no such note."""
+    cursor = _write(
+        "UPDATE notes SET deleted_at = ? WHERE id = ? AND user_id = ? AND deleted_at IS NULL",
+        *(_now(), note_id, user_id),
+    )
+    return cursor.rowcount == 1
+
+
+def count_notes(user_id: int) -> int:
+    """Return how many notes there are."""
+    row = _read_one("SELECT count(*) AS n FROM notes WHERE user_id = ? AND deleted_at IS NULL", user_id)
+    return int(row["n"]) if row else 0
+
+
+def note_times(user_id: int, since: int) -> list[int]:
+    """Return when the notes since a moment were made, in Unix seconds."""
+    rows = _read(
+        "SELECT created_at FROM notes WHERE user_id = ? AND deleted_at IS NULL AND created_at >= ?",
+        *(user_id, since),
+    )
+    return [row["created_at"] for row in rows]
+
+
+# Models ----------------------------------------------------------------------------------------------------
+
+
+def list_models() -> list[Row]:
+    """Return all models by number."""
+    return _read("SELECT id, key, label, active FROM models ORDER BY id")
+
+
+def get_active_model() -> Row:
+    """Return the active model (the first one, if none is); RuntimeError if there are no models."""
+    row = _read_one("SELECT id, key, label, active FROM models ORDER BY active DESC, id LIMIT 1")
+    if row is None:
+        raise RuntimeError("the registry of models is empty")
+    return row
+
+
+def set_active_model(model_id: int) -> Row:
+    """Make a model the active one and return it; ValueError for an unknown id, RuntimeError if there are none."""
+    with transaction():
+        get_active_model()
+        # Clear first: the unique index is checked row by row, and allows no moment with two active models.
+        _write("UPDATE models SET active = 0 WHERE active = 1")
+        if _write("UPDATE models SET active = 1 WHERE id = ?", model_id).rowcount == 0:
+            raise ValueError(f"unknown model id {model_id}")
+        return get_active_model()
+
+
+# Questions -------------------------------------------------------------------------------------------------
+
+
+def add_question(user_id: int, chat_id: int, message_id: int, model_id: int, text: str, asked_at: int) -> int:
+    """Write a question down and return its number."""
+    cursor = _write(
+        "INSERT INTO questions (user_id, chat_id, message_id, model_id, text, asked_at) VALUES (?,?,?,?,?,?)",
+        *(user_id, chat_id, message_id, model_id, text, asked_at),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def next_question(user_id: int) -> Row | None:
+    """Return a person's oldest unanswered question, with the key of the model it is for."""
+    return _read_one(
+        "SELECT questions.*, models.key AS model FROM questions JOIN models ON models.id = model_id"
+        " WHERE user_id = ? AND state = 'pending' ORDER BY questions.id LIMIT 1",
+        user_id,
+    )
+
+
+def users_waiting() -> list[int]:
+    """Return who has unanswered questions, the longest waiting first."""
+    rows = _read("SELECT user_id FROM questions WHERE state = 'pending' GROUP BY user_id ORDER BY min(id)")
+    return [row["user_id"] for row in rows]
+
+
+def finish_question(question_id: int, answer: str | None) -> None:
+    """Store the answer to a question; None if it failed for good."""
+    _write(
+        "UPDATE questions SET state = ?, answer = ?, finished_at = ? WHERE id = ?",
+        *("failed" if answer is None else "answered", answer, _now(), question_id),
+    )
+
+
+# Outbox ----------------------------------------------------------------------------------------------------
+
+
+def add_reply(chat_id: int, method: str, params: Row, attachment: Row | None = None) -> None:
+    """Put a call to Telegram into the outbox."""
+    _write(
+        "INSERT INTO outbox (chat_id, method, params, attachment, created_at) VALUES (?,?,?,?,?)",
+        *(chat_id, method, json.dumps(params), attachment and json.dumps(attachment), _now()),
+    )
+
+
+def chats_waiting() -> list[int]:
+    """Return the chats that replies are waiting for, the longest waiting first."""
+    return [row["chat_id"] for row in _read("SELECT chat_id FROM outbox GROUP BY chat_id ORDER BY min(id)")]
+
+
+def next_reply(chat_id: int) -> Row | None:
+    """Return a chat's oldest reply, its params and attachment unpacked."""
+    with _write_lock:
+        sql = "SELECT id, method, params, attachment FROM outbox WHERE chat_id = ? ORDER BY id LIMIT 1"
+        row: Row | None = _courier_connection().execute(sql, (chat_id,)).fetchone()
+    if row:
+        row["params"] = json.loads(row["params"])
+        row["attachment"] = json.loads(row["attachment"]) if row["attachment"] else None
+    return row
+
+
+def remove_reply(reply_id: int) -> None:
+    """Take a reply out of the outbox: it was sent, or never can be."""
+    with _write_lock:
+        _courier_connection().execute("DELETE FROM outbox WHERE id = ?", (reply_id,))
+
+
+def _courier_connection() -> sqlite3.Connection:
+    """Return the connection that all senders of replies share; the caller holds the write lock.
+
+    Its commits do not wait for the disk: a power cut may send a reply twice, but loses nothing, and a process
+    that is killed not even that. And thirty senders with a connection each would be sixty open files.
+    """
+    global _courier
+    if _path is None:
+        raise RuntimeError("db.open() has not been called")
+    if not _courier:
+        _courier = _connect(_path, synchronous="NORMAL")
+    return _courier
+
+
+# Updates ---------------------------------------------------------------------------------------------------
+
+
+def unhandled(update_ids: Iterable[int]) -> set[int]:
+    """Return those of the updates that have not been handled yet."""
+    ids = set(update_ids)
+    rows = _read(
+        "SELECT update_id FROM handled_updates WHERE update_id IN (SELECT value FROM json_each(?))",
+        json.dumps(list(ids)),
+    )
+    return ids - {row["update_id"] for row in rows}
+
+
+def mark_handled(update_id: int) -> None:
+    """Remember that an update was handled."""
+    _write("INSERT OR IGNORE INTO handled_updates (update_id, handled_at) VALUES (?,?)", update_id, _now())
+
+
+def forget_old_updates() -> None:
+    """Drop what is remembered of updates that Telegram cannot send again."""
+    _write("DELETE FROM handled_updates WHERE handled_at < ?", _now() - HANDLED_UPDATES_KEPT_S)

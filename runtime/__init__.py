@@ -1,0 +1,1 @@
+"""The promises between the edges: in one transaction, in order, exactly once, never lost."""

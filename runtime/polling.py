@@ -1,0 +1,157 @@
+"""Updates come in: fetched, handled in one transaction, confirmed only after the commit.
+
+Telegram sends an update again until a getUpdates with a higher offset confirms it. So a crash at any instant
+costs nothing: what was not committed comes again, and what was committed is known by its id.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from telebot.types import Message, Update
+
+import db
+import texts
+from config import SetupError
+from runtime.answers import Answers, Question
+from runtime.outbox import Outbox, Reply, backoff_s
+from runtime.router import Router, Said
+from runtime.telegram import Telegram, TelegramError
+
+log = logging.getLogger(__name__)
+
+ALLOWED_UPDATES = ["message"]
+LONG_POLL_S = 25
+CONFIRM_TIMEOUT_S = 2.0
+FORGET_EVERY_S = 3600.0
+
+
+class Polling:
+    """Fetches updates on a thread of its own until stop()."""
+
+    def __init__(
+        self,
+        telegram: Telegram,
+        router: Router,
+        outbox: Outbox,
+        answers: Answers,
+        on_failure: Callable[[], None],
+    ) -> None:
+        self._telegram = telegram
+        self._router = router
+        self._outbox = outbox
+        self._answers = answers
+        self._on_failure = on_failure
+        self.failure: SetupError | None = None  # why polling ended by itself
+        self._offset: int | None = None  # set while handled updates wait to be confirmed
+        self._stopping = threading.Event()
+        self._batch = threading.Lock()  # held while a batch is handled
+        self._forget_at = 0.0
+
+    def start(self) -> None:
+        """Begin to poll."""
+        threading.Thread(target=self._run, name="polling", daemon=True).start()
+
+    def stop(self) -> None:
+        """Finish the batch under way, confirm it, fetch no more.
+
+        A poll that hangs is left alone: what it may still bring is not handled, so it is not confirmed either.
+        """
+        self._stopping.set()
+        with self._batch:
+            if self._offset is not None:
+                try:
+                    self._get_updates(limit=1, wait_s=0, timeout_s=CONFIRM_TIMEOUT_S)
+                except TelegramError as error:
+                    log.info("the last batch is not confirmed, it will be recognised: %s", error)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                updates = self._get_updates(limit=100, wait_s=LONG_POLL_S, timeout_s=LONG_POLL_S + 10)
+                with self._batch:
+                    if self._stopping.is_set():
+                        return
+                    self._handle_batch(updates)
+                failures = 0
+            except Exception as error:
+                if isinstance(error, TelegramError) and error.status in (401, 404):
+                    self.failure = SetupError(texts.TOKEN_REFUSED)
+                    self._on_failure()
+                    return
+                failures += 1
+                self._stopping.wait(_explain(error) or backoff_s(failures))
+        db.close_thread()
+
+    def _get_updates(self, limit: int, wait_s: int, timeout_s: float) -> list[Any]:
+        """Fetch updates. Once they are confirmed no offset is sent: ids may start anew below any old one."""
+        params = {"limit": limit, "timeout": wait_s, "allowed_updates": ALLOWED_UPDATES}
+        if self._offset is not None:
+            params["offset"] = self._offset
+        updates: list[Any] = self._telegram.call("getUpdates", params, timeout_s=timeout_s)
+        self._offset = None
+        return updates
+
+    def _handle_batch(self, updates: list[dict[str, Any]]) -> None:
+        """Handle a batch in one transaction; then, and only then, move the offset."""
+        if not updates:
+            return
+        with db.transaction():
+            new = db.unhandled(update["update_id"] for update in updates)
+            for update in updates:
+                if update["update_id"] in new:
+                    self._handle(update)
+                    db.mark_handled(update["update_id"])
+            if time.monotonic() >= self._forget_at:
+                db.forget_old_updates()
+                self._forget_at = time.monotonic() + FORGET_EVERY_S
+        self._offset = max(update["update_id"] for update in updates) + 1
+
+    def _handle(self, raw: dict[str, Any]) -> None:
+        """Handle one update; if its handler fails, undo what it wrote and say so, and let the rest go on."""
+        try:
+            with db.transaction():
+                message = Update.de_json(raw).message
+                if message:
+                    self._say(message, self._router.answer(message))
+        except Exception as error:
+            if db.is_unavailable(error):
+                raise
+            log.exception("update %s failed", raw["update_id"])
+            chat_id = _chat_id(raw)
+            if chat_id is not None:
+                self._outbox.put(chat_id, Reply(texts.FAILED))
+
+    def _say(self, message: Message, said: Said) -> None:
+        if isinstance(said, Question):
+            self._answers.ask(message, said)
+        elif said is not None:
+            reply = Reply(said) if isinstance(said, str) else said
+            in_group = message.chat.type != "private"
+            self._outbox.put(message.chat.id, reply, reply_to=message.message_id if in_group else None)
+
+
+def _explain(error: Exception) -> float | None:
+    """Log why polling failed; return in how many seconds to go on, if the error tells."""
+    if isinstance(error, TelegramError):
+        if error.status == 409:
+            log.error("another copy of this bot is polling: stop one of them (%s)", error.description)
+        else:
+            log.warning("getUpdates failed: %s", error)
+        return error.retry_after
+    if db.is_unavailable(error):
+        log.error("the database is unavailable, updates wait at Telegram: %s", error)
+    else:
+        log.error("polling failed", exc_info=error)
+    return None
+
+
+def _chat_id(raw: dict[str, Any]) -> int | None:
+    """Find out where an update that failed came from."""
+    message = raw.get("message")
+    chat = message.get("chat") if isinstance(message, dict) else None
+    chat_id = chat.get("id") if isinstance(chat, dict) else None
+    return chat_id if isinstance(chat_id, int) else None

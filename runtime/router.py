@@ -1,0 +1,96 @@
+"""Which handler a message belongs to: the table of commands."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from telebot.types import BotCommand, Message
+
+import texts
+from runtime.answers import Question
+from runtime.outbox import Reply
+
+# What a handler returns: what to say, what to ask a model, or nothing.
+Said = str | Reply | Question | None
+Handler = Callable[[Message, str], Said]
+
+COMMAND = re.compile(
+    r"/(?P<name>[A-Za-z0-9_]+) (?:@(?P<bot>[A-Za-z0-9_]+))? (?:\s(?P<text>.*))?", re.VERBOSE | re.DOTALL
+)
+
+
+class Misuse(Exception):
+    """What follows a command does not fit it; the person is shown how the command is written."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A line of the table: what /help, the menu and the dispatch are made from."""
+
+    name: str
+    summary: str
+    usage: str
+    handler: Handler
+
+
+class Router:
+    """Holds the commands and finds the one that a message calls."""
+
+    def __init__(self) -> None:
+        self.commands: dict[str, Command] = {}
+        self.username = ""  # the bot's, known once Telegram has told it
+
+    def command(self, name: str, summary: str, usage: str = "") -> Callable[[Handler], Handler]:
+        """Put a handler into the table: handler(message, text after the command) returns what to say."""
+
+        def add(handler: Handler) -> Handler:
+            self.commands[name] = Command(name, summary, usage, handler)
+            return handler
+
+        return add
+
+    def help(self) -> str:
+        """Describe all commands, in the order of the table."""
+        return texts.help_text(texts.help_line(c.name, c.usage, c.summary) for c in self.commands.values())
+
+    def menu(self) -> list[BotCommand]:
+        """Return the commands for Telegram's menu."""
+        return [BotCommand(c.name, c.summary) for c in self.commands.values()]
+
+    def answer(self, message: Message) -> Said:
+        """Return what the message's handler says; None for what is not meant for us."""
+        if message.from_user is None or not message.text:
+            return None
+        text = texts.without_lone_surrogates(message.text)
+        private = message.chat.type == "private"
+        match = COMMAND.fullmatch(text)
+        if match is None:
+            return texts.HINT if private else None
+        to_us = (match["bot"] or "").lower() == self.username.lower()
+        if match["bot"] and not to_us:
+            return None
+        command = self.commands.get(match["name"].lower())
+        if command is None:
+            return texts.unknown_command(match["name"]) if private or to_us else None
+        try:
+            return command.handler(message, (match["text"] or "").strip())
+        except Misuse:
+            return texts.usage_line(command.name, command.usage)
+
+
+def number(text: str, default: int | None = None) -> int:
+    """Read a whole number as a person writes it (#12 too); Misuse if it is none, or too large for SQLite."""
+    if not text and default is not None:
+        return default
+    match = re.fullmatch(r"#?([0-9]{1,18})", text)
+    if match is None:
+        raise Misuse
+    return int(match[1])
+
+
+def number_and_text(text: str) -> tuple[int, str]:
+    """Read a number and the text after it; Misuse if either is missing."""
+    words = text.split(maxsplit=1)
+    if len(words) < 2:
+        raise Misuse
+    return number(words[0]), words[1]

@@ -1,0 +1,96 @@
+-- What the bot remembers. A fresh database is made from this file; an older one is brought to the
+-- same shape by the numbered migrations in db.py. All times are Unix seconds (UTC).
+
+-- A person's notes. A number is never given twice (AUTOINCREMENT), so «#12» means one note for ever.
+CREATE TABLE notes (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id    INTEGER NOT NULL,
+    chat_id    INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,   -- the message that brought the note
+    text       TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,   -- when the person sent it
+    updated_at INTEGER NOT NULL,
+    deleted_at INTEGER             -- NULL while the note is alive
+) STRICT;
+
+CREATE INDEX ix_notes_user ON notes(user_id, id) WHERE deleted_at IS NULL;
+
+-- Search by any piece of a word: every three letters in a row are a term of the index, whatever their
+-- case. The view is what the index reads: people type «еж» and mean «ёж».
+CREATE VIEW notes_folded AS
+    SELECT id, replace(replace(text, 'ё', 'е'), 'Ё', 'Е') AS text FROM notes;
+
+CREATE VIRTUAL TABLE notes_fts USING fts5(
+    text, content = 'notes_folded', content_rowid = 'id', tokenize = 'trigram'
+);
+
+-- The index keeps no copy of the text, so a row leaves it only by showing the text it came with.
+CREATE TRIGGER notes_fts_insert AFTER INSERT ON notes BEGIN
+    INSERT INTO notes_fts(rowid, text) VALUES (new.id, replace(replace(new.text, 'ё', 'е'), 'Ё', 'Е'));
+END;
+CREATE TRIGGER notes_fts_update AFTER UPDATE OF text ON notes BEGIN
+    INSERT INTO notes_fts(notes_fts, rowid, text)
+        VALUES ('delete', old.id, replace(replace(old.text, 'ё', 'е'), 'Ё', 'Е'));
+    INSERT INTO notes_fts(rowid, text) VALUES (new.id, replace(replace(new.text, 'ё', 'е'), 'Ё', 'Е'));
+END;
+CREATE TRIGGER notes_fts_delete AFTER DELETE ON notes BEGIN
+    INSERT INTO notes_fts(notes_fts, rowid, text)
+        VALUES ('delete', old.id, replace(replace(old.text, 'ё', 'е'), 'Ё', 'Е'));
+END;
+
+-- The language models that can be chosen. At most one is active: the index holds a single 1.
+CREATE TABLE models (
+    id     INTEGER PRIMARY KEY,
+    key    TEXT    NOT NULL UNIQUE,   -- the gateway's name for it
+    label  TEXT    NOT NULL,          -- ours
+    active INTEGER NOT NULL DEFAULT 0 CHECK (active IN (0, 1))
+) STRICT;
+
+CREATE UNIQUE INDEX ux_models_single_active ON models(active) WHERE active = 1;
+
+INSERT INTO models (id, key, label, active) VALUES
+    (1,  'deepseek/deepseek-chat-v3.1:free',               'DeepSeek V3.1 (free)',         1),
+    (2,  'deepseek/deepseek-r1:free',                      'DeepSeek R1 (free)',           0),
+    (3,  'mistralai/mistral-small-24b-instruct-2501:free', 'Mistral Small 24b (free)',     0),
+    (4,  'meta-llama/llama-3.1-8b-instruct:free',          'Llama 3.1 8B (free)',          0),
+    (5,  'google/gemma-4-31b-it:free',                     'Gemma 4 31B (free)',           0),
+    (6,  'google/gemma-4-26b-a4b-it:free',                 'Gemma 4 26B A4B (free)',       0),
+    (7,  'nvidia/nemotron-3.5-lightning:free',             'Nemotron 3.5 Lightning (free)', 0),
+    (8,  'nvidia/nemotron-3-ultra-550b-a55b:free',         'Nemotron 3 Ultra 550B (free)', 0),
+    (9,  'cohere/north-mini-code:free',                    'North Mini Code (free)',       0),
+    (10, 'openrouter/free',                                'OpenRouter: any free model',   0);
+
+-- Questions to a model: written down before they are asked, so that a restart answers them all the same.
+CREATE TABLE questions (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id     INTEGER NOT NULL,
+    chat_id     INTEGER NOT NULL,
+    message_id  INTEGER NOT NULL,   -- the message that asked
+    model_id    INTEGER NOT NULL REFERENCES models(id),   -- active when it was asked
+    text        TEXT    NOT NULL,
+    state       TEXT    NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'answered', 'failed')),
+    answer      TEXT,               -- NULL until answered
+    asked_at    INTEGER NOT NULL,
+    finished_at INTEGER
+) STRICT;
+
+CREATE INDEX ix_questions_pending ON questions(user_id, id) WHERE state = 'pending';
+
+-- Replies on their way to Telegram: one row is one call. It goes when Telegram has said OK.
+CREATE TABLE outbox (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    chat_id    INTEGER NOT NULL,
+    method     TEXT    NOT NULL,   -- sendMessage, sendDocument, …
+    params     TEXT    NOT NULL,   -- its parameters, as JSON
+    attachment TEXT,               -- what runtime/files.py makes at sending, as JSON
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX ix_outbox_chat ON outbox(chat_id, id);
+
+-- Updates already handled. Telegram sends an update again until it is confirmed, and its numbers start
+-- anew at random after a week of silence: so a repeat is known by membership, not by «not above the last».
+CREATE TABLE handled_updates (
+    update_id  INTEGER PRIMARY KEY,
+    handled_at INTEGER NOT NULL
+) STRICT;

@@ -1,0 +1,235 @@
+"""Every Russian sentence the bot says, and the helpers that make text fit to be said."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+
+def plural(number: int, one: str, few: str, many: str) -> str:
+    """Return the number with the form of the word that goes with it: 1 заметка, 2 заметки, 5 заметок."""
+    tens, ones = number % 100, number % 10
+    if ones == 1 and tens != 11:
+        return f"{number} {one}"
+    if 2 <= ones <= 4 and not 12 <= tens <= 14:
+        return f"{number} {few}"
+    return f"{number} {many}"
+
+
+def without_lone_surrogates(text: str) -> str:
+    """Replace halves of surrogate pairs: JSON can carry them, but no database or wire takes them."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def notes(number: int) -> str:
+    """Count notes in words."""
+    return plural(number, "заметка", "заметки", "заметок")
+
+
+def when(seconds: int) -> str:
+    """Say a moment (Unix seconds) as a local date and time."""
+    return f"{datetime.fromtimestamp(seconds):%d.%m.%Y %H:%M}"
+
+
+# The commands ------------------------------------------------------------------------------------------
+
+GREETING = (
+    "Привет! Я храню ваши заметки и спрашиваю языковые модели.\n"
+    "Начните с /note_add купить молоко или /ask почему небо голубое?"
+)
+HINT = "Я понимаю команды, начинающиеся с «/». Вот все: /help"
+FAILED = "Что-то пошло не так, ошибка записана в журнал. Попробуйте ещё раз."
+
+
+def help_line(name: str, usage: str, summary: str) -> str:
+    """Describe one command."""
+    command = f"/{name} {usage}".strip()
+    return f"{command} — {summary}"
+
+
+def help_text(lines: Iterable[str]) -> str:
+    """List the commands."""
+    return "\n".join(["Команды:", *lines])
+
+
+def usage_line(name: str, usage: str) -> str:
+    """Say how a command is written."""
+    return f"Использование: /{name} {usage}".rstrip()
+
+
+def unknown_command(name: str) -> str:
+    """Point a person who mistyped a command to the list."""
+    return f"Не знаю команды /{name}. Вот все: /help"
+
+
+# Notes -------------------------------------------------------------------------------------------------
+
+NO_NOTES = "Заметок пока нет. Добавьте первую: /note_add <текст>"
+NOTHING_FOUND = "Ничего не нашлось."
+EXPORT_CAPTION = "Все ваши заметки."
+
+
+def note_added(number: int) -> str:
+    """Confirm a new note."""
+    return f"Заметка #{number} добавлена."
+
+
+def note_edited(number: int) -> str:
+    """Confirm an edit."""
+    return f"Заметка #{number} изменена."
+
+
+def note_deleted(number: int) -> str:
+    """Confirm a deletion."""
+    return f"Заметка #{number} удалена."
+
+
+def note_missing(number: int) -> str:
+    """Answer for a note that is not there, or is not theirs."""
+    return f"Заметка #{number} не найдена."
+
+
+def note(row: Mapping[str, Any]) -> str:
+    """Show one note."""
+    return f"#{row['id']} · {when(row['created_at'])}\n{row['text']}"
+
+
+def note_list(rows: Iterable[Mapping[str, Any]], heading: str) -> str:
+    """Show notes under a heading."""
+    return "\n\n".join([heading, *map(note, rows)])
+
+
+def latest(shown: int, total: int) -> str:
+    """Head a list of the newest notes."""
+    return f"Последние заметки ({shown} из {total}):"
+
+
+def found(shown: int, *, more: bool) -> str:
+    """Head the notes that a search found."""
+    return f"Первые {notes(shown)} из найденных:" if more else f"Найдено: {notes(shown)}."
+
+
+def note_count(total: int) -> str:
+    """Say how many notes there are."""
+    return f"У вас {notes(total)}."
+
+
+def note_stats(per_day: Mapping[date, int], days: int) -> str:
+    """Show notes per day, newest first, and their total; days without notes are left out."""
+    total = sum(per_day.values())
+    period = plural(days, "день", "дня", "дней")
+    lines = [f"{day:%d.%m.%Y}: {number}" for day, number in sorted(per_day.items(), reverse=True)]
+    return "\n".join([f"Заметки за {period}:", *lines, f"Всего: {notes(total)}."])
+
+
+# Models and questions ----------------------------------------------------------------------------------
+
+SYSTEM_PROMPT = (
+    "Ты отвечаешь кратко и по-существу.\nПравила:\n1) Технические ответы давай корректно и по пунктам.\n"
+)
+NO_MODELS = "Список моделей пуст."
+UNKNOWN_MODEL = "Неизвестный ID модели. Сначала /models."
+
+
+def model_list(models: Iterable[Mapping[str, Any]]) -> str:
+    """List the models, the active one starred."""
+    lines = [f"{'★' if m['active'] else ' '} {m['id']}. {m['label']} [{m['key']}]" for m in models]
+    return "\n".join(["Доступные модели:", *lines, "Активировать: /model <ID>"])
+
+
+def model_active(model: Mapping[str, Any]) -> str:
+    """Say which model is active."""
+    return f"Текущая активная модель: {model['label']} [{model['key']}]\n(сменить: /model <ID> или /models)"
+
+
+def model_switched(model: Mapping[str, Any]) -> str:
+    """Confirm the switch to another model."""
+    return f"Активная модель переключена: {model['label']} [{model['key']}]"
+
+
+def answer(text: str, latency_ms: int, model: str) -> str:
+    """Show a model's answer and, at its foot, how long it took and who gave it."""
+    return f"{text}\n\n{latency_ms} мс; модель: {model}"
+
+
+def answer_failed(error: Exception) -> str:
+    """Say why there is no answer."""
+    return f"Ошибка: {error}"
+
+
+# What OpenRouter's statuses mean, and what to do next ----------------------------------------------------
+
+NO_API_KEY = "Отсутствует OPENROUTER_API_KEY (.env)."
+STATUS = {
+    400: "Модель не приняла запрос. Сократите или перефразируйте вопрос либо выберите другую модель: /models.",
+    401: "Ключ OpenRouter неверен или отключён. Проверьте OPENROUTER_API_KEY в .env.",
+    402: "На счёте OpenRouter не хватает средств. Пополните счёт или выберите бесплатную модель: /models.",
+    403: "Запрос отклонён правилами модели или провайдера. Переформулируйте вопрос или выберите другую модель:"
+    " /models.",
+    404: "Модель сейчас недоступна. Выберите другую: /models.",
+    408: "Модель не успела ответить. Спросите ещё раз или выберите другую: /models.",
+    413: "Вопрос слишком велик для этой модели. Сократите его.",
+    422: "Модель не смогла разобрать запрос. Перефразируйте вопрос или выберите другую модель: /models.",
+    429: "Слишком много запросов. Подождите минуту и спросите снова или выберите другую модель: /models.",
+    500: "Внутренняя ошибка OpenRouter. Спросите ещё раз чуть позже.",
+    502: "Провайдер модели ответил ошибкой. Спросите ещё раз или выберите другую модель: /models.",
+    503: "Сейчас эту модель никто не обслуживает. Спросите позже или выберите другую: /models.",
+    504: "Провайдер модели не ответил вовремя. Спросите ещё раз или выберите другую модель: /models.",
+    524: "Провайдер модели не ответил вовремя. Спросите ещё раз или выберите другую модель: /models.",
+    529: "Провайдер модели перегружен. Спросите позже или выберите другую модель: /models.",
+}
+MODEL_TIMEOUT = "Модель не ответила вовремя. Спросите ещё раз или выберите другую: /models."
+NO_CONNECTION = "Нет связи с OpenRouter. Проверьте интернет и спросите ещё раз."
+BAD_ANSWER = "Сервер ответил непонятно. Спросите ещё раз или выберите другую модель: /models."
+EMPTY_ANSWER = "Модель вернула пустой ответ. Спросите ещё раз или выберите другую: /models."
+BAD_API_KEY = "В OPENROUTER_API_KEY есть недопустимые символы. Проверьте ключ в .env."
+
+
+def status(code: int) -> str:
+    """Say what a status of OpenRouter means and what to do next."""
+    if code in STATUS:
+        return STATUS[code]
+    if code >= 500:
+        return "Сервер модели ответил ошибкой. Спросите ещё раз чуть позже или выберите другую модель: /models."
+    return "Запрос не принят. Перефразируйте вопрос или выберите другую модель: /models."
+
+
+# The exported file --------------------------------------------------------------------------------------
+
+
+def exported_note(row: Mapping[str, Any]) -> str:
+    """Write one note for the exported file."""
+    return f"{note(row)}\n"
+
+
+# Start-up: what the owner has to mend --------------------------------------------------------------------
+
+NO_TOKEN = "Не задан TOKEN: получите его у @BotFather и впишите в .env (образец — .env.example)."
+BAD_TOKEN = "TOKEN записан неверно: он выглядит как 123456789:AAE… — скопируйте его у @BotFather целиком."
+TOKEN_REFUSED = "Telegram не принял TOKEN: скопируйте его у @BotFather заново и впишите в .env."
+BAD_ENV_FILE = "Файл .env не в кодировке UTF-8: сохраните его как UTF-8."
+BAD_LOG_LEVEL = "LOG_LEVEL должен быть DEBUG, INFO, WARNING или ERROR."
+
+
+def bad_url(name: str) -> str:
+    """Refuse a setting that is no address."""
+    return f"{name} должен быть адресом, который начинается с http:// или https://."
+
+
+def db_unusable(path: object) -> str:
+    """Refuse a database that cannot be opened or written."""
+    return f"Не удаётся открыть базу {path}: проверьте DB_PATH, папку и права на запись."
+
+
+def db_busy(path: object) -> str:
+    """Refuse a database that another program holds."""
+    return f"База {path} занята другой программой: закройте её и запустите бота снова."
+
+
+def db_foreign(path: object) -> str:
+    """Refuse a file that is not our database."""
+    return f"Файл {path} — не база этого бота: укажите другой DB_PATH, этот файл не тронут."
+
+
+def db_newer(path: object) -> str:
+    """Refuse a database written by newer code."""
+    return f"База {path} создана более новой версией бота: обновите код, база не тронута."
