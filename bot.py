@@ -9,15 +9,13 @@ import time
 from collections import Counter
 from datetime import date, datetime, timedelta
 
-from telebot.types import Message
-
 import config
 import db
 import texts
 from runtime import logs, service
 from runtime.answers import Question
 from runtime.outbox import Reply
-from runtime.router import Misuse, Router, Said, number, number_and_text
+from runtime.router import Message, Misuse, Router, Said, number, number_and_text
 
 LIST_DEFAULT, LIST_MOST = 10, 50
 STATS_DEFAULT_DAYS, STATS_MOST_DAYS = 30, 366

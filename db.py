@@ -154,7 +154,8 @@ def _why_not(error: sqlite3.DatabaseError, path: Path) -> str:
 def transaction() -> Iterator[None]:
     """Run a block as one transaction; inside another one, as a part of it that is rolled back alone."""
     connection = _connection()
-    if connection.in_transaction:
+    is_part = connection.in_transaction
+    if is_part:
         with _savepoint(connection):
             yield
         return
@@ -274,35 +275,31 @@ def all_notes(user_id: int) -> Iterator[Row]:
 
 def find_notes(user_id: int, piece: str, limit: int) -> list[Row]:
     """Return the newest notes that hold this piece of text, in any case, ё as е; newest first."""
-    folded = _fold(piece)
-    if len(folded) < 3 or "\0" in folded:  # the index knows three letters and more, and ends a query at NUL
-        return _find_by_scan(user_id, folded, limit)
+    if len(piece) < 3 or "\0" in piece:  # the index knows three letters and more, and ends a query at NUL
+        return _find_by_scan(user_id, piece, limit)
     # CROSS JOIN: begin with the index. Left to itself SQLite walks the person's notes for the sake of ORDER BY.
     return _read(
         "SELECT notes.id, notes.text, notes.created_at FROM notes_fts CROSS JOIN notes"
         " ON notes.id = notes_fts.rowid WHERE notes_fts MATCH ?"
         " AND notes.user_id = ? AND notes.deleted_at IS NULL ORDER BY notes_fts.rowid DESC LIMIT ?",
-        *('"' + folded.replace('"', '""') + '"', user_id, limit),
+        *('"' + texts.without_yo(piece).replace('"', '""') + '"', user_id, limit),
     )
 
 
-def _find_by_scan(user_id: int, folded: str, limit: int) -> list[Row]:
+def _find_by_scan(user_id: int, piece: str, limit: int) -> list[Row]:
     found: list[Row] = []
+    wanted = texts.without_yo(piece).lower()
     cursor = _connection().execute(
         "SELECT id, text, created_at FROM notes WHERE user_id = ? AND deleted_at IS NULL ORDER BY id DESC",
         (user_id,),
     )
     for row in cursor:
-        if folded in _fold(row["text"]):
+        if wanted in texts.without_yo(row["text"]).lower():
             found.append(row)
             if len(found) == limit:
                 break
     cursor.close()
     return found
-
-
-def _fold(text: str) -> str:
-    return text.lower().replace("ё", "е")
 
 
 def edit_note(user_id: int, note_id: int, text: str) -> bool:

@@ -20,6 +20,11 @@ def without_lone_surrogates(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def without_yo(text: str) -> str:
+    """Write ё as е, as most people do."""
+    return text.replace("ё", "е").replace("Ё", "Е")
+
+
 def notes(number: int) -> str:
     """Count notes in words."""
     return plural(number, "заметка", "заметки", "заметок")

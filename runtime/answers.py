@@ -4,8 +4,6 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 
-from telebot.types import Message
-
 import db
 import openrouter_client
 import texts
@@ -42,13 +40,10 @@ class Answers:
         """Start no more questions. Those under way stay pending: the next run asks them again."""
         self._lanes.stop(grace_s=0, linger_s=0)
 
-    def ask(self, message: Message, question: Question) -> None:
+    def ask(self, question: Question, user_id: int, chat_id: int, message_id: int, asked_at: int) -> None:
         """Write a question down for the active model, to be asked once the transaction is committed."""
-        user_id = message.from_user.id
         model_id = db.get_active_model()["id"]
-        db.add_question(
-            user_id, message.chat.id, message.message_id, model_id, question.text, asked_at=message.date
-        )
+        db.add_question(user_id, chat_id, message_id, model_id, question.text, asked_at)
         db.on_commit(partial(self._lanes.wake, user_id))
 
     def _answer_next(self, user_id: int) -> float | None:

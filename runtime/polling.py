@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from telebot.types import Message, Update
+from telebot.types import Update
 
 import db
 import texts
@@ -113,21 +113,24 @@ class Polling:
     def _handle(self, raw: dict[str, Any]) -> None:
         """Handle one update; if its handler fails, undo what it wrote and say so, and let the rest go on."""
         try:
+            message = Update.de_json(raw).message  # type: ignore[no-untyped-call]
+        except Exception:
+            log.exception("update %s cannot be read, it is skipped", raw["update_id"])
+            return
+        if message is None:
+            return
+        try:
             with db.transaction():
-                message = Update.de_json(raw).message
-                if message:
-                    self._say(message, self._router.answer(message))
+                self._say(message, self._router.answer(message))
         except Exception as error:
             if db.is_unavailable(error):
                 raise
             log.exception("update %s failed", raw["update_id"])
-            chat_id = _chat_id(raw)
-            if chat_id is not None:
-                self._outbox.put(chat_id, Reply(texts.FAILED))
+            self._outbox.put(message.chat.id, Reply(texts.FAILED))
 
-    def _say(self, message: Message, said: Said) -> None:
+    def _say(self, message: Any, said: Said) -> None:
         if isinstance(said, Question):
-            self._answers.ask(message, said)
+            self._answers.ask(said, message.from_user.id, message.chat.id, message.message_id, message.date)
         elif said is not None:
             reply = Reply(said) if isinstance(said, str) else said
             in_group = message.chat.type != "private"
@@ -147,11 +150,3 @@ def _explain(error: Exception) -> float | None:
     else:
         log.error("polling failed", exc_info=error)
     return None
-
-
-def _chat_id(raw: dict[str, Any]) -> int | None:
-    """Find out where an update that failed came from."""
-    message = raw.get("message")
-    chat = message.get("chat") if isinstance(message, dict) else None
-    chat_id = chat.get("id") if isinstance(chat, dict) else None
-    return chat_id if isinstance(chat_id, int) else None

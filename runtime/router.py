@@ -3,12 +3,20 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
-from telebot.types import BotCommand, Message
+from telebot import types
 
 import texts
 from runtime.answers import Question
 from runtime.outbox import Reply
+
+
+class Message(types.Message):
+    """A message that somebody sent: the router lets no other through to a handler."""
+
+    from_user: types.User
+
 
 # What a handler returns: what to say, what to ask a model, or nothing.
 Said = str | Reply | Question | None
@@ -53,11 +61,11 @@ class Router:
         """Describe all commands, in the order of the table."""
         return texts.help_text(texts.help_line(c.name, c.usage, c.summary) for c in self.commands.values())
 
-    def menu(self) -> list[BotCommand]:
+    def menu(self) -> list[types.BotCommand]:
         """Return the commands for Telegram's menu."""
-        return [BotCommand(c.name, c.summary) for c in self.commands.values()]
+        return [types.BotCommand(c.name, c.summary) for c in self.commands.values()]
 
-    def answer(self, message: Message) -> Said:
+    def answer(self, message: types.Message) -> Said:
         """Return what the message's handler says; None for what is not meant for us."""
         if message.from_user is None or not message.text:
             return None
@@ -73,7 +81,7 @@ class Router:
         if command is None:
             return texts.unknown_command(match["name"]) if private or to_us else None
         try:
-            return command.handler(message, (match["text"] or "").strip())
+            return command.handler(cast(Message, message), (match["text"] or "").strip())
         except Misuse:
             return texts.usage_line(command.name, command.usage)
 

@@ -48,8 +48,9 @@ class Telegram:
             else urllib3.PoolManager(maxsize=CONNECTIONS)
         )
         # The library's methods (getMe, setMyCommands, …) take the same way.
-        apihelper.API_URL = f"{settings.telegram_api_url}/bot{{0}}/{{1}}"
-        apihelper.CUSTOM_REQUEST_SENDER = self._send_for_library
+        library: Any = apihelper
+        library.API_URL = f"{settings.telegram_api_url}/bot{{0}}/{{1}}"
+        library.CUSTOM_REQUEST_SENDER = self._send_for_library
         self.bot = telebot.TeleBot(settings.token, threaded=False)
 
     def call(

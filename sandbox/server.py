@@ -38,7 +38,7 @@ class Server:
         self._loop.run_until_complete(self._listen(runner))
         self._ready.set()
         self._loop.run_forever()
-        self._loop.run_until_complete(runner.cleanup())
+        self._loop.run_until_complete(self._leave(runner))
         self._loop.close()
 
     async def _listen(self, runner: web.AppRunner) -> None:
@@ -46,3 +46,10 @@ class Server:
         site = web.TCPSite(runner, "127.0.0.1", self._port)
         await site.start()
         self.url = site.name if self._port else f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+    async def _leave(self, runner: web.AppRunner) -> None:
+        await runner.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)

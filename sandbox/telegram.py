@@ -69,6 +69,7 @@ class World:
         self.commands: list[Json] = []  # the menu
         self.events: list[Json] = []  # what the bot did: {"seq", "method", "chat_id", "message", …}
         self.calls: list[tuple[str, Json]] = []  # every call that came in, refused ones too
+        self.paths: list[str] = []  # and their addresses
         self.files: dict[str, bytes] = {}
         self._chats: dict[int, Json] = {}
         self._messages: dict[int, dict[int, Json]] = defaultdict(dict)
@@ -439,6 +440,7 @@ class _BotApi:
         faults, method = self._world.faults, request.match_info["method"]
         params = await _params(request)
         self._world.calls.append((method, params))
+        self._world.paths.append(request.path_qs)
         fault = faults.draw(method)
         if faults.delay_s:
             await asyncio.sleep(faults.delay_s)

@@ -1,0 +1,185 @@
+"""outbox: replies arrive in order, once the transaction is committed, whatever Telegram answers.
+
+- order within a chat, chats side by side, after a restart
+- 429, 5xx, broken connections, a chat that blocked the bot, a message that is refused
+- files, and files that cannot be made
+- cutting long texts
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import eventually
+from hypothesis import given
+from hypothesis import strategies as st
+
+import config
+import db
+from runtime import files, outbox
+from runtime.outbox import Outbox, Reply, split
+from runtime.telegram import Telegram, TelegramError
+from sandbox import telegram as sandbox
+from sandbox.telegram import Faults, World
+
+ANN, BOB = 1, 2
+
+
+@pytest.fixture
+def telegram(telegram_url: str, monkeypatch: pytest.MonkeyPatch) -> Telegram:
+    monkeypatch.setenv("TOKEN", sandbox.TOKEN)
+    monkeypatch.setenv("TELEGRAM_API_URL", telegram_url)
+    return Telegram(config.load())
+
+
+@pytest.fixture
+def sender(telegram: Telegram, database: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outbox]:  # noqa: ARG001
+    monkeypatch.setattr(outbox, "BACKOFF_FIRST_S", 0.01)
+    monkeypatch.setattr(outbox, "BACKOFF_CAP_S", 0.05)
+    for user_id in (ANN, BOB):
+        world.say(user_id, "/start")
+    sender = Outbox(telegram)
+    yield sender
+    sender.stop(0, 30)
+
+
+def said(world: World, chat_id: int = ANN) -> list[str]:
+    return [event["message"].get("text", "") for event in world.events_of(chat_id)]
+
+
+def test_a_reply_leaves_after_the_commit_and_the_outbox_is_empty_then(sender: Outbox, world: World) -> None:
+    with db.transaction():
+        sender.put(ANN, Reply("раз"))
+        assert db.chats_waiting() == [ANN]
+    eventually(lambda: said(world) == ["раз"])
+    eventually(lambda: db.chats_waiting() == [])
+
+
+def test_a_reply_of_a_transaction_that_failed_never_leaves(sender: Outbox, world: World) -> None:
+    with pytest.raises(ZeroDivisionError), db.transaction():
+        sender.put(ANN, Reply("раз"))
+        _ = 1 / 0
+    sender.put(ANN, Reply("два"))
+    eventually(lambda: said(world) == ["два"])
+
+
+def test_order_within_a_chat(sender: Outbox, world: World) -> None:
+    for n in range(50):
+        sender.put(ANN, Reply(f"Анне {n}"))
+        sender.put(BOB, Reply(f"Бобу {n}"))
+    eventually(lambda: db.chats_waiting() == [])
+    assert said(world, ANN) == [f"Анне {n}" for n in range(50)]
+    assert said(world, BOB) == [f"Бобу {n}" for n in range(50)]
+
+
+def test_what_an_earlier_run_left_is_sent(sender: Outbox, world: World) -> None:
+    db.add_reply(ANN, "sendMessage", {"chat_id": ANN, "text": "раз"})
+    sender.start()
+    eventually(lambda: said(world) == ["раз"])
+
+
+@pytest.mark.parametrize("fault", ["drop_before", "bad_gateway", "too_many"])
+def test_what_did_not_go_through_is_sent_again(sender: Outbox, world: World, fault: str) -> None:
+    world.faults = Faults(**{fault: 0.5}, retry_after=0)
+    for n in range(20):
+        sender.put(ANN, Reply(f"{n}"))
+    eventually(lambda: db.chats_waiting() == [])
+    assert said(world) == [f"{n}" for n in range(20)]
+
+
+def test_a_chat_that_must_wait_does_not_stop_the_others(sender: Outbox, world: World) -> None:
+    world.faults = Faults(too_many=1.0, retry_after=2)
+    sender.put(ANN, Reply("Анне"))
+    eventually(lambda: ("sendMessage", ANN) in [(method, params["chat_id"]) for method, params in world.calls])
+    world.faults = Faults()
+    asked_to_wait = time.monotonic()
+    sender.put(BOB, Reply("Бобу"))
+    eventually(lambda: said(world, BOB) == ["Бобу"])
+    assert said(world, ANN) == []
+    eventually(lambda: said(world, ANN) == ["Анне"])
+    assert time.monotonic() - asked_to_wait > 1.5
+
+
+def test_a_chat_that_blocked_the_bot_is_let_go(
+    sender: Outbox, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.blocked.add(ANN)
+    sender.put(ANN, Reply("раз"))
+    sender.put(BOB, Reply("два"))
+    eventually(lambda: db.chats_waiting() == [])
+    assert said(world, BOB) == ["два"]
+    assert "blocked" in caplog.text
+
+
+def test_a_refused_message_does_not_stop_the_next(
+    sender: Outbox, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    db.add_reply(ANN, "sendMessage", {"chat_id": ANN, "text": "<b>секрет", "parse_mode": "HTML"})
+    db.add_reply(ANN, "noSuchMethod", {"chat_id": ANN})
+    sender.put(ANN, Reply("раз"))
+    eventually(lambda: said(world) == ["раз"])
+    assert "секрет" not in caplog.text
+    assert caplog.text.count("dropped") == 2
+
+
+def test_what_telegram_quotes_is_not_logged() -> None:
+    error = TelegramError(400, 'Bad Request: can\'t parse entities: "секрет" at byte 3')
+    assert "секрет" not in outbox._without_quotes(error)
+
+
+def test_a_file_is_made_when_it_is_sent(sender: Outbox, world: World) -> None:
+    sender.put(ANN, Reply("вот", {"kind": "notes.txt", "user_id": ANN}))
+    db.add_note(ANN, ANN, 1, "раз", 1_700_000_000)
+    eventually(lambda: world.events_of(ANN))
+    [event] = world.events_of(ANN)
+    document = event["message"]["document"]
+    assert (document["file_name"], event["message"]["caption"]) == ("notes.txt", "вот")
+
+
+def test_a_file_that_cannot_be_made_does_not_stop_the_chat(
+    sender: Outbox, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(files.MAKERS, "broken", lambda user_id: {}[user_id])
+    sender.put(ANN, Reply("вот", {"kind": "broken", "user_id": ANN}))
+    sender.put(ANN, Reply("раз"))
+    eventually(lambda: len(said(world)) == 2)
+    assert said(world)[0] == "раз"
+    assert said(world)[1].startswith("Что-то пошло не так")
+    assert "cannot be made" in caplog.text
+
+
+def test_the_text_is_not_in_the_address(telegram: Telegram, world: World) -> None:
+    world.say(ANN, "/start")
+    telegram.call("sendMessage", {"chat_id": ANN, "text": "секрет"})
+    telegram.bot.send_message(ANN, "секрет библиотеки")
+    assert said(world) == ["секрет", "секрет библиотеки"]
+    assert world.paths[-2:] == [f"/bot{sandbox.TOKEN}/sendMessage"] * 2
+
+
+# Cutting
+
+
+@given(text=st.text(alphabet=st.sampled_from("абв🎄\n "), max_size=300), limit=st.integers(2, 40))
+def test_parts_fit_and_hold_everything_but_white_space(text: str, limit: int) -> None:
+    parts = list(split(text, limit))
+    for part in parts:
+        assert part.strip()
+        assert len(part.encode("utf-16-le")) <= limit * 2
+    assert "".join("".join(parts).split()) == "".join(text.split())
+
+
+def test_a_text_is_cut_at_the_end_of_a_line() -> None:
+    assert list(split("раз два\nтри\nчетыре пять", 12)) == ["раз два\nтри", "четыре пять"]
+
+
+def test_a_text_that_fits_is_not_cut() -> None:
+    assert list(split("а" * 4096)) == ["а" * 4096]
+    assert list(split("🎄" * 2048)) == ["🎄" * 2048]
+    assert [len(part) for part in split("а" * 4097)] == [4096, 1]
+
+
+def test_backoff_doubles_and_is_capped() -> None:
+    for failures in range(1, 100):
+        longest = min(30.0, 0.5 * 2.0 ** (failures - 1))
+        assert longest / 2 <= outbox.backoff_s(failures) <= longest

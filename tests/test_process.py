@@ -1,0 +1,233 @@
+"""The bot as its users meet it: `python bot.py`, real HTTP on both sides, a real database.
+
+- the README's dialogue, every command once
+- questions while notes go on, after a restart, in a group
+- stopping at once, also in the middle of a long poll
+- mistakes at start: one Russian sentence, exit code 2, no traceback, no token
+"""
+
+import re
+import signal
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, BotProcess, Person, eventually, without_times
+
+from bot import router
+from sandbox import telegram
+from sandbox.openrouter import Gateway
+from sandbox.telegram import World
+
+MakePerson = Callable[..., Person]
+GROUP = -100500
+
+
+def dialogue() -> list[tuple[str, list[str]]]:
+    """Read the README's dialogue: what the person says, and the lines of the reply."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    transcript = re.search("```text\n(.*?)```", readme, re.DOTALL)
+    assert transcript
+    turns: list[tuple[str, list[str]]] = []
+    said_last = False
+    for line in transcript[1].splitlines():
+        if line.startswith("> "):
+            if said_last:
+                turns[-1] = (f"{turns[-1][0]}\n{line[2:]}", [])
+            else:
+                turns.append((line[2:], []))
+        else:
+            turns[-1][1].append(line)
+        said_last = line.startswith("> ")
+    return turns
+
+
+def test_the_readmes_dialogue(bot_process: BotProcess, person: MakePerson, world: World) -> None:
+    bot_process.start()
+    ann = person()
+    for said, expected in dialogue():
+        heard = without_times(ann.asks(said)).split("\n")
+        if expected[-1] == "…":
+            assert heard[: len(expected) - 1] == expected[:-1]
+        else:
+            assert heard == expected, said
+    spoken = {said.split()[0][1:] for said, _ in dialogue()}
+    assert spoken == set(router.commands)
+    [name] = [
+        event["message"]["document"]["file_id"] for event in world.events if event["method"] == "sendDocument"
+    ]
+    assert without_times(world.files[name].decode()) == "#1 · 21.11.2026 12:00\nКупить кефир\n"
+    assert [command["command"] for command in world.commands] == list(router.commands)
+    assert bot_process.stop() == 0
+    assert "Traceback" not in bot_process.log
+    assert "кефир" not in bot_process.log
+
+
+def test_a_slow_model_does_not_keep_a_note_waiting(
+    bot_process: BotProcess, person: MakePerson, gateway: Gateway
+) -> None:
+    gateway.think_s = 600
+    bot_process.start()
+    person(1).says("/ask Почему небо голубое?")
+    person(1).says("/note_add раз")
+    assert person(1).hears()["text"] == "Заметка #1 добавлена."
+    assert person(2).asks("/note_add два") == "Заметка #2 добавлена."
+    assert bot_process.stop() == 0
+
+
+def test_a_question_survives_a_restart(bot_process: BotProcess, person: MakePerson, gateway: Gateway) -> None:
+    gateway.think_s = 600
+    bot_process.start()
+    ann = person()
+    ann.says("/ask Почему небо голубое?")
+    eventually(lambda: gateway.requests)
+    assert bot_process.stop() == 0
+    gateway.think_s = 0
+    bot_process.start()
+    answer = ann.hears()
+    assert "Вы спросили: «Почему небо голубое?»" in answer["text"]
+    assert answer["reply_to_message"]["text"] == "/ask Почему небо голубое?"
+
+
+def test_one_persons_questions_are_answered_in_order(
+    bot_process: BotProcess, person: MakePerson, gateway: Gateway
+) -> None:
+    gateway.think_s = 0.05
+    bot_process.start()
+    ann = person()
+    for n in range(5):
+        ann.says(f"/ask вопрос {n}")
+    assert [re.findall(r"вопрос \d", ann.hears()["text"]) for _ in range(5)] == [[f"вопрос {n}"] for n in range(5)]
+
+
+def test_a_failed_question_says_why(bot_process: BotProcess, person: MakePerson) -> None:
+    del bot_process.env["OPENROUTER_API_KEY"]
+    bot_process.start()
+    assert person().asks("/ask раз") == "Ошибка: [401] Отсутствует OPENROUTER_API_KEY (.env)."
+
+
+def test_in_a_group_replies_show_what_they_answer(bot_process: BotProcess, person: MakePerson) -> None:
+    bot_process.start()
+    ann, bob = person(1, GROUP), person(2, GROUP)
+    ann.says("/note_add@sandbox_notes_bot раз")
+    reply = ann.hears()
+    assert (reply["text"], reply["reply_to_message"]["from"]["id"]) == ("Заметка #1 добавлена.", 1)
+    bob.says("/wat")
+    bob.says("/note_add@other_bot два")
+    bob.says("/note_list")
+    assert ann.hears()["text"].startswith("Заметок пока нет")
+
+
+def test_a_long_list_comes_whole_in_several_messages(bot_process: BotProcess, person: MakePerson) -> None:
+    bot_process.start()
+    ann = person()
+    for letter in "абв":
+        ann.asks(f"/note_add {letter * 3000}")
+    ann.says("/note_list")
+    heard = "".join(ann.hears()["text"] for _ in range(3))
+    assert all(letter * 3000 in heard for letter in "абв")
+
+
+def test_messages_that_hold_no_command_never_stop_the_bot(
+    bot_process: BotProcess, person: MakePerson, world: World
+) -> None:
+    bot_process.start()
+    ann = person()
+    ann.asks("/start")
+    chat, sender = {"id": 1, "type": "private"}, telegram.person(1)
+    base = {"message_id": 900, "date": 1_700_000_000, "chat": chat}
+    for update in (
+        {"message": {**base, "from": sender, "sticker": {"file_id": "1"}}},  # the library cannot read this one
+        {"message": {**base, "from": sender, "location": {"latitude": 1.0, "longitude": 1.0}}},
+        {"message": {**base, "text": "/note_add без отправителя"}},
+        {"message": {"message_id": "?"}},
+        {"channel_post": {**base, "chat": {"id": GROUP, "type": "channel"}, "text": "/note_add канал"}},
+        {"edited_message": {**base, "from": sender, "text": "/note_add правка", "edit_date": 1_700_000_001}},
+        {"something_new": {"id": 1}},
+        {},
+    ):
+        world._updates.append({"update_id": world._next_update, **update})
+        world._next_update += 1
+    assert ann.asks("/note_count") == "У вас 0 заметок."
+
+
+# Stopping
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_in_the_middle_of_a_long_poll(
+    bot_process: BotProcess, person: MakePerson, world: World, number: int
+) -> None:
+    bot_process.start()
+    person().asks("/note_add раз")
+    world.wait(lambda: world.pending() == 0)
+    assert bot_process.send_signal(number) == 0
+    assert "Traceback" not in bot_process.log
+    with sqlite3.connect(bot_process.db_path) as connection:
+        assert connection.execute("SELECT text FROM notes").fetchall() == [("раз",)]
+        assert connection.execute("SELECT * FROM outbox").fetchall() == []
+    connection.close()
+
+
+def test_a_signal_stops_it_while_telegram_is_away(bot_process: BotProcess, world: World) -> None:
+    world.faults.away = True
+    bot_process.start()
+    eventually(lambda: len(world.calls) > 2)
+    assert bot_process.stop() == 0
+
+
+# Mistakes at start
+
+
+def fails(bot_process: BotProcess) -> str:
+    """Start the bot, let it fail, and return what it said."""
+    bot_process.start()
+    assert bot_process.wait() == 2
+    said = bot_process.log
+    assert said.strip()
+    assert "Traceback" not in said
+    if bot_process.env["TOKEN"]:
+        assert bot_process.env["TOKEN"] not in said
+    [sentence] = [line for line in said.strip().split("\n") if not re.match(r"\d{4}-\d\d-\d\d ", line)]
+    assert re.search("[а-я]", sentence)
+    return sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"TOKEN": ""}, "Не задан TOKEN"),
+        ({"TOKEN": "not-a-token"}, "TOKEN записан неверно"),
+        ({"TOKEN": "123456:this-one-telegram-does-not-know"}, "Telegram не принял TOKEN"),
+        ({"DB_PATH": "/"}, "Не удаётся открыть базу"),
+        ({"DB_PATH": "no such folder/notes.db"}, "Не удаётся открыть базу"),
+        ({"DB_PATH": str(ROOT / "README.md")}, "не база этого бота"),
+        ({"TELEGRAM_API_URL": "api.telegram.org"}, "TELEGRAM_API_URL"),
+        ({"OPENROUTER_BASE_URL": "openrouter.ai"}, "OPENROUTER_BASE_URL"),
+        ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_mistake_is_one_russian_sentence(
+    bot_process: BotProcess, changes: dict[str, str], sentence: str
+) -> None:
+    bot_process.env |= changes
+    assert sentence in fails(bot_process)
+
+
+def test_a_token_that_is_revoked_ends_the_bot(bot_process: BotProcess, world: World, person: MakePerson) -> None:
+    bot_process.start()
+    person().asks("/start")
+    world.token = "1:another"
+    world.say(1, "/start")
+    assert bot_process.wait() == 2
+    assert "Telegram не принял TOKEN" in bot_process.log
+
+
+def test_the_settings_may_stand_in_a_file(bot_process: BotProcess, person: MakePerson, tmp_path: Path) -> None:
+    names = ("TOKEN", "TELEGRAM_API_URL", "OPENROUTER_API_KEY", "OPENROUTER_BASE_URL", "DB_PATH")
+    lines = [f"{name}={bot_process.env.pop(name)}\n" for name in names]
+    (tmp_path / ".env").write_text("".join(lines), encoding="utf-8")
+    bot_process.start()
+    assert person().asks("/note_add раз") == "Заметка #1 добавлена."
