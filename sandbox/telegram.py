@@ -11,6 +11,8 @@ import re
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -124,6 +126,12 @@ class World:
             self._next_update += 1
             self._wake()
             return int(update["update_id"])
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let nobody see what happens in the block until it is over: everybody writes at once."""
+        with self._changed:
+            yield
 
     def pending(self) -> int:
         """Return how many updates the bot has not confirmed."""

@@ -79,9 +79,13 @@ def test_what_an_earlier_run_left_is_sent(sender: Outbox, world: World) -> None:
     eventually(lambda: said(world) == ["раз"])
 
 
-@pytest.mark.parametrize("fault", ["drop_before", "bad_gateway", "too_many"])
-def test_what_did_not_go_through_is_sent_again(sender: Outbox, world: World, fault: str) -> None:
-    world.faults = Faults(**{fault: 0.5}, retry_after=0)
+@pytest.mark.parametrize(
+    "faults",
+    [Faults(drop_before=0.5), Faults(bad_gateway=0.5), Faults(too_many=0.5, retry_after=0)],
+    ids=["drop_before", "bad_gateway", "too_many"],
+)
+def test_what_did_not_go_through_is_sent_again(sender: Outbox, world: World, faults: Faults) -> None:
+    world.faults = faults
     for n in range(20):
         sender.put(ANN, Reply(f"{n}"))
     eventually(lambda: db.chats_waiting() == [])
@@ -140,7 +144,7 @@ def test_a_file_is_made_when_it_is_sent(sender: Outbox, world: World) -> None:
 def test_a_file_that_cannot_be_made_does_not_stop_the_chat(
     sender: Outbox, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(files.MAKERS, "broken", lambda user_id: {}[user_id])
+    monkeypatch.setitem(files.MAKERS, "broken", lambda _: 1 / 0)
     sender.put(ANN, Reply("вот", {"kind": "broken", "user_id": ANN}))
     sender.put(ANN, Reply("раз"))
     eventually(lambda: len(said(world)) == 2)

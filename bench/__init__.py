@@ -1,0 +1,1 @@
+"""What it costs: scripts that print tables."""
