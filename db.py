@@ -216,7 +216,7 @@ def _primary_code(error: sqlite3.DatabaseError) -> int:
 def _connection() -> sqlite3.Connection:
     if _path is None:
         raise RuntimeError("db.open() has not been called")
-    if _thread.connection and _thread.path != _path:
+    if _thread.path is not _path:
         close_thread()
     if not _thread.connection:
         _thread.connection, _thread.path = _connect(_path), _path
@@ -233,8 +233,11 @@ def _read_one(sql: str, *values: Any) -> Row | None:
 
 
 def _write(sql: str, *values: Any) -> sqlite3.Cursor:
+    connection = _connection()
+    if connection.in_transaction:
+        return connection.execute(sql, values)
     with transaction():
-        return _connection().execute(sql, values)
+        return connection.execute(sql, values)
 
 
 def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Row:
@@ -457,9 +460,12 @@ def unhandled(update_ids: Iterable[int]) -> set[int]:
     return ids - {row["update_id"] for row in rows}
 
 
-def mark_handled(update_id: int) -> None:
-    """Remember that an update was handled."""
-    _write("INSERT OR IGNORE INTO handled_updates (update_id, handled_at) VALUES (?,?)", update_id, _now())
+def mark_handled(update_ids: Iterable[int]) -> None:
+    """Remember that updates were handled."""
+    _write(
+        "INSERT OR IGNORE INTO handled_updates (update_id, handled_at) SELECT value, ? FROM json_each(?)",
+        *(_now(), json.dumps(list(update_ids))),
+    )
 
 
 def forget_old_updates() -> None:

@@ -17,7 +17,11 @@ def plural(number: int, one: str, few: str, many: str) -> str:
 
 def without_lone_surrogates(text: str) -> str:
     """Replace halves of surrogate pairs: JSON can carry them, but no database or wire takes them."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def without_yo(text: str) -> str:

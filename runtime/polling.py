@@ -99,16 +99,16 @@ class Polling:
         """Handle a batch in one transaction; then, and only then, move the offset."""
         if not updates:
             return
+        by_id = {update["update_id"]: update for update in updates}
         with db.transaction():
-            new = db.unhandled(update["update_id"] for update in updates)
-            for update in updates:
-                if update["update_id"] in new:
-                    self._handle(update)
-                    db.mark_handled(update["update_id"])
+            new = sorted(db.unhandled(by_id))
+            for update_id in new:
+                self._handle(by_id[update_id])
+            db.mark_handled(new)
             if time.monotonic() >= self._forget_at:
                 db.forget_old_updates()
                 self._forget_at = time.monotonic() + FORGET_EVERY_S
-        self._offset = max(update["update_id"] for update in updates) + 1
+        self._offset = max(by_id) + 1
 
     def _handle(self, raw: dict[str, Any]) -> None:
         """Handle one update; if its handler fails, undo what it wrote and say so, and let the rest go on."""

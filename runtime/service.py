@@ -33,6 +33,7 @@ def run(settings: Settings, router: Router) -> None:
     polling = Polling(telegram, router, outbox, answers, on_failure=stop.set)
     for part in (outbox, answers, polling):
         part.start()
+    _set_menu(telegram, router)
     _wait(stop)
     log.info("stopping")
     polling.stop()
@@ -44,7 +45,7 @@ def run(settings: Settings, router: Router) -> None:
 
 
 def _introduce(telegram: Telegram, router: Router, stop: threading.Event) -> bool:
-    """Learn the bot's name and tell Telegram its commands, however long Telegram is away; False if stopped."""
+    """Learn the bot's name, however long Telegram is away; False if stopped meanwhile."""
     failures = 0
     while not stop.is_set():
         try:
@@ -52,7 +53,6 @@ def _introduce(telegram: Telegram, router: Router, stop: threading.Event) -> boo
             telegram.bot.delete_webhook()
             router.username = me.username
             log.info("started as @%s", me.username)
-            _set_menu(telegram, router)
             return True
         except TelegramError as error:
             failures += 1

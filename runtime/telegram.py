@@ -19,6 +19,9 @@ CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
 CONNECTIONS = 64  # kept open for the threads that send
 
+# A message whose answer was lost must not be sent again unseen: whether and when is for the outbox to say.
+NO_RETRIES = urllib3.Retry(total=False)
+
 Files = dict[str, tuple[str, bytes]]  # field → (name, content)
 
 
@@ -64,11 +67,16 @@ class Telegram:
         return self._post(self._prefix + method, params, files, timeout_s).payload["result"]
 
     def _post(self, url: str, params: dict[str, Any] | None, files: Files | None, timeout_s: float) -> "_Response":
-        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=timeout_s)
-        body: dict[str, Any] = {"fields": _form(params or {}, files)} if files else {"json": params or {}}
+        body, content_type = _body(params or {}, files)
         try:
-            # No retries here: a message whose answer was lost must not be sent again unseen.
-            response = self._pool.request("POST", url, timeout=timeout, retries=False, **body)
+            response = self._pool.urlopen(
+                "POST",
+                url,
+                body=body,
+                headers={"Content-Type": content_type},
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=timeout_s),
+                retries=NO_RETRIES,
+            )
         except urllib3.exceptions.HTTPError as error:
             raise TelegramError(0, type(error).__name__) from error
         return _checked(response.status, response.data)
@@ -120,6 +128,9 @@ def _checked(status: int, raw: bytes) -> _Response:
     return _Response(status, payload)
 
 
-def _form(params: dict[str, Any], files: Files) -> dict[str, Any]:
+def _body(params: dict[str, Any], files: Files | None) -> tuple[bytes, str]:
+    """Return the body of a call and its content type: JSON, or a form where files go along."""
+    if not files:
+        return json.dumps(params).encode(), "application/json"
     fields = {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}
-    return {**fields, **files}
+    return urllib3.encode_multipart_formdata({**fields, **files})
