@@ -71,9 +71,10 @@ class Lanes:
         while (key := self._take()) is not None:
             try:
                 delay_s = self._work(key)
-            except Exception:
-                # The database, most likely; whatever it is, what waits in this lane is not lost.
-                log.exception("%s: will try again", self._name)
+            except Exception as error:
+                log.error(
+                    "%s will try again: %r", self._name, error, exc_info=not db.is_unavailable(error) and error
+                )
                 delay_s = AFTER_FAILURE_S
             self._give_back(key, delay_s)
         db.close_thread()

@@ -39,6 +39,7 @@ class Outbox:
         self._telegram = telegram
         self._lanes = Lanes("sender", self._send_next, SENDERS)
         self._failures: dict[int, int] = {}  # chat → how many times in a row its next reply failed
+        self._sent: dict[int, int] = {}  # chat → a reply that was sent and could not be removed yet
 
     def start(self) -> None:
         """Send what an earlier run left."""
@@ -60,21 +61,29 @@ class Outbox:
         row = db.next_reply(chat_id)
         if row is None:
             return None
+        if self._sent.get(chat_id) != row["id"]:
+            try:
+                self._send(row)
+            except TelegramError as error:
+                if not error.is_final:
+                    return self._retry_in(chat_id, error)
+                log.warning("reply to chat %d dropped: %s %s", chat_id, row["method"], _without_quotes(error))
+            self._sent[chat_id] = row["id"]
+        db.remove_reply(row["id"])
+        del self._sent[chat_id]
+        self._failures.pop(chat_id, None)
+        return 0.0
+
+    def _send(self, row: db.Row) -> None:
         try:
             attached = files.make(**row["attachment"]) if row["attachment"] else None
-            self._telegram.call(row["method"], row["params"], attached)
-        except TelegramError as error:
-            if not error.is_final:
-                return self._retry_in(chat_id, error)
-            log.warning("reply to chat %d dropped: %s %s", chat_id, row["method"], _without_quotes(error))
         except Exception as error:
             if db.is_unavailable(error):
                 raise
-            log.exception("reply to chat %d cannot be made", chat_id)
-            self.put(chat_id, Reply(texts.FAILED))
-        self._failures.pop(chat_id, None)
-        db.remove_reply(row["id"])
-        return 0.0
+            log.exception("reply %d cannot be made", row["id"])
+            self._telegram.call("sendMessage", {"chat_id": row["params"]["chat_id"], "text": texts.FAILED})
+        else:
+            self._telegram.call(row["method"], row["params"], attached)
 
     def _retry_in(self, chat_id: int, error: TelegramError) -> float:
         failures = self._failures[chat_id] = self._failures.get(chat_id, 0) + 1

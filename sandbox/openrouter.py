@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -21,6 +22,7 @@ class Gateway:
         self.requests: list[Json] = []  # the bodies that came
         self.headers: list[dict[str, str]] = []  # and their headers
         self.think_s = 0.0  # how long every model takes
+        self.answer_to: Callable[[Json], str] = answer_to  # what a model without a behaviour of its own says
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """Answer POST /chat/completions."""
@@ -32,7 +34,7 @@ class Gateway:
         await asyncio.sleep(self.think_s)
         match = re.fullmatch(r"sandbox/([a-z_]+)(?:-(\d+))?", body["model"])
         if match is None:
-            return web.json_response(completion(body, answer_to(body)))
+            return web.json_response(completion(body, self.answer_to(body)))
         return await BEHAVIOURS[match[1]](request, body, int(match[2] or 0))
 
 

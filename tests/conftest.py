@@ -85,13 +85,17 @@ class BotProcess:
             "PYTHONUTF8": "1",
             "PYTHONWARNINGS": "error",
         }
+        self.command = [sys.executable, str(ROOT / "bot.py")]
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
 
     def start(self) -> "BotProcess":
         with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, str(ROOT / "bot.py")], cwd=self.folder, env=self.env, stdout=log, stderr=log
-            )
+            self._process = subprocess.Popen(self.command, cwd=self.folder, env=self.env, stdout=log, stderr=log)
         return self
 
     def send_signal(self, number: int) -> int:
