@@ -53,6 +53,19 @@ def flood(round_trip_s: float, measured: dict[str, list[float]]) -> None:
         measured["out of order"].append(people_out_of_order(world, events))
 
 
+def stop_halfway() -> float:
+    """Stop the bot in the middle of a flood; return how long it took to leave, in seconds."""
+    world = World()
+    with bot_between(world, Gateway()) as bot:
+        with world.frozen():
+            for n in range(NOTES):
+                world.say(1 + n % PEOPLE, f"/note_add заметка номер {n}")
+        world.wait(lambda: len(world.events) > NOTES // 2)
+        started = time.perf_counter()
+        bot.stop()
+        return time.perf_counter() - started
+
+
 class _Peak:
     """Watches how many files a bot has open."""
 
@@ -156,6 +169,7 @@ def main() -> None:
                 f"{of['meanwhile']:.1f} ms, {of['meanwhile'] / of['before']:.2f} ×",
             ],
             ["20 such questions answered in", f"{of['questions']:.1f} s"],
+            ["SIGTERM in the middle of the flood: gone in", f"{median_of(RUNS, stop_halfway):.1f} s"],
             ["people whose replies came out of order", f"{max(m['out of order']):.0f}"],
             ["processor time per update in the flood", f"{of['cpu']:.2f} ms"],
             ["peak memory, open files in the flood", f"{max(m['memory']):.0f} MiB, {max(m['files']):.0f}"],

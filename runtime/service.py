@@ -1,8 +1,10 @@
 """The bot's life: everything is started, a signal is waited for, everything is stopped within ten seconds."""
 
 import logging
+import math
+import queue
 import signal
-import threading
+import time
 from typing import Any
 
 import db
@@ -20,21 +22,50 @@ GRACE_S = 3.0  # for replies that are due
 LINGER_S = 4.0  # for calls under way
 
 
+class Stop:
+    """Whether it is time to stop; told by a signal handler, or by any thread.
+
+    A queue and not an Event: a handler runs between two steps of whatever the main thread does, and an Event
+    that is waited for is locked between some of them; to set it there is a deadlock. SimpleQueue.put() is made
+    for this.
+    """
+
+    NAP_S = 0.5  # on Windows Ctrl-C is heard only between naps
+
+    def __init__(self) -> None:
+        self._told: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def tell(self, *_: Any) -> None:
+        """Say that it is time."""
+        self._told.put(None)
+
+    def within(self, seconds: float) -> bool:
+        """Wait for up to so many seconds; return whether it is time to stop."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                self._told.get(timeout=min(left, self.NAP_S))
+            except queue.Empty:
+                continue
+            return True
+        return False
+
+
 def run(settings: Settings, router: Router) -> None:
     """Run the bot until SIGTERM or SIGINT; SetupError if the owner has to mend something."""
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.tell)
     telegram = Telegram(settings)
     if not _introduce(telegram, router, stop):
         return
     outbox = Outbox(telegram)
     answers = Answers(outbox)
-    polling = Polling(telegram, router, outbox, answers, on_failure=stop.set)
+    polling = Polling(telegram, router, outbox, answers, on_failure=stop.tell)
     for part in (outbox, answers, polling):
         part.start()
     _set_menu(telegram, router)
-    _wait(stop)
+    stop.within(math.inf)
     log.info("stopping")
     polling.stop()
     answers.stop()
@@ -44,10 +75,10 @@ def run(settings: Settings, router: Router) -> None:
         raise polling.failure
 
 
-def _introduce(telegram: Telegram, router: Router, stop: threading.Event) -> bool:
+def _introduce(telegram: Telegram, router: Router, stop: Stop) -> bool:
     """Learn the bot's name, however long Telegram is away; False if stopped meanwhile."""
     failures = 0
-    while not stop.is_set():
+    while True:
         try:
             me: Any = telegram_api.get_me(telegram)
             telegram.bot.delete_webhook()
@@ -57,8 +88,8 @@ def _introduce(telegram: Telegram, router: Router, stop: threading.Event) -> boo
         except TelegramError as error:
             failures += 1
             log.warning("Telegram does not answer: %s", error)
-            stop.wait(error.retry_after or backoff_s(failures))
-    return False
+            if stop.within(error.retry_after or backoff_s(failures)):
+                return False
 
 
 def _set_menu(telegram: Telegram, router: Router) -> None:
@@ -66,9 +97,3 @@ def _set_menu(telegram: Telegram, router: Router) -> None:
         telegram.bot.set_my_commands(router.menu())
     except TelegramError as error:
         log.warning("the menu of commands is not set: %s", error)
-
-
-def _wait(stop: threading.Event) -> None:
-    # In short naps: on Windows Ctrl-C is heard only between them.
-    while not stop.wait(0.5):
-        pass

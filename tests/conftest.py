@@ -98,6 +98,9 @@ class BotProcess:
             self._process = subprocess.Popen(self.command, cwd=self.folder, env=self.env, stdout=log, stderr=log)
         return self
 
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def send_signal(self, number: int) -> int:
         """Send a signal and return the exit code."""
         assert self._process

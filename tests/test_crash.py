@@ -35,7 +35,7 @@ class Crowd:
     """Many people who write without a pause, and what became of it."""
 
     def __init__(self, world: World, command: str) -> None:
-        self._world = world
+        self.world = world
         self._command = command
         self._sent: dict[int, list[str]] = defaultdict(list)
 
@@ -53,12 +53,12 @@ class Crowd:
 
     def write(self, count: int) -> None:
         """Write so many messages at once."""
-        with self._world.frozen():
+        with self.world.frozen():
             for _ in range(count):
                 user_id = random.choice(PEOPLE)
                 text = f"от {user_id} номер {len(self._sent[user_id])}"
                 self._sent[user_id].append(text)
-                self._world.say(user_id, f"/{self._command} {text}")
+                self.world.say(user_id, f"/{self._command} {text}")
 
     def _write(self, over: threading.Event) -> None:
         while not over.wait(random.uniform(0, 0.1)):
@@ -66,7 +66,7 @@ class Crowd:
 
     def wait_until_served(self, db_path: Path) -> None:
         """Wait until nothing is left to handle, to answer or to send."""
-        self._world.wait(lambda: self._world.pending() == 0)
+        self.world.wait(lambda: self.world.pending() == 0)
         with closing(sqlite3.connect(db_path, timeout=60)) as db:
             for left in ("FROM questions WHERE state = 'pending'", "FROM outbox"):
                 query = f"SELECT count(*) {left}"
@@ -85,7 +85,7 @@ class Crowd:
         """Check that everyone got every reply, in order; return how many came twice."""
         double = 0
         for user_id, expected in self._expected(db_path).items():
-            got = [event["message"]["text"].split("\n")[0] for event in self._world.events_of(user_id)]
+            got = [event["message"]["text"].split("\n")[0] for event in self.world.events_of(user_id)]
             assert list(dict.fromkeys(got)) == expected
             double += len(got) - len(expected)
         return double
@@ -113,7 +113,9 @@ def survive(bot: BotProcess, crowd: Crowd, ends: int, number: int) -> int:
             code = bot.send_signal(number)
             # A signal may come before the bot listens to it.
             assert code in ((-number,) if number == signal.SIGKILL else (0, -number))
+    polls = crowd.world.poll_number
     bot.start()
+    crowd.world.wait(lambda: crowd.world.poll_number > polls)
     crowd.wait_until_served(bot.db_path)
     assert bot.stop() == 0
     crowd.check_stored_once_and_in_order(bot.db_path)

@@ -6,14 +6,17 @@
 - mistakes at start: one Russian sentence, exit code 2, no traceback, no token
 """
 
+import os
 import re
 import signal
 import sqlite3
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, BotProcess, Person, eventually, without_times
+from conftest import PATIENCE_S, ROOT, BotProcess, Person, eventually, without_times
 
 from bot import router
 from sandbox import telegram
@@ -168,6 +171,18 @@ def test_a_signal_stops_it_in_the_middle_of_a_long_poll(
         assert connection.execute("SELECT text FROM notes").fetchall() == [("раз",)]
         assert connection.execute("SELECT * FROM outbox").fetchall() == []
     connection.close()
+
+
+def test_an_impatient_owner_stops_it_all_the_same(bot_process: BotProcess, world: World) -> None:
+    for _ in range(10):
+        polls = world.poll_number
+        bot_process.start()
+        world.wait(partial(lambda polls: world.poll_number > polls, polls))
+        deadline = time.monotonic() + PATIENCE_S
+        while bot_process.is_running() and time.monotonic() < deadline:
+            os.kill(bot_process.pid, signal.SIGTERM)
+        # The last of them may meet an interpreter that has put its handlers away.
+        assert bot_process.wait() in (0, -signal.SIGTERM)
 
 
 def test_a_signal_stops_it_while_telegram_is_away(bot_process: BotProcess, world: World) -> None:
