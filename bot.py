@@ -15,7 +15,7 @@ import texts
 from runtime import logs, service
 from runtime.answers import Question
 from runtime.outbox import Reply
-from runtime.router import Message, Misuse, Router, Said, number, number_and_text
+from runtime.router import Message, Misuse, Router, Said, Tap, Tapped, number, number_and_text
 
 LIST_DEFAULT, LIST_MOST = 10, 50
 STATS_DEFAULT_DAYS, STATS_MOST_DAYS = 30, 366
@@ -97,7 +97,7 @@ def note_export(message: Message, text: str) -> Said:
     """Send all notes as a text file, made when it is sent."""
     if not db.count_notes(message.from_user.id):
         return texts.NO_NOTES
-    return Reply(texts.EXPORT_CAPTION, {"kind": "notes.txt", "user_id": message.from_user.id})
+    return Reply(texts.EXPORT_CAPTION, attachment={"kind": "notes.txt", "user_id": message.from_user.id})
 
 
 @command("note_stats", "заметки по дням", usage="[дней]")
@@ -106,9 +106,7 @@ def note_stats(message: Message, text: str) -> Said:
     days = min(number(text, default=STATS_DEFAULT_DAYS), STATS_MOST_DAYS)
     if days == 0:
         raise Misuse
-    first_day = date.today() - timedelta(days=days - 1)
-    since = int(time.mktime(first_day.timetuple()))
-    times = db.note_times(message.from_user.id, since)
+    times = db.note_times(message.from_user.id, _first_moment(days))
     return texts.note_stats(Counter(datetime.fromtimestamp(t).date() for t in times), days)
 
 
@@ -140,10 +138,69 @@ def ask(message: Message, text: str) -> Said:
     return Question(text) if db.list_models() else texts.NO_MODELS
 
 
+@command("compare", "спросить три модели сразу", usage="<вопрос>")
+def compare(message: Message, text: str) -> Said:
+    """Have up to three models answer the same question."""
+    if not text:
+        raise Misuse
+    return Question(text, kind="compare") if db.list_models() else texts.NO_MODELS
+
+
+@command("usage", "запросы к моделям", usage="[дней]")
+def usage(message: Message, text: str) -> Said:
+    """Show a person's requests to models, and how much of the account's free day is spent."""
+    days = min(number(text, default=STATS_DEFAULT_DAYS), STATS_MOST_DAYS)
+    if days == 0:
+        raise Misuse
+    midnight = int(time.time()) // 86400 * 86400  # OpenRouter counts days in UTC
+    free_today = len(db.free_requests_since(midnight))
+    rows = db.usage_by_model(message.from_user.id, _first_moment(days))
+    return texts.usage(rows, days, free_today, config.free_requests_per_day())
+
+
+@router.text
+def plain_text(message: Message, text: str) -> Said:
+    """Go on with a talk when an answer is replied to; else give a hint."""
+    replied = message.reply_to_message
+    question = replied and db.question_answered_by(message.chat.id, replied.message_id)
+    if not question:
+        return texts.HINT if message.chat.type == "private" else None
+    if question["user_id"] != message.from_user.id:
+        return texts.NO_PARENT
+    return Question(text, parent_id=question["id"])
+
+
+@router.button("again")
+def ask_again(tap: Tap, question_id: int) -> Tapped:
+    """Ask the same question once more, of the model that is active now."""
+    question = db.get_question(tap.message.chat.id, question_id)
+    if question is None:
+        return texts.NOTHING_TO_SAVE, None
+    own = question["user_id"] == tap.from_user.id
+    return texts.ASKED_AGAIN, Question(question["text"], parent_id=question["parent_id"] if own else None)
+
+
+@router.button("save")
+def save_answer(tap: Tap, question_id: int) -> Tapped:
+    """Keep an answer as a note; only once, however often the button is tapped."""
+    chat_id, message_id = tap.message.chat.id, tap.message.message_id
+    try:
+        note_id, is_new = db.save_answer(tap.from_user.id, chat_id, message_id, question_id)
+    except ValueError:
+        return texts.NOTHING_TO_SAVE, None
+    return texts.answer_saved(note_id, is_new=is_new), None
+
+
+def _first_moment(days: int) -> int:
+    """Return when the first of the last so many local days began, in Unix seconds."""
+    return int(time.mktime((date.today() - timedelta(days=days - 1)).timetuple()))
+
+
 def main() -> int:
     """Run the bot until it is told to stop; return the exit code."""
     try:
         settings = config.load()
+        config.free_requests_per_day()
         logs.start(settings.log_level, secrets=[settings.token, config.openrouter().api_key])
         db.open(settings.db_path)
         service.run(settings, router)

@@ -31,6 +31,7 @@ class Settings:
     telegram_proxy: str | None = field(repr=False)
     db_path: Path
     log_level: str
+    free_requests_per_minute: int
 
 
 def load() -> Settings:
@@ -51,7 +52,13 @@ def load() -> Settings:
         telegram_proxy=_proxy_for(api_url),
         db_path=Path(env.get("DB_PATH") or "notes.db"),
         log_level=log_level,
+        free_requests_per_minute=_number(env, "FREE_REQUESTS_PER_MINUTE", 20),
     )
+
+
+def free_requests_per_day() -> int:
+    """Return how many requests a day OpenRouter allows the account to free models."""
+    return _number(_environment(), "FREE_REQUESTS_PER_DAY", 50)
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,13 @@ def _url(env: Mapping[str, str], name: str, default: str) -> str:
     if not URL_SHAPE.fullmatch(url):
         raise SetupError(texts.bad_url(name))
     return url
+
+
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    value = env.get(name) or str(default)
+    if not (value.isascii() and value.isdigit() and 0 < int(value) < 10**9):
+        raise SetupError(texts.bad_number(name))
+    return int(value)
 
 
 def _proxy_for(url: str) -> str | None:

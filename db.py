@@ -223,8 +223,8 @@ def _connection() -> sqlite3.Connection:
     return _thread.connection
 
 
-def _read(sql: str, *values: Any) -> list[Row]:
-    return _connection().execute(sql, values).fetchall()
+def _read(sql: str, *values: Any, **named: Any) -> list[Row]:
+    return _connection().execute(sql, named or values).fetchall()
 
 
 def _read_one(sql: str, *values: Any) -> Row | None:
@@ -232,12 +232,12 @@ def _read_one(sql: str, *values: Any) -> Row | None:
     return row
 
 
-def _write(sql: str, *values: Any) -> sqlite3.Cursor:
+def _write(sql: str, *values: Any, **named: Any) -> sqlite3.Cursor:
     connection = _connection()
     if connection.in_transaction:
-        return connection.execute(sql, values)
+        return connection.execute(sql, named or values)
     with transaction():
-        return connection.execute(sql, values)
+        return connection.execute(sql, named or values)
 
 
 def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Row:
@@ -338,17 +338,44 @@ def note_times(user_id: int, since: int) -> list[int]:
     return [row["created_at"] for row in rows]
 
 
+def save_answer(user_id: int, chat_id: int, message_id: int, question_id: int) -> tuple[int, bool]:
+    """Keep an answer as a note; return its number and whether it is new. ValueError if there is no such answer."""
+    with transaction():
+        saved = _read_one(
+            "SELECT id FROM notes WHERE user_id = ? AND question_id = ? AND deleted_at IS NULL",
+            *(user_id, question_id),
+        )
+        if saved:
+            return int(saved["id"]), False
+        question = get_question(chat_id, question_id)
+        if question is None or question["answer"] is None:
+            raise ValueError(f"question {question_id} has no answer")
+        note_id = add_note(user_id, chat_id, message_id, question["answer"], _now())
+        _write("UPDATE notes SET question_id = ? WHERE id = ?", question_id, note_id)
+        return note_id, True
+
+
 # Models ----------------------------------------------------------------------------------------------------
+
+_MODEL = "SELECT id, key, label, active, gateway, available, context_length FROM models"
 
 
 def list_models() -> list[Row]:
     """Return all models by number."""
-    return _read("SELECT id, key, label, active FROM models ORDER BY id")
+    return _read(f"{_MODEL} ORDER BY id")
+
+
+def get_model(model_id: int) -> Row:
+    """Return a model; ValueError for an unknown id."""
+    row = _read_one(f"{_MODEL} WHERE id = ?", model_id)
+    if row is None:
+        raise ValueError(f"unknown model id {model_id}")
+    return row
 
 
 def get_active_model() -> Row:
     """Return the active model (the first one, if none is); RuntimeError if there are no models."""
-    row = _read_one("SELECT id, key, label, active FROM models ORDER BY active DESC, id LIMIT 1")
+    row = _read_one(f"{_MODEL} ORDER BY active DESC, id LIMIT 1")
     if row is None:
         raise RuntimeError("the registry of models is empty")
     return row
@@ -365,49 +392,147 @@ def set_active_model(model_id: int) -> Row:
         return get_active_model()
 
 
+def models_after(model_id: int) -> list[Row]:
+    """Return the available models to turn to when this one fails: of its own gateway first, then by number."""
+    return _read(
+        f"{_MODEL} WHERE available = 1 AND id <> :id"
+        " ORDER BY gateway <> (SELECT gateway FROM models WHERE id = :id), id < :id, id",
+        id=model_id,
+    )
+
+
+def mark_model_gone(model_id: int) -> None:
+    """Remember that the gateway does not have a model any more."""
+    _write("UPDATE models SET available = 0 WHERE id = ?", model_id)
+
+
 # Questions -------------------------------------------------------------------------------------------------
 
 
-def add_question(user_id: int, chat_id: int, message_id: int, model_id: int, text: str, asked_at: int) -> int:
-    """Write a question down and return its number."""
-    cursor = _write(
-        "INSERT INTO questions (user_id, chat_id, message_id, model_id, text, asked_at) VALUES (?,?,?,?,?,?)",
-        *(user_id, chat_id, message_id, model_id, text, asked_at),
-    )
+def add_question(question: Row) -> int:
+    """Write a question down (the columns of the table that are known when it is asked); return its number."""
+    columns = ", ".join(question)
+    values = ", ".join(f":{column}" for column in question)
+    cursor = _write(f"INSERT INTO questions ({columns}) VALUES ({values})", **question)
     return int(cursor.lastrowid or 0)
 
 
-def next_question(user_id: int) -> Row | None:
-    """Return a person's oldest unanswered question, with the key of the model it is for."""
+def get_question(chat_id: int, question_id: int) -> Row | None:
+    """Return a question that was asked in this chat."""
+    return _read_one("SELECT * FROM questions WHERE id = ? AND chat_id = ?", question_id, chat_id)
+
+
+def next_question(lane: int) -> Row | None:
+    """Return the oldest unanswered question of a lane."""
     return _read_one(
-        "SELECT questions.*, models.key AS model FROM questions JOIN models ON models.id = model_id"
-        " WHERE user_id = ? AND state = 'pending' ORDER BY questions.id LIMIT 1",
-        user_id,
+        "SELECT * FROM questions WHERE lane = ? AND state = 'pending' ORDER BY id LIMIT 1",
+        lane,
     )
 
 
-def users_waiting() -> list[int]:
-    """Return who has unanswered questions, the longest waiting first."""
-    rows = _read("SELECT user_id FROM questions WHERE state = 'pending' GROUP BY user_id ORDER BY min(id)")
-    return [row["user_id"] for row in rows]
+def lanes_waiting() -> list[int]:
+    """Return the lanes that have unanswered questions, the longest waiting first."""
+    rows = _read("SELECT lane FROM questions WHERE state = 'pending' GROUP BY lane ORDER BY min(id)")
+    return [row["lane"] for row in rows]
 
 
-def finish_question(question_id: int, answer: str | None) -> None:
-    """Store the answer to a question; None if it failed for good."""
+def stop_question(chat_id: int, question_id: int) -> bool:
+    """Remember that a person pressed Stop; False if there is nothing to stop."""
+    cursor = _write(
+        "UPDATE questions SET stop_at = ? WHERE id = ? AND chat_id = ? AND state = 'pending'",
+        *(_now(), question_id, chat_id),
+    )
+    return cursor.rowcount == 1
+
+
+def finish_question(question_id: int, state: str, answer: str | None) -> None:
+    """Store what became of a question: answered, stopped or failed."""
     _write(
         "UPDATE questions SET state = ?, answer = ?, finished_at = ? WHERE id = ?",
-        *("failed" if answer is None else "answered", answer, _now(), question_id),
+        *(state, answer, _now(), question_id),
+    )
+
+
+def question_answered_by(chat_id: int, message_id: int) -> Row | None:
+    """Return the question that a message of ours answers."""
+    return _read_one(
+        "SELECT questions.* FROM answer_messages JOIN questions ON questions.id = question_id"
+        " WHERE answer_messages.chat_id = ? AND answer_messages.message_id = ?",
+        *(chat_id, message_id),
+    )
+
+
+def talk_before(question_id: int) -> list[Row]:
+    """Return the answered questions that led to this one, with their answers, the latest first."""
+    return _read(
+        "WITH RECURSIVE talk(id, parent_id, depth) AS ("
+        " SELECT id, parent_id, 0 FROM questions WHERE id = ?"
+        " UNION ALL SELECT questions.id, questions.parent_id, depth + 1"
+        " FROM questions JOIN talk ON questions.id = talk.parent_id)"
+        " SELECT text, answer FROM talk JOIN questions USING (id)"
+        " WHERE depth > 0 AND answer IS NOT NULL ORDER BY depth",
+        question_id,
+    )
+
+
+# The ledger --------------------------------------------------------------------------------------------------
+
+_FREE = "gateway = 'openrouter' AND (model LIKE '%:free' OR model = 'openrouter/free')"
+
+
+def add_llm_request(request: Row) -> int:
+    """Write a request into the ledger (the columns of the table, without id and created_at); return its number."""
+    columns = ", ".join(request)
+    values = ", ".join(f":{column}" for column in request)
+    cursor = _write(f"INSERT INTO llm_requests (created_at, {columns}) VALUES ({_now()}, {values})", **request)
+    return int(cursor.lastrowid or 0)
+
+
+def set_llm_cost(request_id: int, cost: float, prompt_tokens: int | None, completion_tokens: int | None) -> None:
+    """Complete a request in the ledger with what the gateway told later; cost in USD."""
+    _write(
+        "UPDATE llm_requests SET cost = ?, prompt_tokens = ?, completion_tokens = ? WHERE id = ?",
+        *(cost, prompt_tokens, completion_tokens, request_id),
+    )
+
+
+def requests_without_cost(since: int) -> list[Row]:
+    """Return the requests since a moment that were stopped or cut, and whose cost can still be asked for."""
+    return _read(
+        "SELECT id, generation_id FROM llm_requests WHERE cost IS NULL AND generation_id IS NOT NULL"
+        " AND finish_reason IN ('stopped', 'cut') AND created_at >= ? AND gateway = 'openrouter'",
+        since,
+    )
+
+
+def free_requests_since(moment: int) -> list[int]:
+    """Return when requests to free models were made since a moment, oldest first, in Unix seconds."""
+    rows = _read(f"SELECT created_at FROM llm_requests WHERE created_at >= ? AND {_FREE} ORDER BY id", moment)
+    return [row["created_at"] for row in rows]
+
+
+def usage_by_model(user_id: int, since: int) -> list[Row]:
+    """Return a person's requests, tokens and cost (USD) since a moment by model, the most used first."""
+    return _read(
+        "SELECT model, count(*) AS requests, total(prompt_tokens) + total(completion_tokens) AS tokens,"
+        " total(cost) AS cost FROM llm_requests WHERE user_id = ? AND created_at >= ?"
+        " GROUP BY model ORDER BY requests DESC, model",
+        *(user_id, since),
     )
 
 
 # Outbox ----------------------------------------------------------------------------------------------------
 
+Call = tuple[str, Row]  # a method of Telegram's and its parameters
 
-def add_reply(chat_id: int, method: str, params: Row, attachment: Row | None = None) -> None:
-    """Put a call to Telegram into the outbox."""
+
+def add_reply(
+    chat_id: int, calls: list[Call], attachment: Row | None = None, question_id: int | None = None
+) -> None:
+    """Put calls to Telegram, a message each, into the outbox."""
     _write(
-        "INSERT INTO outbox (chat_id, method, params, attachment, created_at) VALUES (?,?,?,?,?)",
-        *(chat_id, method, json.dumps(params), attachment and json.dumps(attachment), _now()),
+        "INSERT INTO outbox (chat_id, calls, attachment, question_id, created_at) VALUES (?,?,?,?,?)",
+        *(chat_id, json.dumps(calls), attachment and json.dumps(attachment), question_id, _now()),
     )
 
 
@@ -417,27 +542,43 @@ def chats_waiting() -> list[int]:
 
 
 def next_reply(chat_id: int) -> Row | None:
-    """Return a chat's oldest reply, its params and attachment unpacked."""
+    """Return a chat's oldest reply, its calls and attachment unpacked."""
     with _write_lock:
-        sql = "SELECT id, method, params, attachment FROM outbox WHERE chat_id = ? ORDER BY id LIMIT 1"
+        sql = "SELECT id, calls, attachment, question_id FROM outbox WHERE chat_id = ? ORDER BY id LIMIT 1"
         row: Row | None = _courier_connection().execute(sql, (chat_id,)).fetchone()
     if row:
-        row["params"] = json.loads(row["params"])
+        row["calls"] = json.loads(row["calls"])
         row["attachment"] = json.loads(row["attachment"]) if row["attachment"] else None
     return row
 
 
-def remove_reply(reply_id: int) -> None:
-    """Take a reply out of the outbox: it was sent, or never can be."""
+def reply_done(reply_id: int, calls_left: list[Call], answered: tuple[int, int, int] | None = None) -> None:
+    """Take a reply out of the outbox, or leave in it the calls that are still to be made.
+
+    answered is (chat, message, question) when a message that answers a question has been sent.
+    """
     with _write_lock:
-        _courier_connection().execute("DELETE FROM outbox WHERE id = ?", (reply_id,))
+        courier = _courier_connection()
+        courier.execute("BEGIN IMMEDIATE")
+        try:
+            if answered:
+                courier.execute("INSERT OR REPLACE INTO answer_messages VALUES (?,?,?)", answered)
+            if calls_left:
+                courier.execute("UPDATE outbox SET calls = ? WHERE id = ?", (json.dumps(calls_left), reply_id))
+            else:
+                courier.execute("DELETE FROM outbox WHERE id = ?", (reply_id,))
+            courier.execute("COMMIT")
+        except BaseException:
+            if courier.in_transaction:
+                courier.execute("ROLLBACK")
+            raise
 
 
 def _courier_connection() -> sqlite3.Connection:
     """Return the connection that all senders of replies share; the caller holds the write lock.
 
     Its commits do not wait for the disk: a power cut may send a reply twice, but loses nothing, and a process
-    that is killed not even that. And thirty senders with a connection each would be sixty open files.
+    that is killed not even that. And forty senders with a connection each would be eighty open files.
     """
     global _courier
     if _path is None:

@@ -1,16 +1,20 @@
 """Whom the bot asks: one HTTP client for OpenRouter.
 
-chat_once() either returns a Completion or raises OpenRouterError with a sentence for the person who asked;
-nothing else leaves this module.
+chat_once() returns a Completion, chat_stream() a Stream that yields the answer as it is written and is a
+Completion's worth afterwards. Whatever goes wrong is an OpenRouterError with a sentence for the person who
+asked; nothing else leaves this module.
 """
 
 import json
 import logging
-import threading
+import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
+from urllib.parse import quote
 
 import requests
 import urllib3
@@ -18,22 +22,58 @@ import urllib3
 import config
 import texts
 
+Json = dict[str, Any]
+Deadline = Callable[[], float]  # the moment to give up, on time.monotonic()'s clock; it may move
 Message = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": …}
 
 CONNECT_TIMEOUT_S = 5
 # Reasoning models spend these tokens on thinking too: with 300 they answer nothing.
 MAX_TOKENS = 2000
+# OpenRouter's own fields: think little, and keep the thoughts to yourself.
+REASONING = {"effort": "low", "exclude": True}
 
 log = logging.getLogger(__name__)
+
+
+class Trouble(Enum):
+    """What kind of failure it is, where the status alone does not tell."""
+
+    STATUS = "the status says it"
+    TIMEOUT = "no answer in time"
+    CONNECTION = "no connection"
+    CUT = "the answer broke off"
+    EMPTY = "an answer without text"
+    REFUSED = "the model declined"
+    UNKNOWN_MODEL = "the gateway does not have the model"
+    LIMIT_MINUTE = "the account's requests of this minute are spent"
+    LIMIT_DAY = "the account's free requests of today are spent"
+    REASONING = "the model takes no reasoning setting"
 
 
 class OpenRouterError(Exception):
     """No answer: an HTTP status (0 if there was none) and a sentence for the person who asked."""
 
-    def __init__(self, status: int, msg: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        msg: str,
+        trouble: Trouble = Trouble.STATUS,
+        *,
+        retry_after_s: float | None = None,
+        text: str = "",
+        generation_id: str | None = None,
+        usage: Json | None = None,
+        finish_reason: str | None = None,
+    ) -> None:
         super().__init__(f"[{status}] {msg}")
         self.status = status
         self.msg = msg
+        self.trouble = trouble
+        self.retry_after_s = retry_after_s
+        self.text = text  # the part of the answer that came
+        self.generation_id = generation_id
+        self.usage = usage or {}
+        self.finish_reason = finish_reason
 
 
 @dataclass(frozen=True)
@@ -44,7 +84,8 @@ class Completion:
     latency_ms: int
     model: str  # the one that answered
     finish_reason: str | None
-    usage: dict[str, Any] = field(default_factory=dict)
+    usage: Json = field(default_factory=dict)
+    generation_id: str | None = None
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.text, self.latency_ms))
@@ -58,22 +99,195 @@ def chat_once(
     max_tokens: int = MAX_TOKENS,
     timeout_s: float = 30,
     user: str | None = None,
+    reasoning: bool = False,
 ) -> Completion:
     """Ask a model once and return its answer within timeout_s seconds; OpenRouterError if there is none.
 
     user is a stable id of the person who asks: without it a block for one person can hit the whole account.
+    reasoning=True asks a reasoning model to think little and to keep its thoughts to itself.
     """
-    body = {"model": model, "messages": list(messages), "temperature": temperature, "max_tokens": max_tokens}
+    body = _body(messages, model, temperature, max_tokens, user, reasoning)
+    started = time.monotonic()
+    deadline = started + timeout_s
+    with _request("POST", "/chat/completions", deadline, body) as response:
+        raw = _read(response, deadline)
+        return _completion(response, raw, started, model)
+
+
+def chat_stream(
+    messages: Sequence[Message],
+    *,
+    model: str,
+    temperature: float = 0.2,
+    max_tokens: int = MAX_TOKENS,
+    timeout_s: float = 90,
+    stall_s: float = 45,
+    user: str | None = None,
+    reasoning: bool = False,
+) -> "Stream":
+    """Ask a model and return its answer as a Stream; OpenRouterError if it refuses at once.
+
+    timeout_s bounds the whole answer, stall_s the time between two pieces of it, in seconds.
+    """
+    body = _body(messages, model, temperature, max_tokens, user, reasoning) | {"stream": True}
+    started = time.monotonic()
+    deadline = started + timeout_s
+    response = _request("POST", "/chat/completions", min(deadline, started + stall_s), body)
+    if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+        with response:  # an error, or a gateway that does not stream
+            completion = _completion(response, _read(response, deadline), started, model)
+        return Stream(None, started, deadline, stall_s, model, completion)
+    return Stream(response, started, deadline, stall_s, model)
+
+
+def generation(generation_id: str, timeout_s: float = 15) -> Json:
+    """Return what the gateway tells of an answer afterwards: total_cost in USD, tokens_prompt, …"""
+    deadline = time.monotonic() + timeout_s
+    with _request("GET", f"/generation?id={quote(generation_id)}", deadline) as response:
+        data = _payload(response, _read(response, deadline)).get("data")
+    return data if isinstance(data, dict) else {}
+
+
+class Stream:
+    """An answer while it is written: iterate over its pieces; .completion is there when they are over.
+
+    close() may be called from any thread: the iteration then ends as if the answer did.
+    """
+
+    def __init__(
+        self,
+        response: requests.Response | None,
+        started: float,
+        deadline: float,
+        stall_s: float,
+        model: str,
+        completion: Completion | None = None,
+    ) -> None:
+        self._response = response
+        self._started, self._deadline, self._stall_s = started, deadline, stall_s
+        self._last_content = time.monotonic()
+        self._model = model
+        self._pieces: list[str] = []
+        self._usage: Json = {}
+        self._finish_reason: str | None = None
+        self._refusal = ""
+        self._closed = False
+        self._completion = completion
+        self.generation_id = _generation_id(response) if response is not None else None
+
+    def __iter__(self) -> Iterator[str]:
+        if self._response is None:
+            assert self._completion
+            yield self._completion.text
+            return
+        with self._response:
+            try:
+                yield from self._read_pieces(self._response)
+            except OpenRouterError as error:
+                if not self._closed:
+                    raise self._with_what_came(error) from error
+        self._finish()
+
+    @property
+    def completion(self) -> Completion:
+        """The whole answer, or the part that came before close()."""
+        if self._completion is None:
+            text = "".join(self._pieces).strip()
+            reason = "stopped" if self._closed else self._finish_reason
+            latency_ms = round((time.monotonic() - self._started) * 1000)
+            self._completion = Completion(text, latency_ms, self._model, reason, self._usage, self.generation_id)
+        return self._completion
+
+    def close(self) -> None:
+        """Break the connection, so that the model stops writing."""
+        self._closed = True
+        connection = self._response.raw.connection if self._response is not None else None
+        if connection is not None and connection.sock is not None:
+            try:
+                connection.sock.shutdown(socket.SHUT_RDWR)
+            except OSError as error:
+                log.debug("the stream was over already: %s", error)
+
+    def _read_pieces(self, response: requests.Response) -> Iterator[str]:
+        for event in _events(response, self._give_up_at):
+            if event == "[DONE]":
+                return
+            if self._take(event):
+                self._last_content = time.monotonic()
+                if self._pieces:
+                    yield self._pieces[-1]
+        if self._finish_reason is None and not self._closed:
+            raise OpenRouterError(502, texts.CUT_ANSWER, Trouble.CUT)
+
+    def _give_up_at(self) -> float:
+        # Comments keep the line alive; only what the model writes, or thinks, counts.
+        return min(self._deadline, self._last_content + self._stall_s)
+
+    def _take(self, event: str) -> bool:
+        """Take in one event; return whether the model wrote or thought something in it."""
+        try:
+            chunk = json.loads(event)
+        except (ValueError, RecursionError):
+            log.debug("an event of the stream is not JSON")
+            return False
+        if not isinstance(chunk, dict):
+            return False
+        if chunk.get("error"):
+            raise _error_of(200, chunk["error"], {})
+        self.generation_id = self.generation_id or _string(chunk.get("id"))
+        if isinstance(chunk.get("usage"), dict):
+            self._usage = chunk["usage"]
+        choice = _first_choice(chunk)
+        if choice.get("error"):
+            raise _error_of(200, choice["error"], {})
+        self._finish_reason = _string(choice.get("finish_reason")) or self._finish_reason
+        delta = choice.get("delta")
+        if not isinstance(delta, dict):
+            return False
+        self._refusal += _string(delta.get("refusal")) or ""
+        piece = texts.without_lone_surrogates(_text(delta.get("content")))
+        if piece:
+            self._pieces.append(piece)
+        return bool(piece or delta.get("reasoning") or delta.get("reasoning_content"))
+
+    def _finish(self) -> None:
+        if not self.completion.text and not self._closed:
+            raise self._with_what_came(_no_text(self._refusal, self._finish_reason))
+
+    def _with_what_came(self, error: OpenRouterError) -> OpenRouterError:
+        error.text = "".join(self._pieces).strip()
+        error.generation_id = self.generation_id
+        error.usage = self._usage
+        error.finish_reason = "cut" if error.text else self._finish_reason
+        return error
+
+
+# The request -------------------------------------------------------------------------------------------
+
+
+def _body(
+    messages: Sequence[Message],
+    model: str,
+    temperature: float,
+    max_tokens: int,
+    user: str | None,
+    reasoning: bool,
+) -> Json:
+    body: Json = {
+        "model": model,
+        "messages": list(messages),
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+    }
     if user:
         body["user"] = user
-    started = time.monotonic()
-    status, raw = _post("/chat/completions", body, deadline=started + timeout_s)
-    latency_ms = round((time.monotonic() - started) * 1000)
-    return _completion(_payload(status, raw), latency_ms, model)
+    if reasoning:
+        body["reasoning"] = REASONING
+    return body
 
 
-def _post(path: str, body: dict[str, Any], deadline: float) -> tuple[int, bytes]:
-    """Post JSON; return the status and the whole body, or raise OpenRouterError when the deadline passes."""
+def _request(method: str, path: str, deadline: float, body: Json | None = None) -> requests.Response:
+    """Send a request and return the response once its headers are there."""
     try:
         gateway = config.openrouter()
     except config.SetupError as error:
@@ -82,84 +296,172 @@ def _post(path: str, body: dict[str, Any], deadline: float) -> tuple[int, bytes]
         raise OpenRouterError(401, texts.NO_API_KEY)
     if not gateway.api_key.isascii() or not gateway.api_key.isprintable():
         raise OpenRouterError(401, texts.BAD_API_KEY)
-    timeout = (CONNECT_TIMEOUT_S, max(deadline - time.monotonic(), 0.001))
-    try:
-        with _session().post(
+    with _troubles():
+        return _session.request(
+            method,
             gateway.base_url + path,
             json=body,
             headers={"Authorization": f"Bearer {gateway.api_key}"},
-            timeout=timeout,
+            timeout=(CONNECT_TIMEOUT_S, max(deadline - time.monotonic(), 0.001)),
             stream=True,
-        ) as response:
-            return response.status_code, _read(response, deadline)
+        )
+
+
+@contextmanager
+def _troubles() -> Iterator[None]:
+    """Turn the ways in which a line breaks into OpenRouterError."""
+    try:
+        yield
     except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
-        raise OpenRouterError(0, texts.MODEL_TIMEOUT) from error
+        raise OpenRouterError(0, texts.MODEL_TIMEOUT, Trouble.TIMEOUT) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise OpenRouterError(0, texts.NO_CONNECTION) from error
+        raise OpenRouterError(0, texts.NO_CONNECTION, Trouble.CONNECTION) from error
+
+
+def _chunks(response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
+    """Yield the body as it comes, up to the deadline.
+
+    Spaces and comments that keep the line alive defeat any timeout between bytes, so time is told after each
+    read, and the socket waits no longer than what is left.
+    """
+    with _troubles():
+        while True:
+            left = deadline() - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            if response.raw.connection is not None and response.raw.connection.sock is not None:
+                response.raw.connection.sock.settimeout(left)
+            chunk = response.raw.read1(65536, decode_content=True)
+            if not chunk:
+                return
+            yield chunk
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:
-    """Read a body up to the deadline: spaces sent to keep the line alive defeat any timeout between bytes."""
-    body = bytearray()
-    while chunk := response.raw.read1(65536, decode_content=True):
-        body += chunk
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        if response.raw.connection and response.raw.connection.sock:
-            response.raw.connection.sock.settimeout(left)
-    return bytes(body)
+    return b"".join(_chunks(response, lambda: deadline))
 
 
-def _payload(status: int, raw: bytes) -> dict[str, Any]:
+def _events(response: requests.Response, deadline: Deadline) -> Iterator[str]:
+    """Yield the data of server-sent events.
+
+    Lines are cut as bytes: a letter may be split between two chunks, and U+2028 ends a line for str, but not here.
+    """
+    rest = b""
+    for chunk in _chunks(response, deadline):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                yield line[5:].decode("utf-8", "replace").strip()
+    if rest.startswith(b"data:"):
+        yield rest[5:].decode("utf-8", "replace").strip()
+
+
+# The response ------------------------------------------------------------------------------------------
+
+
+def _completion(response: requests.Response, raw: bytes, started: float, asked: str) -> Completion:
+    """Return the answer that a whole response holds."""
+    latency_ms = round((time.monotonic() - started) * 1000)
+    payload = _payload(response, raw)
+    choice = _first_choice(payload)
+    if choice.get("error"):
+        raise _error_of(200, choice["error"], {})
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        message = {}
+    usage = payload.get("usage")
+    reason = _string(choice.get("finish_reason"))
+    generation_id = _string(payload.get("id")) or _generation_id(response)
+    text = texts.without_lone_surrogates(_text(message.get("content"))).strip()
+    if not text:
+        error = _no_text(_string(message.get("refusal")), reason)
+        error.usage = usage if isinstance(usage, dict) else {}
+        error.generation_id = generation_id
+        error.finish_reason = reason
+        raise error
+    return Completion(
+        text=text,
+        latency_ms=latency_ms,
+        model=_string(payload.get("model")) or asked,
+        finish_reason=reason,
+        usage=usage if isinstance(usage, dict) else {},
+        generation_id=generation_id,
+    )
+
+
+def _payload(response: requests.Response, raw: bytes) -> Json:
     """Return the JSON object of a good response; OpenRouterError for an error, also one inside HTTP 200."""
     try:
         payload = json.loads(raw)
     except (ValueError, RecursionError):
         payload = None
     error = payload.get("error") if isinstance(payload, dict) else None
-    if status >= 400 or error:
-        _log_refusal(status, error)
-        code = status if status >= 400 else _code(error)
-        raise OpenRouterError(code, texts.status(code))
+    if response.status_code >= 400 or error:
+        raise _error_of(response.status_code, error, response.headers)
     if not isinstance(payload, dict):
         raise OpenRouterError(502, texts.BAD_ANSWER)
     return payload
 
 
-def _code(error: Any) -> int:
-    """Return the status that an error names; gateways write it as a number, a string, or not at all."""
-    code = str(error.get("code", "")) if isinstance(error, dict) else ""
-    return int(code) if code.isascii() and code.isdigit() and 400 <= int(code[:4]) <= 599 else 502
-
-
-def _log_refusal(status: int, error: Any) -> None:
-    message = error.get("message") if isinstance(error, dict) else error
-    log.warning("model refused: HTTP %d, %.300s", status, message)
-
-
-def _completion(payload: dict[str, Any], latency_ms: int, asked: str) -> Completion:
+def _first_choice(payload: Json) -> Json:
+    """Return the first choice; {} where there is none, as in the chunk that tells the usage."""
     choices = payload.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, dict):
-        raise OpenRouterError(502, texts.BAD_ANSWER)
-    if choice.get("error"):
-        _log_refusal(200, choice["error"])
-        code = _code(choice["error"])
-        raise OpenRouterError(code, texts.status(code))
-    message = choice.get("message")
-    content = message.get("content") if isinstance(message, dict) else None
-    text = texts.without_lone_surrogates(_text(content)).strip()
-    if not text:
-        raise OpenRouterError(502, texts.EMPTY_ANSWER)
-    usage, reason, answered = payload.get("usage"), choice.get("finish_reason"), payload.get("model")
-    return Completion(
-        text=text,
-        latency_ms=latency_ms,
-        model=answered if isinstance(answered, str) and answered else asked,
-        finish_reason=reason if isinstance(reason, str) else None,
-        usage=usage if isinstance(usage, dict) else {},
+    return choice if isinstance(choice, dict) else {}
+
+
+def _no_text(refusal: str | None, finish_reason: str | None) -> OpenRouterError:
+    if refusal or finish_reason == "content_filter":
+        return OpenRouterError(403, texts.MODEL_REFUSED, Trouble.REFUSED)
+    return OpenRouterError(502, texts.EMPTY_ANSWER, Trouble.EMPTY)
+
+
+def _error_of(status: int, error: Any, headers: Any) -> OpenRouterError:
+    """Read an error as gateways write it: an object, a string, or nothing at all; the raw words go to the log."""
+    error = error if isinstance(error, dict) else {"message": error}
+    code = status if status >= 400 else _code(error)
+    raw = str(error.get("message"))
+    log.warning("a model was not reached: HTTP %d, %.300s", code, raw)
+    metadata = error.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = {}
+    if code == 429 and "free-models-per-day" in raw:
+        return OpenRouterError(429, texts.limit_day(_reset_at(metadata, headers)), Trouble.LIMIT_DAY)
+    retry_after_s = _seconds(metadata.get("retry_after_seconds")) or _seconds(headers.get("Retry-After"))
+    if code == 429 and "free-models-per-min" in raw:
+        reset_at = _reset_at(metadata, headers)
+        wait_s = max(reset_at - time.time(), 0) if reset_at else retry_after_s
+        return OpenRouterError(429, texts.limit_minute(reset_at), Trouble.LIMIT_MINUTE, retry_after_s=wait_s)
+    trouble = Trouble.STATUS
+    if code == 400 and "model" in raw and ("not a valid" in raw or "not exist" in raw or "not found" in raw):
+        trouble = Trouble.UNKNOWN_MODEL
+    elif code == 400 and "reasoning" in raw:
+        trouble = Trouble.REASONING
+    return OpenRouterError(code, texts.status(code), trouble, retry_after_s=retry_after_s)
+
+
+def _code(error: Json) -> int:
+    """Return the status that an error names; gateways write it as a number, a string, or not at all."""
+    code = str(error.get("code", ""))
+    return int(code) if len(code) == 3 and code.isascii() and code.isdigit() and int(code) >= 400 else 502
+
+
+def _reset_at(metadata: Json, headers: Any) -> float | None:
+    """Return when a limit opens again, in Unix seconds; OpenRouter tells milliseconds, in one of two places."""
+    inner = metadata.get("headers")
+    value = headers.get("X-RateLimit-Reset") or (
+        inner.get("X-RateLimit-Reset") if isinstance(inner, dict) else None
     )
+    milliseconds = _seconds(value)
+    return milliseconds / 1000 if milliseconds else None
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        return None
+    return seconds if 0 < seconds < 1e15 else None
 
 
 def _text(content: Any) -> str:
@@ -170,12 +472,15 @@ def _text(content: Any) -> str:
     return "".join(p["text"] for p in parts if isinstance(p, dict) and isinstance(p.get("text"), str))
 
 
-_local = threading.local()
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
-def _session() -> requests.Session:
-    """Return this thread's session: it keeps the connection to the gateway open between questions."""
-    if not hasattr(_local, "session"):
-        _local.session = requests.Session()
-    session: requests.Session = _local.session
-    return session
+def _generation_id(response: requests.Response) -> str | None:
+    return _string(response.headers.get("X-Generation-Id"))
+
+
+# One session for all threads: it keeps the connections to the gateway open between questions.
+_session = requests.Session()
+_session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=64))
+_session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=64))

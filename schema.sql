@@ -10,10 +10,12 @@ CREATE TABLE notes (
     text       TEXT    NOT NULL,
     created_at INTEGER NOT NULL,   -- when the person sent it
     updated_at INTEGER NOT NULL,
-    deleted_at INTEGER             -- NULL while the note is alive
+    deleted_at INTEGER,            -- NULL while the note is alive
+    question_id INTEGER            -- the question whose answer it keeps; NULL for a note of one's own
 ) STRICT;
 
 CREATE INDEX ix_notes_user ON notes(user_id, id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX ux_notes_question ON notes(user_id, question_id) WHERE deleted_at IS NULL;
 
 -- Search by any piece of a word: every three letters in a row are a term of the index, whatever their
 -- case. The view is what the index reads: people type «еж» and mean «ёж».
@@ -40,25 +42,29 @@ END;
 
 -- The language models that can be chosen. At most one is active: the index holds a single 1.
 CREATE TABLE models (
-    id     INTEGER PRIMARY KEY,
-    key    TEXT    NOT NULL UNIQUE,   -- the gateway's name for it
-    label  TEXT    NOT NULL,          -- ours
-    active INTEGER NOT NULL DEFAULT 0 CHECK (active IN (0, 1))
+    id             INTEGER PRIMARY KEY,
+    key            TEXT    NOT NULL UNIQUE,   -- the gateway's name for it
+    label          TEXT    NOT NULL,          -- ours
+    active         INTEGER NOT NULL DEFAULT 0 CHECK (active IN (0, 1)),
+    gateway        TEXT    NOT NULL DEFAULT 'openrouter',
+    available      INTEGER NOT NULL DEFAULT 1 CHECK (available IN (0, 1)),   -- 0: gone, as far as we know
+    context_length INTEGER                    -- in tokens; NULL while unknown
 ) STRICT;
 
 CREATE UNIQUE INDEX ux_models_single_active ON models(active) WHERE active = 1;
 
-INSERT INTO models (id, key, label, active) VALUES
-    (1,  'deepseek/deepseek-chat-v3.1:free',               'DeepSeek V3.1 (free)',         1),
-    (2,  'deepseek/deepseek-r1:free',                      'DeepSeek R1 (free)',           0),
-    (3,  'mistralai/mistral-small-24b-instruct-2501:free', 'Mistral Small 24b (free)',     0),
-    (4,  'meta-llama/llama-3.1-8b-instruct:free',          'Llama 3.1 8B (free)',          0),
-    (5,  'google/gemma-4-31b-it:free',                     'Gemma 4 31B (free)',           0),
-    (6,  'google/gemma-4-26b-a4b-it:free',                 'Gemma 4 26B A4B (free)',       0),
-    (7,  'nvidia/nemotron-3.5-lightning:free',             'Nemotron 3.5 Lightning (free)', 0),
-    (8,  'nvidia/nemotron-3-ultra-550b-a55b:free',         'Nemotron 3 Ultra 550B (free)', 0),
-    (9,  'cohere/north-mini-code:free',                    'North Mini Code (free)',       0),
-    (10, 'openrouter/free',                                'OpenRouter: any free model',   0);
+-- The first four are the course's; OpenRouter has withdrawn them since.
+INSERT INTO models (id, key, label, active, available) VALUES
+    (1,  'deepseek/deepseek-chat-v3.1:free',               'DeepSeek V3.1 (free)',          1, 0),
+    (2,  'deepseek/deepseek-r1:free',                      'DeepSeek R1 (free)',            0, 0),
+    (3,  'mistralai/mistral-small-24b-instruct-2501:free', 'Mistral Small 24b (free)',      0, 0),
+    (4,  'meta-llama/llama-3.1-8b-instruct:free',          'Llama 3.1 8B (free)',           0, 0),
+    (5,  'google/gemma-4-31b-it:free',                     'Gemma 4 31B (free)',            0, 1),
+    (6,  'google/gemma-4-26b-a4b-it:free',                 'Gemma 4 26B A4B (free)',        0, 1),
+    (7,  'nvidia/nemotron-3.5-lightning:free',             'Nemotron 3.5 Lightning (free)', 0, 1),
+    (8,  'nvidia/nemotron-3-ultra-550b-a55b:free',         'Nemotron 3 Ultra 550B (free)',  0, 1),
+    (9,  'cohere/north-mini-code:free',                    'North Mini Code (free)',        0, 1),
+    (10, 'openrouter/free',                                'OpenRouter: any free model',    0, 1);
 
 -- Questions to a model: written down before they are asked, so that a restart answers them all the same.
 CREATE TABLE questions (
@@ -66,24 +72,58 @@ CREATE TABLE questions (
     user_id     INTEGER NOT NULL,
     chat_id     INTEGER NOT NULL,
     message_id  INTEGER NOT NULL,   -- the message that asked
-    model_id    INTEGER NOT NULL REFERENCES models(id),   -- active when it was asked
+    is_private  INTEGER NOT NULL CHECK (is_private IN (0, 1)),   -- only there can an answer be shown as it grows
+    kind        TEXT    NOT NULL CHECK (kind IN ('ask', 'compare')),
+    lane        INTEGER NOT NULL,   -- those of one lane are answered one after another
+    parent_id   INTEGER REFERENCES questions(id),            -- the question before it in the talk
+    model_id    INTEGER NOT NULL REFERENCES models(id),      -- active when it was asked
     text        TEXT    NOT NULL,
-    state       TEXT    NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'answered', 'failed')),
+    state       TEXT    NOT NULL DEFAULT 'pending'
+                CHECK (state IN ('pending', 'answered', 'stopped', 'failed')),
+    stop_at     INTEGER,            -- when the person pressed Stop
     answer      TEXT,               -- NULL until answered
     asked_at    INTEGER NOT NULL,
     finished_at INTEGER
 ) STRICT;
 
-CREATE INDEX ix_questions_pending ON questions(user_id, id) WHERE state = 'pending';
+CREATE INDEX ix_questions_pending ON questions(lane, id) WHERE state = 'pending';
 
--- Replies on their way to Telegram: one row is one call. It goes when Telegram has said OK.
+-- Which messages of ours hold the answer to which question: a reply to one of them goes on with the talk.
+CREATE TABLE answer_messages (
+    chat_id     INTEGER NOT NULL,
+    message_id  INTEGER NOT NULL,
+    question_id INTEGER NOT NULL REFERENCES questions(id),
+    PRIMARY KEY (chat_id, message_id)
+) STRICT, WITHOUT ROWID;
+
+-- The ledger: every HTTP request to a model, whatever came of it.
+CREATE TABLE llm_requests (
+    id                INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_at        INTEGER NOT NULL,
+    user_id           INTEGER NOT NULL,
+    module            TEXT    NOT NULL,   -- what asked: ask, compare
+    gateway           TEXT    NOT NULL,
+    model             TEXT    NOT NULL,   -- the key that was asked
+    generation_id     TEXT,               -- the gateway's name for the answer
+    status            INTEGER NOT NULL,   -- HTTP status; 0 if none came
+    finish_reason     TEXT,               -- stop, length, …; ours: stopped, cut
+    latency_ms        INTEGER NOT NULL,
+    prompt_tokens     INTEGER,
+    completion_tokens INTEGER,
+    reasoning_tokens  INTEGER,
+    cost              REAL                -- in USD; NULL while unknown
+) STRICT;
+
+CREATE INDEX ix_llm_requests_time ON llm_requests(created_at);
+
+-- Replies on their way to Telegram. A row goes when Telegram has said OK to all its calls.
 CREATE TABLE outbox (
-    id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    chat_id    INTEGER NOT NULL,
-    method     TEXT    NOT NULL,   -- sendMessage, sendDocument, …
-    params     TEXT    NOT NULL,   -- its parameters, as JSON
-    attachment TEXT,               -- what runtime/files.py makes at sending, as JSON
-    created_at INTEGER NOT NULL
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    chat_id     INTEGER NOT NULL,
+    calls       TEXT    NOT NULL,   -- JSON: [[method, params], …], one message each, to be made in this order
+    attachment  TEXT,               -- JSON: what runtime/files.py makes at sending, for the first call
+    question_id INTEGER,            -- the question that the messages answer
+    created_at  INTEGER NOT NULL
 ) STRICT;
 
 CREATE INDEX ix_outbox_chat ON outbox(chat_id, id);

@@ -1,7 +1,7 @@
 """Every Russian sentence the bot says, and the helpers that make text fit to be said."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 
@@ -155,14 +155,62 @@ def model_switched(model: Mapping[str, Any]) -> str:
     return f"Активная модель переключена: {model['label']} [{model['key']}]"
 
 
-def answer(text: str, latency_ms: int, model: str) -> str:
-    """Show a model's answer and, at its foot, how long it took and who gave it."""
-    return f"{text}\n\n{latency_ms} мс; модель: {model}"
+NO_PARENT = "Это ответ на чужой вопрос. Чтобы спросить самому: /ask <вопрос>"
+QUESTION_TOO_LONG = "Вопрос не помещается в память модели. Сократите его или выберите другую модель: /models."
+AGAIN, SAVE = "🔁 Ещё раз", "📝 В заметки"
+NOTHING_TO_SAVE = "Этого ответа больше нет."
+ASKED_AGAIN = "Спрашиваю ещё раз."
+STOPPED = "остановлено"
+LENGTH = "ответ обрезан: модель дошла до предела длины"
+FILTERED = "ответ прерван фильтром модели"
+CUT = "ответ оборвался"
 
 
-def answer_failed(error: Exception) -> str:
-    """Say why there is no answer."""
-    return f"Ошибка: {error}"
+def foot(latency_ms: int, model: str, instead: str = "", mark: str = "") -> str:
+    """Say under an answer how long it took and who gave it; after which model failed, and what it lacks."""
+    return f"{f'({mark})' if mark else ''}\n\n{latency_ms} мс; модель: {model}{instead}".strip("\n")
+
+
+def instead_of(model: str, reason: str) -> str:
+    """Say which model should have answered, and why it did not."""
+    return f" (вместо {model}: {reason})"
+
+
+def answer(text: str, foot: str) -> str:
+    """Put the foot under an answer."""
+    return f"{text}\n\n{foot}".strip()
+
+
+def answer_failed(error: object, model: str = "") -> str:
+    """Say why there is no answer, and whose, where several were asked."""
+    return f"Ошибка: {error}" + (f"\n\nмодель: {model}" if model else "")
+
+
+def in_line(place: int) -> str:
+    """Say how many are before a question in the line."""
+    return f"в очереди: {place}"
+
+
+def answer_saved(number: int, *, is_new: bool) -> str:
+    """Confirm that an answer is kept as a note."""
+    return note_added(number) if is_new else f"Уже в заметках: #{number}."
+
+
+def usage(rows: Iterable[Mapping[str, Any]], days: int, free_today: int, free_limit: int) -> str:
+    """Show what was asked of models, and how much of the account's day is spent."""
+    lines = [
+        f"{row['model']}: {plural(row['requests'], 'запрос', 'запроса', 'запросов')},"
+        f" {plural(int(row['tokens']), 'токен', 'токена', 'токенов')}, ${row['cost']:.4f}"
+        for row in rows
+    ]
+    period = plural(days, "день", "дня", "дней")
+    return "\n".join(
+        [
+            f"Ваши запросы к моделям за {period}:",
+            *(lines or ["пока не было"]),
+            f"Бесплатных запросов сегодня (на всех): {free_today} из {free_limit}.",
+        ]
+    )
 
 
 # What OpenRouter's statuses mean, and what to do next ----------------------------------------------------
@@ -190,6 +238,8 @@ MODEL_TIMEOUT = "Модель не ответила вовремя. Спроси
 NO_CONNECTION = "Нет связи с OpenRouter. Проверьте интернет и спросите ещё раз."
 BAD_ANSWER = "Сервер ответил непонятно. Спросите ещё раз или выберите другую модель: /models."
 EMPTY_ANSWER = "Модель вернула пустой ответ. Спросите ещё раз или выберите другую: /models."
+CUT_ANSWER = "Ответ модели оборвался. Спросите ещё раз или выберите другую модель: /models."
+MODEL_REFUSED = "Модель отказалась отвечать. Перефразируйте вопрос или выберите другую модель: /models."
 BAD_API_KEY = "В OPENROUTER_API_KEY есть недопустимые символы. Проверьте ключ в .env."
 
 
@@ -200,6 +250,25 @@ def status(code: int) -> str:
     if code >= 500:
         return "Сервер модели ответил ошибкой. Спросите ещё раз чуть позже или выберите другую модель: /models."
     return "Запрос не принят. Перефразируйте вопрос или выберите другую модель: /models."
+
+
+def limit_minute(reset_at: float | None) -> str:
+    """Say that the account's requests of this minute are spent; reset_at in Unix seconds."""
+    opens = f"в {datetime.fromtimestamp(reset_at):%H:%M:%S}" if reset_at else "через минуту"
+    return f"Запросы этой минуты израсходованы, следующие — {opens}. Спросите снова."
+
+
+def limit_day(reset_at: float | None) -> str:
+    """Say that the account's free requests of today are spent; reset_at in Unix seconds."""
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    opens = datetime.fromtimestamp(reset_at) if reset_at else midnight.astimezone()
+    return f"Бесплатные запросы на сегодня израсходованы, новые — {opens:%d.%m в %H:%M}. Спросите снова тогда."
+
+
+# Why a model was passed over, for the foot of an answer
+REASONS = {408: "не ответила вовремя", 404: "недоступна", 429: "лимит запросов", 504: "не ответила вовремя"}
+REASON_TIMEOUT, REASON_EMPTY, REASON_CUT = "не ответила вовремя", "пустой ответ", "ответ оборвался"
+REASON_GONE, REASON_CONNECTION, REASON_OTHER = "недоступна", "нет связи", "ошибка сервера"
 
 
 # The exported file --------------------------------------------------------------------------------------
@@ -216,6 +285,13 @@ NO_TOKEN = "Не задан TOKEN: получите его у @BotFather и вп
 BAD_TOKEN = "TOKEN записан неверно: он выглядит как 123456789:AAE… — скопируйте его у @BotFather целиком."
 TOKEN_REFUSED = "Telegram не принял TOKEN: скопируйте его у @BotFather заново и впишите в .env."
 BAD_ENV_FILE = "Файл .env не в кодировке UTF-8: сохраните его как UTF-8."
+
+
+def bad_number(name: str) -> str:
+    """Refuse a setting that is no positive whole number."""
+    return f"{name} должен быть целым числом больше нуля."
+
+
 BAD_LOG_LEVEL = "LOG_LEVEL должен быть DEBUG, INFO, WARNING или ERROR."
 
 

@@ -3,15 +3,17 @@
 import os
 import platform
 import signal
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import db
 from sandbox import openrouter, telegram
 from sandbox.openrouter import Gateway
 from sandbox.server import Server
@@ -54,8 +56,11 @@ OURS = (sys.executable, str(ROOT / "bot.py"))
 
 
 @contextmanager
-def bot_between(world: World, gateway: Gateway, command: Sequence[str] = OURS) -> Iterator[Bot]:
-    """Start a bot between the two stand-ins, in a folder of its own; it is polling when the block begins."""
+def bot_between(world: World, gateway: Gateway, command: Sequence[str] = OURS, model: str = "") -> Iterator[Bot]:
+    """Start a bot between the two stand-ins, in a folder of its own; it is polling when the block begins.
+
+    With a model, that one is active from the start.
+    """
     with (
         tempfile.TemporaryDirectory() as folder,
         Server(telegram.application(world)) as telegram_server,
@@ -69,6 +74,11 @@ def bot_between(world: World, gateway: Gateway, command: Sequence[str] = OURS) -
             "DB_PATH": str(Path(folder, "notes.db")),
             "NO_PROXY": "127.0.0.1",
         }
+        if model:
+            db.open(env["DB_PATH"])
+            db.close()
+            with closing(sqlite3.connect(env["DB_PATH"])) as connection, connection:
+                connection.execute("UPDATE models SET key = ?, label = ? WHERE active = 1", (model, model))
         bot = Bot(command, env, folder)
         try:
             world.wait(lambda: world.poll_number)

@@ -1,20 +1,36 @@
-"""Questions meet models: written down first, asked on a thread of their own, answered through the outbox."""
+"""Questions meet models: written down first, asked on threads of their own, answered through the outbox.
+
+Two threads serve a question: one asks (runtime/attempts.py) and may block in the network; one shows how the
+answer comes along, listens for Stop, and writes the answer down.
+"""
 
 import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import db
 import openrouter_client
 import texts
-from openrouter_client import OpenRouterError
+from config import Settings
+from openrouter_client import Completion, Message, OpenRouterError, Stream
+from runtime.attempts import Answer, Attempts
+from runtime.drafts import Draft
 from runtime.lanes import Lanes
-from runtime.outbox import Outbox, Reply
+from runtime.outbox import Button, Outbox, Reply
+from runtime.pace import WINDOW_S, Pace
+from runtime.telegram import Telegram
 
 log = logging.getLogger(__name__)
 
-WORKERS = 50  # a worker does nothing but wait for a model
-TIMEOUT_S = 90.0
+WORKERS = 60  # a worker does nothing but wait for a model
+COMPARED_MOST = 3
+IN_LINE_AFTER_S = 3.0  # who waits longer than that is told the place in the line
+CONTEXT_TOKENS = 16384  # of a model that does not tell
+CHARACTERS_A_TOKEN = 2  # of Russian, at the least
+COST_TRIES, COST_AFTER_S, COST_OLDEST_S = 5, 2.0, 3600
 
 
 @dataclass(frozen=True)
@@ -22,52 +38,286 @@ class Question:
     """What a handler returns to have a model asked."""
 
     text: str
+    parent_id: int | None = None  # the question before it in the talk
+    kind: str = "ask"  # "compare": of several models at once
 
 
 class Answers:
     """Answers what db's questions hold: one person's in order, different people's side by side."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, settings: Settings, telegram: Telegram, outbox: Outbox) -> None:
+        self._telegram = telegram
         self._outbox = outbox
         self._lanes = Lanes("answers", self._answer_next, WORKERS)
+        self._costs = Lanes("costs", self._fetch_cost, threads=1)
+        self._cost_tries: dict[int, int] = {}
+        self._talks: dict[int, _Talk] = {}  # question → who waits for its answer
+        now = time.time()
+        recent = db.free_requests_since(int(now - WINDOW_S))
+        self._pace = Pace(settings.free_requests_per_minute, (now - moment for moment in recent))
 
     def start(self) -> None:
         """Answer what an earlier run left."""
-        for user_id in db.users_waiting():
-            self._lanes.wake(user_id)
+        for lane in db.lanes_waiting():
+            self._lanes.wake(lane)
+        self._wake_costs()
 
     def stop(self) -> None:
         """Start no more questions. Those under way stay pending: the next run asks them again."""
         self._lanes.stop(grace_s=0, linger_s=0)
+        self._costs.stop(grace_s=0, linger_s=0)
 
-    def ask(self, question: Question, user_id: int, chat_id: int, message_id: int, asked_at: int) -> None:
-        """Write a question down for the active model, to be asked once the transaction is committed."""
-        model_id = db.get_active_model()["id"]
-        db.add_question(user_id, chat_id, message_id, model_id, question.text, asked_at)
-        db.on_commit(partial(self._lanes.wake, user_id))
+    def ask(
+        self, question: Question, user_id: int, chat_id: int, message_id: int, asked_at: int, *, is_private: bool
+    ) -> None:
+        """Write a question down, to be asked once the transaction is committed."""
+        active = db.get_active_model()
+        models = [active]
+        if question.kind == "compare":
+            models = [m for m in [active, *db.models_after(active["id"])] if m["available"]][:COMPARED_MOST]
+        for place, model in enumerate(models or [active]):
+            # A lane of its own for all but the first of those that are compared: they are asked at once.
+            lane = user_id if place == 0 else -(message_id * COMPARED_MOST + place)
+            db.add_question(
+                {
+                    "user_id": user_id,
+                    "chat_id": chat_id,
+                    "message_id": message_id,
+                    "is_private": is_private,
+                    "kind": question.kind,
+                    "lane": lane,
+                    "parent_id": question.parent_id,
+                    "model_id": model["id"],
+                    "text": question.text,
+                    "asked_at": asked_at,
+                }
+            )
+            db.on_commit(partial(self._lanes.wake, lane))
 
-    def _answer_next(self, user_id: int) -> float | None:
-        """Answer a person's oldest question; None if nothing is left."""
-        question = db.next_question(user_id)
+    def stop_question(self, chat_id: int, question_id: int) -> None:
+        """Stop writing an answer; what came of it is kept."""
+        if db.stop_question(chat_id, question_id):
+            db.on_commit(partial(self._stop_talk, question_id))
+
+    def _stop_talk(self, question_id: int) -> None:
+        if talk := self._talks.get(question_id):
+            talk.stop()
+
+    def _answer_next(self, lane: int) -> float | None:
+        """Answer the oldest question of a lane; None if nothing is left."""
+        question = db.next_question(lane)
         if question is None:
             return None
-        answer, said = _ask_model(question["text"], question["model"], user_id)
+        talk = _Talk()
+        self._talks[question["id"]] = talk
+        if question["stop_at"] is not None:
+            talk.stop()
+        model = db.get_model(question["model_id"])
+        try:
+            messages = partial(_messages, question["text"], db.talk_before(question["id"]))
+            asking = (question, model, messages, talk)
+            threading.Thread(target=self._ask, args=asking, name="asking", daemon=True).start()
+            self._show_until_done(question, talk)
+            self._finish(question, talk.answer or Answer(talk.stopped(), model))
+        finally:
+            del self._talks[question["id"]]
+        return 0.0
+
+    def _ask(
+        self, question: db.Row, model: db.Row, messages: Callable[[db.Row], list[Message]], talk: "_Talk"
+    ) -> None:
+        """Ask models until one answers; runs on a thread of its own."""
+        attempts = Attempts(
+            user_id=question["user_id"],
+            module=question["kind"],
+            messages=messages,
+            is_streamed=bool(question["is_private"]) and question["kind"] == "ask",
+            may_fall_back=question["kind"] == "ask",
+            pace=self._pace,
+            watcher=talk,
+        )
+        try:
+            answer = attempts.run(model)
+        except Exception:
+            log.exception("question %d could not be asked", question["id"])
+            answer = Answer(None, model)
+        if not talk.done(answer):  # it was stopped, and answered without this
+            self._write_ledger(answer)
+            self._wake_costs()
+        db.close_thread()
+
+    def _show_until_done(self, question: db.Row, talk: "_Talk") -> None:
+        """Show how the answer comes along, until it is there or not wanted any more."""
+        is_private = bool(question["is_private"]) and question["kind"] == "ask"
+        draft = Draft(self._telegram, question["chat_id"], question["id"], is_private=is_private)
+        while not talk.is_settled():
+            place, text = talk.place_in_line(), talk.text
+            draft.show(texts.in_line(place) if place else text, is_markdown=not place)
+            talk.wait_for_news(text, draft.rests_s(), draft.lasts_s())
+
+    def _finish(self, question: db.Row, answer: Answer) -> None:
+        """Write down what came of a question, and the reply, in one transaction."""
+        state, text, reply = _outcome(question, answer)
         with db.transaction():
-            db.finish_question(question["id"], answer)
-            self._outbox.put(question["chat_id"], Reply(said), reply_to=question["message_id"])
+            self._write_ledger(answer)
+            if answer.completion and answer.completion.finish_reason == "cut":
+                db.on_commit(self._wake_costs)
+            db.finish_question(question["id"], state, text)
+            self._outbox.put(question["chat_id"], reply, reply_to=question["message_id"])
+
+    def _write_ledger(self, answer: Answer) -> None:
+        if answer.ledger_row:
+            db.add_llm_request(answer.ledger_row)
+
+    def _wake_costs(self) -> None:
+        """Have the costs asked for that are not known yet."""
+        for request in db.requests_without_cost(int(time.time()) - COST_OLDEST_S):
+            self._costs.wake(request["id"])
+
+    def _fetch_cost(self, request_id: int) -> float | None:
+        """Ask the gateway what an answer that was stopped or cut has cost; it knows a moment later."""
+        rows = [r for r in db.requests_without_cost(0) if r["id"] == request_id]
+        tries = self._cost_tries[request_id] = self._cost_tries.get(request_id, 0) + 1
+        if not rows or tries > COST_TRIES:
+            del self._cost_tries[request_id]
+            return None
+        try:
+            told = openrouter_client.generation(rows[0]["generation_id"])
+        except OpenRouterError as error:
+            log.debug("cost of request %d: %s", request_id, error.status)
+            return COST_AFTER_S * tries
+        cost = told.get("total_cost")
+        if not isinstance(cost, int | float):
+            return COST_AFTER_S * tries
+        db.set_llm_cost(request_id, cost, told.get("tokens_prompt"), told.get("tokens_completion"))
         return 0.0
 
 
-def _ask_model(question: str, model: str, user_id: int) -> tuple[str | None, str]:
-    """Ask a model; return its answer (None if there is none) and what to say to the person."""
-    messages = [{"role": "system", "content": texts.SYSTEM_PROMPT}, {"role": "user", "content": question}]
-    try:
-        completion = openrouter_client.chat_once(
-            messages, model=model, timeout_s=TIMEOUT_S, user=f"telegram-{user_id}"
-        )
-    except OpenRouterError as error:
-        return None, texts.answer_failed(error)
-    except Exception:
-        log.exception("a question could not be asked")
-        return None, texts.FAILED
-    return completion.text, texts.answer(completion.text, completion.latency_ms, model)
+class _Talk:
+    """What the thread that asks tells the thread that shows, and whether the person still wants it."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._began = time.monotonic()
+        self._stopped = False
+        self._stream: Stream | None = None
+        self._place = 0
+        self._in_line_since = 0.0
+        self.text = ""
+        self.answer: Answer | None = None
+
+    # The side that asks
+
+    def is_over(self) -> bool:
+        """Return whether the person has pressed Stop."""
+        return self._stopped
+
+    def on_text(self, text: str) -> None:
+        """Take the text so far."""
+        with self._changed:
+            self._place = 0
+            self.text = text
+            self._changed.notify_all()
+
+    def on_wait(self, place: int) -> None:
+        """Take the place in the line of the account."""
+        with self._changed:
+            if not self._place:
+                self._in_line_since = time.monotonic()
+            self._place = place
+
+    def on_stream(self, stream: Stream) -> None:
+        """Take the stream, to close it when the person presses Stop."""
+        with self._changed:
+            self._place = 0
+            self._stream = stream
+            if self._stopped:
+                stream.close()
+
+    def done(self, answer: Answer) -> bool:
+        """Take the answer; False if nobody waits for it any more."""
+        with self._changed:
+            if self._stopped:
+                return False
+            self.answer = answer
+            self._changed.notify_all()
+            return True
+
+    # The side that shows
+
+    def stop(self) -> None:
+        """Let the person have what came so far, and break the stream."""
+        with self._changed:
+            self._stopped = True
+            if self._stream:
+                self._stream.close()
+            self._changed.notify_all()
+
+    def is_settled(self) -> bool:
+        """Return whether there is nothing to wait for."""
+        return self._stopped or self.answer is not None
+
+    def place_in_line(self) -> int:
+        """Return the place in the line, once it is worth telling; else 0."""
+        waited_s = time.monotonic() - self._in_line_since
+        return self._place if waited_s >= IN_LINE_AFTER_S else 0
+
+    def wait_for_news(self, shown: str, rests_s: float, lasts_s: float) -> None:
+        """Rest so many seconds, then wait for another text than the one shown, but no longer than that lasts."""
+        with self._changed:
+            if self._changed.wait_for(self.is_settled, rests_s):
+                return
+            lasts_s = 1.0 if self._place else lasts_s
+            self._changed.wait_for(lambda: self.is_settled() or self._place or self.text != shown, lasts_s)
+
+    def stopped(self) -> Completion:
+        """Return the part of the answer that had come when Stop was pressed."""
+        latency_ms = round((time.monotonic() - self._began) * 1000)
+        return Completion(self.text.strip(), latency_ms, "", "stopped")
+
+
+def _messages(question: str, before: list[db.Row], model: db.Row) -> list[Message]:
+    """Return the talk as a model takes it: cut to its memory by whole turns, the oldest first."""
+    tokens = (model["context_length"] or CONTEXT_TOKENS) - openrouter_client.MAX_TOKENS
+    room = tokens * CHARACTERS_A_TOKEN - len(texts.SYSTEM_PROMPT) - len(question)
+    if room < 0:
+        raise OpenRouterError(413, texts.QUESTION_TOO_LONG)
+    turns = list(_turns_that_fit(before, room))
+    messages = [{"role": "system", "content": texts.SYSTEM_PROMPT}]
+    for turn in reversed(turns):
+        messages += [{"role": "user", "content": turn["text"]}, {"role": "assistant", "content": turn["answer"]}]
+    return [*messages, {"role": "user", "content": question}]
+
+
+def _turns_that_fit(latest_first: list[db.Row], room: int) -> Iterator[db.Row]:
+    for turn in latest_first:
+        room -= len(turn["text"]) + len(turn["answer"])
+        if room < 0:
+            return
+        yield turn
+
+
+def _outcome(question: db.Row, answer: Answer) -> tuple[str, str | None, Reply]:
+    """Return the state that a question ends in, its answer, and what to say."""
+    again = Button(texts.AGAIN, f"again:{question['id']}")
+    save = Button(texts.SAVE, f"save:{question['id']}")
+    key = answer.model["key"]
+    if answer.completion is None:
+        said = texts.answer_failed(answer.error, key if question["kind"] == "compare" else "")
+        return "failed", None, Reply(said if answer.error else texts.FAILED, buttons=[again])
+    completion = answer.completion
+    is_stopped = completion.finish_reason == "stopped"
+    marks = {"stopped": texts.STOPPED, "cut": texts.CUT, "length": texts.LENGTH, "content_filter": texts.FILTERED}
+    foot = texts.foot(
+        completion.latency_ms,
+        key,
+        texts.instead_of(*answer.passed_over) if answer.passed_over else "",
+        marks.get(completion.finish_reason or "", ""),
+    )
+    reply = Reply(
+        texts.answer(completion.text, foot),
+        is_markdown=True,
+        buttons=[again, save] if completion.text else [again],
+        question_id=question["id"],
+    )
+    return "stopped" if is_stopped else "answered", completion.text or None, reply

@@ -6,7 +6,7 @@ A reply is written into the outbox in the transaction of what it answers; so eit
 import logging
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,13 +15,22 @@ import db
 import texts
 from runtime import files
 from runtime.lanes import Lanes
+from runtime.markdown import split_markdown, split_plain
 from runtime.telegram import Telegram, TelegramError
 
 log = logging.getLogger(__name__)
 
 SENDERS = 40  # far more than the 30 messages a second that Telegram takes: on a slow line each is long under way
-MESSAGE_LIMIT = 4096  # UTF-16 units
+MESSAGE_LIMIT, RICH_LIMIT = 4096, 32768  # UTF-16 units
 BACKOFF_FIRST_S, BACKOFF_CAP_S = 0.5, 30.0
+
+
+@dataclass(frozen=True)
+class Button:
+    """A button under a message: its label, and what the router gets when it is tapped (64 bytes at most)."""
+
+    label: str
+    data: str
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,10 @@ class Reply:
     """What to say: a text, or a file that is made when it is sent, with the text as its caption."""
 
     text: str
+    is_markdown: bool = False  # as models write it; Telegram renders it
     attachment: dict[str, Any] | None = None  # keyword arguments of files.make()
+    buttons: Sequence[Button] = ()
+    question_id: int | None = None  # the question that it answers
 
 
 class Outbox:
@@ -39,7 +51,7 @@ class Outbox:
         self._telegram = telegram
         self._lanes = Lanes("sender", self._send_next, SENDERS)
         self._failures: dict[int, int] = {}  # chat → how many times in a row its next reply failed
-        self._sent: dict[int, int] = {}  # chat → a reply that was sent and could not be removed yet
+        self._done: dict[int, tuple[int, list[db.Call], tuple[int, int, int] | None]] = {}  # sent, not yet noted
 
     def start(self) -> None:
         """Send what an earlier run left."""
@@ -52,38 +64,57 @@ class Outbox:
 
     def put(self, chat_id: int, reply: Reply, reply_to: int | None = None) -> None:
         """Write a reply down, to be sent once the transaction it belongs to is committed."""
-        for method, params in _calls(chat_id, reply, reply_to):
-            db.add_reply(chat_id, method, params, reply.attachment)
+        self.put_calls(chat_id, _calls(chat_id, reply, reply_to), reply.attachment, reply.question_id)
+
+    def put_calls(
+        self,
+        chat_id: int,
+        calls: list[db.Call],
+        attachment: dict[str, Any] | None = None,
+        question_id: int | None = None,
+    ) -> None:
+        """Write calls down, to be made in the order of the chat."""
+        db.add_reply(chat_id, calls, attachment, question_id)
         db.on_commit(partial(self._lanes.wake, chat_id))
 
     def _send_next(self, chat_id: int) -> float | None:
-        """Send a chat's oldest reply; return in how many seconds to come again, None if nothing is left."""
-        row = db.next_reply(chat_id)
-        if row is None:
-            return None
-        if self._sent.get(chat_id) != row["id"]:
+        """Send the next message of a chat; return in how many seconds to come again, None if nothing is left."""
+        if chat_id not in self._done:
+            row = db.next_reply(chat_id)
+            if row is None:
+                return None
             try:
-                self._send(row)
+                self._done[chat_id] = (row["id"], *self._send(chat_id, row))
             except TelegramError as error:
-                if not error.is_final:
-                    return self._retry_in(chat_id, error)
-                log.warning("reply to chat %d dropped: %s %s", chat_id, row["method"], _without_quotes(error))
-            self._sent[chat_id] = row["id"]
-        db.remove_reply(row["id"])
-        del self._sent[chat_id]
+                return self._retry_in(chat_id, error)
+        # Should this fail, what was sent is not sent again: it is still in _done.
+        db.reply_done(*self._done[chat_id])
+        del self._done[chat_id]
         self._failures.pop(chat_id, None)
         return 0.0
 
-    def _send(self, row: db.Row) -> None:
+    def _send(self, chat_id: int, row: db.Row) -> tuple[list[db.Call], tuple[int, int, int] | None]:
+        """Make the first of a reply's calls; return the calls that are left, and which question was answered."""
+        (method, params), *rest = row["calls"]
         try:
             attached = files.make(**row["attachment"]) if row["attachment"] else None
         except Exception as error:
             if db.is_unavailable(error):
                 raise
             log.exception("reply %d cannot be made", row["id"])
-            self._telegram.call("sendMessage", {"chat_id": row["params"]["chat_id"], "text": texts.FAILED})
-        else:
-            self._telegram.call(row["method"], row["params"], attached)
+            method, params, attached = "sendMessage", {"chat_id": chat_id, "text": texts.FAILED}, None
+        try:
+            sent = self._telegram.call(method, params, attached)
+        except TelegramError as error:
+            if not error.is_final:
+                raise
+            log.warning("chat %d: %s refused: %s", chat_id, method, _without_quotes(error))
+            if method == "sendRichMessage" and error.status != 403:
+                return [*_plain_calls(params), *rest], None
+            return rest, None
+        if row["question_id"] is None:
+            return rest, None
+        return rest, (chat_id, sent["message_id"], row["question_id"])
 
     def _retry_in(self, chat_id: int, error: TelegramError) -> float:
         failures = self._failures[chat_id] = self._failures.get(chat_id, 0) + 1
@@ -98,37 +129,40 @@ def backoff_s(failures: int) -> float:
     return random.uniform(longest / 2, longest)
 
 
-def _calls(chat_id: int, reply: Reply, reply_to: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    to_whom: dict[str, Any] = {"chat_id": chat_id}
-    if reply_to is not None:
-        to_whom["reply_parameters"] = {"message_id": reply_to, "allow_sending_without_reply": True}
+def _calls(chat_id: int, reply: Reply, reply_to: int | None) -> list[db.Call]:
+    """Return the calls that say a reply: the first shows what it answers, the last has the buttons."""
+    calls: list[db.Call]
     if reply.attachment:
-        yield "sendDocument", {**to_whom, "caption": reply.text}
-        return
-    for part in split(reply.text):
-        yield "sendMessage", {**to_whom, "text": part, "link_preview_options": {"is_disabled": True}}
+        calls = [("sendDocument", {"caption": reply.text})]
+    elif reply.is_markdown:
+        parts = split_markdown(reply.text, RICH_LIMIT)
+        calls = [("sendRichMessage", {"rich_message": {"markdown": part}}) for part in parts]
+    else:
+        calls = _text_calls(reply.text)
+    for _, params in calls:
+        params["chat_id"] = chat_id
+    if reply_to is not None:
+        calls[0][1]["reply_parameters"] = {"message_id": reply_to, "allow_sending_without_reply": True}
+    if reply.buttons:
+        row = [{"text": button.label, "callback_data": button.data} for button in reply.buttons]
+        calls[-1][1]["reply_markup"] = {"inline_keyboard": [row]}
+    return calls
 
 
-def split(text: str, limit: int = MESSAGE_LIMIT) -> Iterator[str]:
-    """Cut a text into parts of at most limit UTF-16 units, at the end of a line where there is one.
-
-    Telegram refuses a blank part and trims the others, so nothing but white space at their edges is dropped.
-    """
-    while text := text.strip():
-        end = _units(text, limit)
-        if end < len(text):
-            end = text.rfind("\n", 1, end) if "\n" in text[1:end] else end
-        part, text = text[:end], text[end:]
-        if part.strip():
-            yield part
+def _plain_calls(params: db.Row) -> list[db.Call]:
+    """Return the calls that say a refused rich message as plain text."""
+    calls = _text_calls(params["rich_message"]["markdown"])
+    for _, plain in calls:
+        plain["chat_id"] = params["chat_id"]
+    for name, call in (("reply_parameters", calls[0]), ("reply_markup", calls[-1])):
+        if name in params:
+            call[1][name] = params[name]
+    return calls
 
 
-def _units(text: str, limit: int) -> int:
-    """Return how many characters of the text fit into so many UTF-16 units."""
-    if len(text) * 2 <= limit:
-        return len(text)
-    encoded = text.encode("utf-16-le")[: limit * 2]
-    return len(encoded.decode("utf-16-le", "ignore"))
+def _text_calls(text: str) -> list[db.Call]:
+    parts = split_plain(text, MESSAGE_LIMIT)
+    return [("sendMessage", {"text": part, "link_preview_options": {"is_disabled": True}}) for part in parts]
 
 
 def _without_quotes(error: TelegramError) -> str:

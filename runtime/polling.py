@@ -22,7 +22,7 @@ from runtime.telegram import Telegram, TelegramError
 
 log = logging.getLogger(__name__)
 
-ALLOWED_UPDATES = ["message"]
+ALLOWED_UPDATES = ["message", "callback_query", "stopped_message_generation"]
 LONG_POLL_S = 25
 CONFIRM_TIMEOUT_S = 2.0
 FORGET_EVERY_S = 3600.0
@@ -113,28 +113,74 @@ class Polling:
     def _handle(self, raw: dict[str, Any]) -> None:
         """Handle one update; if its handler fails, undo what it wrote and say so, and let the rest go on."""
         try:
-            message = Update.de_json(raw).message  # type: ignore[no-untyped-call]
+            update: Any = Update.de_json(_slim(raw))  # type: ignore[no-untyped-call]
         except Exception:
             log.exception("update %s cannot be read, it is skipped", raw["update_id"])
             return
-        if message is None:
-            return
         try:
             with db.transaction():
-                self._say(message, self._router.answer(message))
+                self._dispatch(update)
         except Exception as error:
             if db.is_unavailable(error):
                 raise
             log.exception("update %s failed", raw["update_id"])
-            self._outbox.put(message.chat.id, Reply(texts.FAILED))
+            chat_id = _chat_id(update)
+            if chat_id is not None:
+                self._outbox.put(chat_id, Reply(texts.FAILED))
+
+    def _dispatch(self, update: Any) -> None:
+        if update.message:
+            self._say(update.message, self._router.answer(update.message))
+        elif update.callback_query:
+            self._tapped(update.callback_query)
+        elif update.stopped_message_generation:
+            stopped = update.stopped_message_generation
+            self._answers.stop_question(stopped.chat.id, stopped.draft_id)
 
     def _say(self, message: Any, said: Said) -> None:
         if isinstance(said, Question):
-            self._answers.ask(said, message.from_user.id, message.chat.id, message.message_id, message.date)
+            self._ask(said, message.from_user.id, message, message.date)
         elif said is not None:
             reply = Reply(said) if isinstance(said, str) else said
             in_group = message.chat.type != "private"
             self._outbox.put(message.chat.id, reply, reply_to=message.message_id if in_group else None)
+
+    def _tapped(self, query: Any) -> None:
+        toast, question = self._router.tapped(query)
+        if question:
+            self._ask(question, query.from_user.id, query.message, int(time.time()))
+        answer = {"callback_query_id": query.id, "text": toast}
+        self._outbox.put_calls(_chat_id_of_tap(query), [("answerCallbackQuery", answer)])
+
+    def _ask(self, question: Question, user_id: int, message: Any, asked_at: int) -> None:
+        is_private = message.chat.type == "private"
+        self._answers.ask(question, user_id, message.chat.id, message.message_id, asked_at, is_private=is_private)
+
+
+def _slim(raw: dict[str, Any]) -> dict[str, Any]:
+    """Leave of the messages that an update refers to what is needed to know them.
+
+    The library reads strictly: what it does not know in an old message would cost us the new one.
+    """
+    needed = ("message_id", "date", "chat", "from")
+    for kind, reference in (("message", "reply_to_message"), ("callback_query", "message")):
+        holder = raw.get(kind)
+        if isinstance(holder, dict) and isinstance(holder.get(reference), dict):
+            old = holder[reference]
+            slim = {**holder, reference: {key: old[key] for key in needed if key in old}}
+            raw = {**raw, kind: slim}
+    return raw
+
+
+def _chat_id(update: Any) -> int | None:
+    """Find out where to say that an update failed."""
+    if update.message:
+        return int(update.message.chat.id)
+    return _chat_id_of_tap(update.callback_query) if update.callback_query else None
+
+
+def _chat_id_of_tap(query: Any) -> int:
+    return int(query.message.chat.id if query.message else query.from_user.id)
 
 
 def _explain(error: Exception) -> float | None:

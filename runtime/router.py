@@ -18,13 +18,23 @@ class Message(types.Message):
     from_user: types.User
 
 
+class Tap(types.CallbackQuery):
+    """A button that somebody tapped, under a message that is still there."""
+
+    message: types.Message
+
+
 # What a handler returns: what to say, what to ask a model, or nothing.
 Said = str | Reply | Question | None
 Handler = Callable[[Message, str], Said]
+# What a button's handler returns: a line that pops up for a moment, and what to ask a model.
+Tapped = tuple[str, Question | None]
+TapHandler = Callable[[Tap, int], Tapped]
 
 COMMAND = re.compile(
     r"/(?P<name>[A-Za-z0-9_]+) (?:@(?P<bot>[A-Za-z0-9_]+))? (?:\s(?P<text>.*))?", re.VERBOSE | re.DOTALL
 )
+BUTTON = re.compile(r"(?P<name>[a-z_]+):(?P<number>[0-9]{1,18})")
 
 
 class Misuse(Exception):
@@ -42,11 +52,13 @@ class Command:
 
 
 class Router:
-    """Holds the commands and finds the one that a message calls."""
+    """Holds the commands and the buttons, and finds the one that a person means."""
 
     def __init__(self) -> None:
         self.commands: dict[str, Command] = {}
+        self.buttons: dict[str, TapHandler] = {}
         self.username = ""  # the bot's, known once Telegram has told it
+        self._text_handler: Handler | None = None
 
     def command(self, name: str, summary: str, usage: str = "") -> Callable[[Handler], Handler]:
         """Put a handler into the table: handler(message, text after the command) returns what to say."""
@@ -56,6 +68,20 @@ class Router:
             return handler
 
         return add
+
+    def button(self, name: str) -> Callable[[TapHandler], TapHandler]:
+        """Make a handler the one of the buttons whose data is `name:<number>`: handler(tap, number)."""
+
+        def add(handler: TapHandler) -> TapHandler:
+            self.buttons[name] = handler
+            return handler
+
+        return add
+
+    def text(self, handler: Handler) -> Handler:
+        """Make a handler the one of the messages that hold no command."""
+        self._text_handler = handler
+        return handler
 
     def help(self) -> str:
         """Describe all commands, in the order of the table."""
@@ -73,7 +99,7 @@ class Router:
         private = message.chat.type == "private"
         match = COMMAND.fullmatch(text)
         if match is None:
-            return texts.HINT if private else None
+            return self._text_handler(cast(Message, message), text) if self._text_handler else None
         to_us = (match["bot"] or "").lower() == self.username.lower()
         if match["bot"] and not to_us:
             return None
@@ -84,6 +110,14 @@ class Router:
             return command.handler(cast(Message, message), (match["text"] or "").strip())
         except Misuse:
             return texts.usage_line(command.name, command.usage)
+
+    def tapped(self, query: types.CallbackQuery) -> Tapped:
+        """Return what the button's handler says; a button of another time says nothing."""
+        match = BUTTON.fullmatch(query.data or "")
+        handler = self.buttons.get(match["name"]) if match else None
+        if match is None or handler is None or query.message is None:
+            return "", None
+        return handler(cast(Tap, query), int(match["number"]))
 
 
 def number(text: str, default: int | None = None) -> int:

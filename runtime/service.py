@@ -60,7 +60,7 @@ def run(settings: Settings, router: Router) -> None:
     if not _introduce(telegram, router, stop):
         return
     outbox = Outbox(telegram)
-    answers = Answers(outbox)
+    answers = Answers(settings, telegram, outbox)
     polling = Polling(telegram, router, outbox, answers, on_failure=stop.tell)
     for part in (outbox, answers, polling):
         part.start()

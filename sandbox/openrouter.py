@@ -7,7 +7,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -21,8 +22,13 @@ class Gateway:
     def __init__(self) -> None:
         self.requests: list[Json] = []  # the bodies that came
         self.headers: list[dict[str, str]] = []  # and their headers
-        self.think_s = 0.0  # how long every model takes
+        self.broken_off: list[str] = []  # models whose stream the client closed
+        self.think_s = 0.0  # how long every model takes to begin
+        self.piece_s = 0.0  # and for each piece of a streamed answer
         self.answer_to: Callable[[Json], str] = answer_to  # what a model without a behaviour of its own says
+        self.asked: Counter[str] = Counter()  # how often each model was asked
+        self.generations_asked: list[str] = []
+        self.took_s: dict[str, float] = {}  # how long the last answer to each user took on this side
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """Answer POST /chat/completions."""
@@ -31,17 +37,64 @@ class Gateway:
         body = await request.json()
         self.requests.append(body)
         self.headers.append(dict(request.headers))
+        self.asked[body["model"]] += 1
+        began = time.perf_counter()
+        try:
+            return await self._behave(request, body)
+        finally:
+            self.took_s[str(body.get("user"))] = time.perf_counter() - began
+
+    async def _behave(self, request: web.Request, body: Json) -> web.StreamResponse:
         await asyncio.sleep(self.think_s)
-        match = re.fullmatch(r"sandbox/([a-z_]+)(?:-(\d+))?", body["model"])
+        match = re.fullmatch(r"sandbox/([a-z_]+)(?:-(\d+))?(?::free)?", body["model"])
         if match is None:
-            return web.json_response(completion(body, self.answer_to(body)))
-        return await BEHAVIOURS[match[1]](request, body, int(match[2] or 0))
+            return await self.answer(request, body, self.answer_to(body))
+        return await BEHAVIOURS[match[1]](self, request, body, int(match[2] or 0))
+
+    async def answer(self, request: web.Request, body: Json, text: str, **choice: Any) -> web.StreamResponse:
+        """Answer with a text: at once, or word by word where a stream is asked for."""
+        if not body.get("stream"):
+            return web.json_response(completion(body, text, **choice))
+        return await self.stream(request, body, self._words(body, text, **choice))
+
+    async def stream(
+        self, request: web.Request, body: Json, events: AsyncIterator[Json | bytes]
+    ) -> web.StreamResponse:
+        """Send events (bytes go as they are) as a stream, and notice when the client closes it."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        try:
+            await response.prepare(request)
+            async for event in events:
+                data = event if isinstance(event, bytes) else b"data: " + _json(event) + b"\n\n"
+                await response.write(data)
+        except (ConnectionError, asyncio.CancelledError):
+            self.broken_off.append(body["model"])
+        return response
+
+    async def _words(self, body: Json, text: str, **choice: Any) -> AsyncIterator[Json | bytes]:
+        yield b": OPENROUTER PROCESSING\n\n"
+        for word in re.findall(r"\S*\s*", text):
+            if word:
+                await asyncio.sleep(self.piece_s)
+                yield chunk(body, word)
+        yield chunk(body, "", **{"finish_reason": "stop", **choice})
+        yield {**chunk(body, ""), "choices": [], "usage": completion(body, text)["usage"]}
+        yield b"data: [DONE]\n\n"
+
+    async def generation(self, request: web.Request) -> web.Response:
+        """Answer GET /generation?id=…: not known the first time, as right after an answer."""
+        generation_id = request.query["id"]
+        self.generations_asked.append(generation_id)
+        if self.generations_asked.count(generation_id) == 1:
+            return error(404, f"Generation {generation_id} not found")
+        return web.json_response({"data": {"total_cost": 0.0125, "tokens_prompt": 20, "tokens_completion": 7}})
 
 
 def application(gateway: Gateway) -> web.Application:
     """Return the web application, to be mounted where the base URL points."""
     app = web.Application(client_max_size=20 * 2**20)
     app.router.add_post("/api/v1/chat/completions", gateway.complete)
+    app.router.add_get("/api/v1/generation", gateway.generation)
     return app
 
 
@@ -67,38 +120,204 @@ def completion(body: Json, content: Any, **choice: Any) -> Json:
     }
 
 
-def error(status: int, message: str, **more: Any) -> web.Response:
+def chunk(body: Json, content: str, **choice: Any) -> Json:
+    """Return an event of a streamed answer."""
+    delta = {"role": "assistant", "content": content}
+    return {
+        "id": f"gen-{body['model']}",
+        "model": body["model"],
+        "choices": [{"index": 0, "delta": delta, "finish_reason": None, **choice}],
+    }
+
+
+def error(status: int, message: str, headers: dict[str, str] | None = None, **more: Any) -> web.Response:
     """Return the JSON of an error."""
-    return web.json_response({"error": {"code": status, "message": message, **more}}, status=status)
+    body = {"error": {"code": status, "message": message, **more}}
+    return web.json_response(body, status=status, headers=headers)
 
 
-# How a model may behave ------------------------------------------------------------------------------------------
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
 
 
-async def _echo(_: web.Request, body: Json, __: int) -> web.StreamResponse:
-    return web.json_response(completion(body, body["messages"][-1]["content"]))
+# How a model may behave ------------------------------------------------------------------------------------
+
+Behaviour = Callable[[Gateway, web.Request, Json, int], Awaitable[web.StreamResponse]]
 
 
-async def _slow(_: web.Request, body: Json, tenths: int) -> web.StreamResponse:
+async def _echo(gateway: Gateway, request: web.Request, body: Json, _: int) -> web.StreamResponse:
+    return await gateway.answer(request, body, body["messages"][-1]["content"])
+
+
+async def _talk(gateway: Gateway, request: web.Request, body: Json, _: int) -> web.StreamResponse:
+    """Say what was said before, to see what the model was told."""
+    said = [f"{message['role']}: {message['content']}" for message in body["messages"][1:]]
+    return await gateway.answer(request, body, " | ".join(said))
+
+
+async def _long(gateway: Gateway, request: web.Request, body: Json, thousands: int) -> web.StreamResponse:
+    text = "\n\n".join(f"Абзац номер {n}: {'слово ' * 15}" for n in range(thousands * 10))
+    return await gateway.answer(request, body, text)
+
+
+async def _slow(gateway: Gateway, request: web.Request, body: Json, tenths: int) -> web.StreamResponse:
     await asyncio.sleep(tenths / 10)
-    return web.json_response(completion(body, answer_to(body)))
+    return await gateway.answer(request, body, answer_to(body))
 
 
-async def _status(_: web.Request, __: Json, status: int) -> web.StreamResponse:
+async def _status(_: Gateway, __: web.Request, ___: Json, status: int) -> web.StreamResponse:
     return error(status, f"the sandbox plays {status}")
 
 
-async def _page(_: web.Request, __: Json, status: int) -> web.StreamResponse:
+async def _flaky(gateway: Gateway, request: web.Request, body: Json, times: int) -> web.StreamResponse:
+    """Be overloaded so many times, then answer."""
+    if gateway.asked[body["model"]] <= times:
+        return error(503, "overloaded")
+    return await gateway.answer(request, body, "теперь получилось")
+
+
+async def _unknown(_: Gateway, __: web.Request, body: Json, ___: int) -> web.StreamResponse:
+    return error(400, f"{body['model']} is not a valid model ID")
+
+
+async def _limit_minute(gateway: Gateway, request: web.Request, body: Json, seconds: int) -> web.StreamResponse:
+    """Have the account's minute spent, once; it opens again after so many seconds."""
+    if gateway.asked[body["model"]] > 1:
+        return await gateway.answer(request, body, "минута прошла")
+    reset = {"X-RateLimit-Reset": str(round((time.time() + seconds) * 1000))}
+    return error(429, "Rate limit exceeded: free-models-per-min. ", headers=reset)
+
+
+async def _limit_day(_: Gateway, __: web.Request, ___: Json, reset_at: int) -> web.StreamResponse:
+    reset = {"X-RateLimit-Reset": str(reset_at * 1000)}
+    return error(429, "Rate limit exceeded: free-models-per-day. ", metadata={"headers": reset})
+
+
+async def _busy(_: Gateway, __: web.Request, ___: Json, seconds: int) -> web.StreamResponse:
+    """Be limited upstream; with a number, tell when to come again."""
+    more = {"retry_after_seconds": seconds} if seconds else {}
+    return error(429, "Provider returned error", metadata={"raw": "busy", "provider_name": "Upstream", **more})
+
+
+async def _no_reasoning(gateway: Gateway, request: web.Request, body: Json, _: int) -> web.StreamResponse:
+    if "reasoning" in body:
+        return error(400, "reasoning is not supported by this model")
+    return await gateway.answer(request, body, "без размышлений")
+
+
+async def _thinker(gateway: Gateway, request: web.Request, body: Json, needed: int) -> web.StreamResponse:
+    """Spend all tokens on thinking, unless there are more than needed."""
+    if body["max_tokens"] > needed:
+        return await gateway.answer(request, body, "надумал")
+    usage = {
+        "prompt_tokens": 5,
+        "completion_tokens": needed,
+        "completion_tokens_details": {"reasoning_tokens": needed},
+    }
+    if not body.get("stream"):
+        return web.json_response({**completion(body, "", finish_reason="length"), "usage": usage})
+
+    async def events() -> AsyncIterator[Json | bytes]:
+        thought = chunk(body, "")
+        thought["choices"][0]["delta"]["reasoning"] = "хм…"
+        yield thought
+        yield {**chunk(body, "", finish_reason="length"), "usage": usage}
+        yield b"data: [DONE]\n\n"
+
+    return await gateway.stream(request, body, events())
+
+
+async def _finish(gateway: Gateway, request: web.Request, body: Json, which: int) -> web.StreamResponse:
+    reason = ["length", "content_filter", "tool_calls"][which]
+    return await gateway.answer(request, body, "часть ответа", finish_reason=reason)
+
+
+async def _refuse(gateway: Gateway, request: web.Request, body: Json, _: int) -> web.StreamResponse:
+    if not body.get("stream"):
+        return web.json_response(completion(body, None, message={"content": None, "refusal": "I can't help"}))
+
+    async def events() -> AsyncIterator[Json | bytes]:
+        yield chunk(body, "", delta={"refusal": "I can't help"})
+        yield chunk(body, "", finish_reason="stop")
+        yield b"data: [DONE]\n\n"
+
+    return await gateway.stream(request, body, events())
+
+
+async def _stream(gateway: Gateway, request: web.Request, body: Json, which: int) -> web.StreamResponse:
+    """Stream with one of the odds that real streams have."""
+    return await gateway.stream(request, body, ODD_STREAMS[which](body))
+
+
+async def _split_letters(body: Json) -> AsyncIterator[Json | bytes]:
+    """Cut every letter of two bytes between two segments."""
+    data = b"data: " + _json(chunk(body, "Ёлка зелёная")) + b"\r\n\r\n"
+    for n in range(0, len(data), 3):
+        yield data[n : n + 3]
+        await asyncio.sleep(0.001)
+    yield b"data:" + _json(chunk(body, "", finish_reason="stop")) + b"\n\n"
+    yield b"data: [DONE]\n\n"
+
+
+async def _line_separators(body: Json) -> AsyncIterator[Json | bytes]:
+    yield chunk(body, "раз\u2028два\u0085три")
+    yield chunk(body, "", finish_reason="stop")
+
+
+async def _error_within(body: Json) -> AsyncIterator[Json | bytes]:
+    yield chunk(body, "начало ")
+    yield {**chunk(body, "", finish_reason="error"), "error": {"code": 502, "message": "Provider disconnected"}}
+
+
+async def _cut_off(body: Json) -> AsyncIterator[Json | bytes]:
+    yield chunk(body, "начало ")
+
+
+async def _comments_for_ever(_: Json) -> AsyncIterator[Json | bytes]:
+    while True:
+        yield b": OPENROUTER PROCESSING\n\n"
+        await asyncio.sleep(0.05)
+
+
+async def _error_at_once(_: Json) -> AsyncIterator[Json | bytes]:
+    yield {"error": {"message": "all models failed", "code": "all_models_failed"}}
+    yield b"data: [DONE]\n\n"
+
+
+async def _junk_between(body: Json) -> AsyncIterator[Json | bytes]:
+    for junk in (
+        b"data: not json\n\n",
+        b"data: []\n\n",
+        b"event: ping\n\n",
+        b'data: {"choices": {}}\n\n',
+        b"\n\n",
+    ):
+        yield junk
+    yield chunk(body, "чисто", finish_reason="stop")
+
+
+ODD_STREAMS: list[Callable[[Json], AsyncIterator[Json | bytes]]] = [
+    _split_letters,
+    _line_separators,
+    _error_within,
+    _cut_off,
+    _comments_for_ever,
+    _error_at_once,
+    _junk_between,
+]
+
+
+async def _page(_: Gateway, __: web.Request, ___: Json, status: int) -> web.StreamResponse:
     return web.Response(status=status, text="<html>Bad Gateway</html>", content_type="text/html")
 
 
-async def _content(_: web.Request, body: Json, which: int) -> web.StreamResponse:
+async def _content(_: Gateway, __: web.Request, body: Json, which: int) -> web.StreamResponse:
     parts = [{"type": "text", "text": "из "}, {"type": "image_url"}, {"type": "text", "text": "частей"}, None]
     contents: list[Any] = [None, "", "  \n ", parts, [], 42, {"text": "?"}, "половина \ud83d"]
     return web.json_response(completion(body, contents[which]))
 
 
-async def _odd(_: web.Request, body: Json, which: int) -> web.StreamResponse:
+async def _odd(_: Gateway, __: web.Request, body: Json, which: int) -> web.StreamResponse:
     """Answer HTTP 200 with something that is no answer."""
     good = completion(body, "часть")
     bodies: list[Any] = [
@@ -119,22 +338,22 @@ async def _odd(_: web.Request, body: Json, which: int) -> web.StreamResponse:
     return web.json_response(bodies[which])
 
 
-async def _junk(_: web.Request, __: Json, which: int) -> web.StreamResponse:
+async def _junk(_: Gateway, __: web.Request, ___: Json, which: int) -> web.StreamResponse:
     return web.Response(body=[b"", b"not json", b"\xff\xfe\x00", b"{" * 100_000, b"[" * 100_000][which])
 
 
-async def _trickle(request: web.Request, body: Json, tenths: int) -> web.StreamResponse:
+async def _trickle(_: Gateway, request: web.Request, body: Json, tenths: int) -> web.StreamResponse:
     """Keep the line alive with spaces, then answer."""
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
-    for _ in range(tenths):
+    for _spaces in range(tenths):
         await response.write(b" ")
         await asyncio.sleep(0.1)
     await response.write(json.dumps(completion(body, "дождались")).encode())
     return response
 
 
-async def _cut(request: web.Request, _: Json, __: int) -> web.StreamResponse:
+async def _cut(_: Gateway, request: web.Request, __: Json, ___: int) -> web.StreamResponse:
     """Begin to answer, then break the connection."""
     response = web.StreamResponse(headers={"Content-Length": "1000"})
     await response.prepare(request)
@@ -144,10 +363,22 @@ async def _cut(request: web.Request, _: Json, __: int) -> web.StreamResponse:
     return response
 
 
-BEHAVIOURS = {
+BEHAVIOURS: dict[str, Behaviour] = {
     "echo": _echo,
+    "talk": _talk,
+    "long": _long,
     "slow": _slow,
     "status": _status,
+    "flaky": _flaky,
+    "unknown": _unknown,
+    "limit_minute": _limit_minute,
+    "limit_day": _limit_day,
+    "busy": _busy,
+    "no_reasoning": _no_reasoning,
+    "thinker": _thinker,
+    "finish": _finish,
+    "refuse": _refuse,
+    "stream": _stream,
     "page": _page,
     "content": _content,
     "odd": _odd,

@@ -25,6 +25,9 @@ TOKEN = "100000001:the-sandbox-is-not-the-real-telegram"
 BOT = {"id": 100000001, "is_bot": True, "first_name": "Заметки", "username": "sandbox_notes_bot"}
 
 
+REFUSED_MARKDOWN = "<sandbox:refused>"  # a rich message that holds this is refused
+
+
 class Refusal(Exception):
     """A call is refused, as Telegram would refuse it."""
 
@@ -116,6 +119,11 @@ class World:
             )
             return query_id
 
+    def stop_draft(self, chat_id: int, draft_id: int) -> None:
+        """Press Stop under a draft."""
+        with self._changed:
+            self.update({"stopped_message_generation": {"chat": self._chats[chat_id], "draft_id": draft_id}})
+
     def update(self, update: Json) -> int:
         """Queue an update of any shape for the bot; return its id."""
         with self._changed:
@@ -201,6 +209,31 @@ class World:
         content = {"text": _text(params, 4096, "message text is empty", "message is too long")}
         return self._send("sendMessage", params, content)
 
+    def send_rich_message(self, params: Json) -> Json:
+        return self._send("sendRichMessage", params, {"rich_message": {"markdown": _markdown(params)}})
+
+    def send_rich_message_draft(self, params: Json) -> bool:
+        markdown = _markdown(params)
+        if markdown.count("**") % 2:
+            raise Refusal(400, "Bad Request: can't parse rich message: unclosed **")
+        return self._draft("sendRichMessageDraft", params, markdown)
+
+    def send_message_draft(self, params: Json) -> bool:
+        text = str(params.get("text") or "")
+        if len(text) > 4096:
+            raise Refusal(400, "Bad Request: message is too long")
+        return self._draft("sendMessageDraft", params, text)
+
+    def _draft(self, method: str, params: Json, text: str) -> bool:
+        chat = self._known_chat(params)
+        if chat["type"] != "private":
+            raise Refusal(400, "Bad Request: drafts can be sent only to private chats")
+        if _integer(params.get("draft_id")) == 0:
+            raise Refusal(400, "Bad Request: DRAFT_ID_INVALID")
+        draft = {"draft_id": _integer(params["draft_id"]), "text": text, "can_stop": bool(params.get("can_stop"))}
+        self._did(method, chat["id"], draft=draft)
+        return True
+
     def send_document(self, params: Json) -> Json:
         document = params.get("document")
         if not isinstance(document, Upload):
@@ -275,7 +308,8 @@ class World:
         return chat
 
     def _did(self, method: str, chat_id: int | None, **what: Any) -> None:
-        self.events.append({"seq": len(self.events) + 1, "method": method, "chat_id": chat_id, **what})
+        event = {"seq": len(self.events) + 1, "at": time.time(), "method": method, "chat_id": chat_id}
+        self.events.append({**event, **what})
 
     # Polling -------------------------------------------------------------------------------------------------
 
@@ -329,6 +363,9 @@ METHODS = {
     "deleteWebhook": World.delete_webhook,
     "setMyCommands": World.set_my_commands,
     "sendMessage": World.send_message,
+    "sendRichMessage": World.send_rich_message,
+    "sendRichMessageDraft": World.send_rich_message_draft,
+    "sendMessageDraft": World.send_message_draft,
     "sendDocument": World.send_document,
     "sendChatAction": World.send_chat_action,
     "editMessageText": World.edit_message_text,
@@ -364,6 +401,18 @@ def _text(params: Json, limit: int, empty: str, too_long: str, name: str = "text
     if len(text) > limit:
         raise Refusal(400, f"Bad Request: {too_long}")
     return text
+
+
+def _markdown(params: Json) -> str:
+    rich = params.get("rich_message")
+    markdown = str(rich.get("markdown") or "").strip() if isinstance(rich, dict) else ""
+    if not markdown:
+        raise Refusal(400, "Bad Request: rich message is empty")
+    if len(markdown) > 32768:
+        raise Refusal(400, "Bad Request: rich message is too long")
+    if REFUSED_MARKDOWN in markdown:
+        raise Refusal(400, "Bad Request: can't parse rich message")
+    return markdown
 
 
 class _TelegramHTML(HTMLParser):

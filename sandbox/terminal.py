@@ -60,7 +60,9 @@ class Terminal:
         message = event.get("message")
         if not message:
             return
-        text = message.get("text") or message.get("caption") or ""
+        text = (
+            message.get("rich_message", {}).get("markdown") or message.get("text") or message.get("caption") or ""
+        )
         print(*[f"  │ {line}" for line in text.split("\n")], sep="\n", flush=True)
         if document := message.get("document"):
             self._show_file(document)

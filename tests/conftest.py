@@ -155,8 +155,19 @@ class Person:
     def asks(self, text: str) -> str:
         """Say something and return the text of the bot's next message."""
         self.says(text)
-        message = self.hears()
-        return str(message.get("text") or message.get("caption"))
+        return text_of(self.hears())
+
+    def taps(self, message: dict[str, Any], label: str) -> str:
+        """Tap a button under a message; return what pops up."""
+        buttons = [b for row in message["reply_markup"]["inline_keyboard"] for b in row]
+        [data] = [b["callback_data"] for b in buttons if b["text"] == label]
+        query_id = self._world.tap(self.id, self.chat_id, message["message_id"], data)
+        self._world.wait(lambda: any(e.get("query_id") == query_id for e in self._world.events), PATIENCE_S)
+        return next(str(e["text"]) for e in self._world.events if e.get("query_id") == query_id)
+
+    def sees_drafts(self) -> list[dict[str, Any]]:
+        """Return the drafts that were shown so far."""
+        return [event["draft"] for event in self._world.events_of(self.chat_id) if event.get("draft")]
 
     def _messages(self) -> list[dict[str, Any]]:
         return [event["message"] for event in self._world.events_of(self.chat_id) if event.get("message")]
@@ -166,6 +177,12 @@ class Person:
 def person(world: World) -> Callable[..., Person]:
     """Give a maker of people: person(user_id)."""
     return lambda user_id=1, chat_id=None: Person(world, user_id, chat_id)
+
+
+def text_of(message: dict[str, Any]) -> str:
+    """Return what a message says, rich or plain."""
+    rich = message.get("rich_message", {}).get("markdown")
+    return str(rich or message.get("text") or message.get("caption"))
 
 
 def without_times(text: str) -> str:

@@ -61,7 +61,7 @@ def say(text: str, user_id: int = ANN) -> Said:
 
 def test_help_the_menu_and_dispatch_are_one_table() -> None:
     names = ["start", "help", "note_add", "note_list", "note_find", "note_edit", "note_del", "note_count"]
-    names += ["note_export", "note_stats", "models", "model", "ask"]
+    names += ["note_export", "note_stats", "models", "model", "ask", "compare", "usage"]
     assert list(router.commands) == names
     assert [command.command for command in router.menu()] == names
     said = say("/help")
@@ -171,6 +171,8 @@ def test_halves_of_surrogate_pairs_are_replaced() -> None:
         ("/model x", "/model <ID из /models>"),
         ("/model " + "9" * 30, "/model <ID из /models>"),
         ("/ask", "/ask <вопрос>"),
+        ("/compare", "/compare <вопрос>"),
+        ("/usage много", "/usage [дней]"),
     ],
 )
 def test_what_does_not_fit_gets_the_usage_line(text: str, usage: str) -> None:

@@ -2,20 +2,25 @@
 
 - a good answer unpacks as text and milliseconds, and carries the rest
 - the request: what is sent, to where, with which key
+- streams: in pieces, broken, stalled, closed
 - every status, errors inside HTTP 200, empty and odd answers, broken and slow lines
 """
 
 import json
 import socket
+import threading
 import time
+from typing import Any
 
 import pytest
+import requests
+from conftest import eventually
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import openrouter_client
 import texts
-from openrouter_client import OpenRouterError, chat_once
+from openrouter_client import Completion, OpenRouterError, Trouble, chat_once, chat_stream
 from sandbox.openrouter import Gateway
 
 QUESTION = [{"role": "user", "content": "Почему небо голубое?"}]
@@ -25,7 +30,6 @@ QUESTION = [{"role": "user", "content": "Почему небо голубое?"}
 def _settings(monkeypatch: pytest.MonkeyPatch, openrouter_url: str) -> None:
     monkeypatch.setenv("OPENROUTER_BASE_URL", openrouter_url)
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-one")
-    openrouter_client._local.__dict__.clear()
 
 
 def refusal(model: str, timeout_s: float = 30) -> OpenRouterError:
@@ -178,17 +182,134 @@ bodies = st.recursive(
 )
 
 
+def a_response(status: int) -> requests.Response:
+    response = requests.Response()
+    response.status_code = status
+    return response
+
+
 @settings(deadline=None)
 @given(body=st.dictionaries(names, bodies, min_size=1), status=st.sampled_from([200, 200, 201, 400, 500]))
 def test_no_answer_raises_anything_but_openrouter_error(body: object, status: int) -> None:
     try:
-        completion = openrouter_client._completion(
-            openrouter_client._payload(status, json.dumps(body).encode()), 1, "m"
-        )
+        completion = openrouter_client._completion(a_response(status), json.dumps(body).encode(), 0.0, "m")
     except OpenRouterError as error:
         assert error.msg
     else:
         assert completion.text
+
+
+# Streams
+
+
+def streamed(model: str, **options: Any) -> tuple[list[str], Completion]:
+    stream = chat_stream(QUESTION, model=model, **options)
+    return list(stream), stream.completion
+
+
+def broken_stream(which: int, **options: float) -> OpenRouterError:
+    with pytest.raises(OpenRouterError) as caught:
+        streamed(f"sandbox/stream-{which}", **options)
+    return caught.value
+
+
+def test_a_stream_comes_in_pieces_and_is_an_answer_then() -> None:
+    pieces, completion = streamed("sandbox/echo")
+    assert pieces == ["Почему ", "небо ", "голубое?"]
+    assert completion.text == "Почему небо голубое?"
+    assert completion.finish_reason == "stop"
+    assert completion.usage["total_tokens"] == 23
+    assert completion.generation_id == "gen-sandbox/echo"
+
+
+def test_letters_cut_between_segments_and_odd_line_ends() -> None:
+    assert streamed("sandbox/stream-0")[1].text == "Ёлка зелёная"
+    assert streamed("sandbox/stream-1")[1].text == "раз\u2028два\u0085три"
+    assert streamed("sandbox/stream-6")[1].text == "чисто"
+
+
+@pytest.mark.parametrize(
+    ("which", "status", "trouble", "text"),
+    [
+        (2, 502, Trouble.STATUS, "начало"),
+        (3, 502, Trouble.CUT, "начало"),
+        (5, 502, Trouble.STATUS, ""),
+    ],
+    ids=["an error within", "cut off", "an error at once"],
+)
+def test_a_stream_that_breaks_keeps_what_came(which: int, status: int, trouble: Trouble, text: str) -> None:
+    error = broken_stream(which)
+    assert (error.status, error.trouble, error.text) == (status, trouble, text)
+    assert error.finish_reason == ("cut" if text else None)
+
+
+def test_comments_alone_do_not_keep_a_stream_alive() -> None:
+    assert broken_stream(4, stall_s=0.3).trouble is Trouble.TIMEOUT
+    assert broken_stream(4, timeout_s=0.3).trouble is Trouble.TIMEOUT
+
+
+def test_thoughts_are_not_the_answer_but_show_life() -> None:
+    with pytest.raises(OpenRouterError) as caught:
+        streamed("sandbox/thinker-2000")
+    assert caught.value.trouble is Trouble.EMPTY
+    assert caught.value.finish_reason == "length"
+    assert caught.value.usage["completion_tokens_details"] == {"reasoning_tokens": 2000}
+
+
+@pytest.mark.parametrize("model", ["sandbox/status-429", "sandbox/odd-1", "sandbox/page-502", "sandbox/refuse"])
+def test_a_stream_that_is_refused_is_refused_like_a_plain_request(model: str) -> None:
+    with pytest.raises(OpenRouterError) as caught:
+        streamed(model)
+    assert str(caught.value) == str(refusal(model))
+
+
+def test_a_gateway_that_does_not_stream_answers_in_one_piece() -> None:
+    assert streamed("sandbox/content-3")[0] == ["из частей"]
+
+
+def test_a_stream_may_be_closed_from_another_thread(gateway: Gateway) -> None:
+    gateway.piece_s = 0.05
+    stream = chat_stream(QUESTION, model="sandbox/long-90")
+    pieces = []
+    for piece in stream:
+        pieces.append(piece)
+        if len(pieces) == 3:
+            thread = threading.Thread(target=stream.close)
+            thread.start()
+            thread.join()
+    assert stream.completion.finish_reason == "stopped"
+    assert stream.completion.text == "".join(pieces).strip()
+    assert len(pieces) < 100
+    eventually(lambda: gateway.broken_off == ["sandbox/long-90"])
+
+
+def test_what_an_answer_has_cost_is_told_later() -> None:
+    with pytest.raises(OpenRouterError):
+        openrouter_client.generation("gen-1")
+    assert openrouter_client.generation("gen-1")["total_cost"] == 0.0125
+
+
+# Limits
+
+
+@pytest.mark.parametrize(
+    ("model", "trouble", "retry_after_s"),
+    [
+        ("sandbox/busy", Trouble.STATUS, None),
+        ("sandbox/busy-7", Trouble.STATUS, 7),
+        ("sandbox/limit_day-1800000000", Trouble.LIMIT_DAY, None),
+    ],
+)
+def test_kinds_of_429(model: str, trouble: Trouble, retry_after_s: float | None) -> None:
+    error = refusal(model)
+    assert (error.status, error.trouble, error.retry_after_s) == (429, trouble, retry_after_s)
+
+
+def test_the_minutes_limit_tells_when_it_opens() -> None:
+    error = refusal("sandbox/limit_minute-30")
+    assert error.trouble is Trouble.LIMIT_MINUTE
+    assert error.retry_after_s
+    assert 28 < error.retry_after_s <= 30
 
 
 # Lines that break

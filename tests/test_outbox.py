@@ -3,7 +3,7 @@
 - order within a chat, chats side by side, after a restart
 - 429, 5xx, broken connections, a chat that blocked the bot, a message that is refused
 - files, and files that cannot be made
-- cutting long texts
+- answers: rich, refused, long
 """
 
 import sqlite3
@@ -14,16 +14,14 @@ from pathlib import Path
 
 import pytest
 from conftest import eventually
-from hypothesis import given
-from hypothesis import strategies as st
 
 import config
 import db
 from runtime import files, lanes, outbox
-from runtime.outbox import Outbox, Reply, split
+from runtime.outbox import Button, Outbox, Reply
 from runtime.telegram import Telegram, TelegramError
 from sandbox import telegram as sandbox
-from sandbox.telegram import Faults, World
+from sandbox.telegram import REFUSED_MARKDOWN, Faults, World
 
 ANN, BOB = 1, 2
 
@@ -76,7 +74,7 @@ def test_order_within_a_chat(sender: Outbox, world: World) -> None:
 
 
 def test_what_an_earlier_run_left_is_sent(sender: Outbox, world: World) -> None:
-    db.add_reply(ANN, "sendMessage", {"chat_id": ANN, "text": "раз"})
+    db.add_reply(ANN, [("sendMessage", {"chat_id": ANN, "text": "раз"})])
     sender.start()
     eventually(lambda: said(world) == ["раз"])
 
@@ -121,12 +119,12 @@ def test_a_chat_that_blocked_the_bot_is_let_go(
 def test_a_refused_message_does_not_stop_the_next(
     sender: Outbox, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    db.add_reply(ANN, "sendMessage", {"chat_id": ANN, "text": "<b>секрет", "parse_mode": "HTML"})
-    db.add_reply(ANN, "noSuchMethod", {"chat_id": ANN})
+    db.add_reply(ANN, [("sendMessage", {"chat_id": ANN, "text": "<b>секрет", "parse_mode": "HTML"})])
+    db.add_reply(ANN, [("noSuchMethod", {"chat_id": ANN})])
     sender.put(ANN, Reply("раз"))
     eventually(lambda: said(world) == ["раз"])
     assert "секрет" not in caplog.text
-    assert caplog.text.count("dropped") == 2
+    assert caplog.text.count("refused") == 2
 
 
 def test_what_telegram_quotes_is_not_logged() -> None:
@@ -135,7 +133,7 @@ def test_what_telegram_quotes_is_not_logged() -> None:
 
 
 def test_a_file_is_made_when_it_is_sent(sender: Outbox, world: World) -> None:
-    sender.put(ANN, Reply("вот", {"kind": "notes.txt", "user_id": ANN}))
+    sender.put(ANN, Reply("вот", attachment={"kind": "notes.txt", "user_id": ANN}))
     db.add_note(ANN, ANN, 1, "раз", 1_700_000_000)
     eventually(lambda: world.events_of(ANN))
     [event] = world.events_of(ANN)
@@ -147,7 +145,7 @@ def test_a_file_that_cannot_be_made_is_said_and_does_not_stop_the_chat(
     sender: Outbox, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(files.MAKERS, "broken", lambda _: 1 / 0)
-    sender.put(ANN, Reply("вот", {"kind": "broken", "user_id": ANN}))
+    sender.put(ANN, Reply("вот", attachment={"kind": "broken", "user_id": ANN}))
     sender.put(ANN, Reply("раз"))
     eventually(lambda: len(said(world)) == 2)
     assert said(world)[0].startswith("Что-то пошло не так")
@@ -159,7 +157,7 @@ def test_a_reply_that_was_sent_but_cannot_be_removed_is_not_sent_again(
     sender: Outbox, world: World, database: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(lanes, "AFTER_FAILURE_S", 0.05)
-    db.add_reply(ANN, "sendMessage", {"chat_id": ANN, "text": "раз"})
+    db.add_reply(ANN, [("sendMessage", {"chat_id": ANN, "text": "раз"})])
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
         db.next_reply(ANN)  # opens the couriers' connection
         assert db._courier
@@ -181,26 +179,61 @@ def test_the_text_is_not_in_the_address(telegram: Telegram, world: World) -> Non
     assert world.paths[-2:] == [f"/bot{sandbox.TOKEN}/sendMessage"] * 2
 
 
-# Cutting
+# Answers
 
 
-@given(text=st.text(alphabet=st.sampled_from("абв🎄\n "), max_size=300), limit=st.integers(2, 40))
-def test_parts_fit_and_hold_everything_but_white_space(text: str, limit: int) -> None:
-    parts = list(split(text, limit))
-    for part in parts:
-        assert part.strip()
-        assert len(part.encode("utf-16-le")) <= limit * 2
-    assert "".join("".join(parts).split()) == "".join(text.split())
+def test_an_answer_is_one_rich_message_with_buttons(sender: Outbox, world: World) -> None:
+    question_id = a_question()
+    buttons = [Button("🔁", "again:1"), Button("📝", "save:1")]
+    sender.put(
+        ANN, Reply("# Да\n\n| a | b |", is_markdown=True, buttons=buttons, question_id=question_id), reply_to=1
+    )
+    eventually(lambda: db.chats_waiting() == [])
+    [event] = world.events_of(ANN)
+    assert event["message"]["rich_message"]["markdown"] == "# Да\n\n| a | b |"
+    assert event["message"]["reply_to_message"]["message_id"] == 1
+    assert len(event["message"]["reply_markup"]["inline_keyboard"][0]) == 2
+    found = db.question_answered_by(ANN, event["message"]["message_id"])
+    assert found
+    assert found["id"] == question_id
 
 
-def test_a_text_is_cut_at_the_end_of_a_line() -> None:
-    assert list(split("раз два\nтри\nчетыре пять", 12)) == ["раз два\nтри", "четыре пять"]
+def test_a_refused_rich_message_comes_as_plain_text_before_what_follows(sender: Outbox, world: World) -> None:
+    text = f"{REFUSED_MARKDOWN}\n" + "слово\n" * 1000
+    buttons = [Button("🔁", "again:1")]
+    with db.transaction():
+        sender.put(ANN, Reply(text, is_markdown=True, buttons=buttons, question_id=a_question()), reply_to=1)
+        sender.put(ANN, Reply("потом"))
+    eventually(lambda: db.chats_waiting() == [])
+    *parts, last = [event["message"] for event in world.events_of(ANN)]
+    assert [len(part["text"]) <= 4096 for part in parts] == [True, True]
+    assert "".join("".join(part["text"] for part in parts).split()) == "".join(text.split())
+    assert ["reply_to_message" in part for part in parts] == [True, False]
+    assert ["reply_markup" in part for part in parts] == [False, True]
+    assert all(db.question_answered_by(ANN, part["message_id"]) for part in parts)
+    assert last["text"] == "потом"
 
 
-def test_a_text_that_fits_is_not_cut() -> None:
-    assert list(split("а" * 4096)) == ["а" * 4096]
-    assert list(split("🎄" * 2048)) == ["🎄" * 2048]
-    assert [len(part) for part in split("а" * 4097)] == [4096, 1]
+def test_an_older_server_gets_plain_text(sender: Outbox, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sandbox.METHODS, "sendRichMessage")
+    sender.put(ANN, Reply("**да**", is_markdown=True))
+    eventually(lambda: said(world) == ["**да**"])
+
+
+def test_an_answer_of_many_pages_comes_whole(sender: Outbox, world: World) -> None:
+    text = "\n\n".join(f"Абзац {n} " + "слово " * 50 for n in range(300))
+    sender.put(ANN, Reply(text, is_markdown=True))
+    eventually(lambda: db.chats_waiting() == [])
+    parts = [event["message"]["rich_message"]["markdown"] for event in world.events_of(ANN)]
+    assert len(parts) == 3
+    assert "\n\n".join(part.strip() for part in parts).split() == text.split()
+
+
+def a_question() -> int:
+    return db.add_question(
+        {"user_id": ANN, "chat_id": ANN, "message_id": 1, "is_private": 1, "kind": "ask", "lane": ANN}
+        | {"model_id": 1, "text": "?", "asked_at": 0}
+    )
 
 
 def test_backoff_doubles_and_is_capped() -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import PATIENCE_S, ROOT, BotProcess, Person, eventually, without_times
+from conftest import PATIENCE_S, ROOT, BotProcess, Person, eventually, text_of, without_times
 
 from bot import router
 from sandbox import telegram
@@ -89,7 +89,7 @@ def test_a_question_survives_a_restart(bot_process: BotProcess, person: MakePers
     gateway.think_s = 0
     bot_process.start()
     answer = ann.hears()
-    assert "Вы спросили: «Почему небо голубое?»" in answer["text"]
+    assert "Вы спросили: «Почему небо голубое?»" in text_of(answer)
     assert answer["reply_to_message"]["text"] == "/ask Почему небо голубое?"
 
 
@@ -101,7 +101,9 @@ def test_one_persons_questions_are_answered_in_order(
     ann = person()
     for n in range(5):
         ann.says(f"/ask вопрос {n}")
-    assert [re.findall(r"вопрос \d", ann.hears()["text"]) for _ in range(5)] == [[f"вопрос {n}"] for n in range(5)]
+    assert [re.findall(r"вопрос \d", text_of(ann.hears())) for _ in range(5)] == [
+        [f"вопрос {n}"] for n in range(5)
+    ]
 
 
 def test_a_failed_question_says_why(bot_process: BotProcess, person: MakePerson) -> None:

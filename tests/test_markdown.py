@@ -1,0 +1,70 @@
+"""markdown: answers are cut into messages that are good Markdown each, and hold everything."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.markdown import split_markdown, split_plain, units
+
+# Plain text
+
+
+@given(text=st.text(alphabet=st.sampled_from("абв🎄\n "), max_size=300), limit=st.integers(2, 40))
+def test_plain_parts_fit_and_hold_everything_but_white_space(text: str, limit: int) -> None:
+    parts = list(split_plain(text, limit))
+    for part in parts:
+        assert part.strip()
+        assert units(part) <= limit
+    assert "".join("".join(parts).split()) == "".join(text.split())
+
+
+def test_plain_text_is_cut_at_the_end_of_a_line() -> None:
+    assert list(split_plain("раз два\nтри\nчетыре пять", 12)) == ["раз два\nтри", "четыре пять"]
+
+
+def test_a_text_that_fits_is_not_cut() -> None:
+    assert list(split_plain("а" * 4096, 4096)) == ["а" * 4096]
+    assert list(split_plain("🎄" * 2048, 4096)) == ["🎄" * 2048]
+    assert [len(part) for part in split_plain("а" * 4097, 4096)] == [4096, 1]
+    assert list(split_markdown("**а**\n\nб", 4096)) == ["**а**\n\nб"]
+
+
+# Markdown
+
+words = st.sampled_from(["слово", "**жирно**", "🎄🎄", "", "- пункт", "# Глава", "| a | b |", "x" * 50])
+code = st.sampled_from(["```python", "```", "~~~", "````", "    code", "print(1)"])
+
+
+@given(lines=st.lists(words | code, max_size=60), limit=st.integers(40, 200))
+def test_markdown_parts_fit_and_hold_every_letter(lines: list[str], limit: int) -> None:
+    text = "\n".join(lines)
+    parts = list(split_markdown(text, limit))
+    for part in parts:
+        assert units(part) <= limit
+    # Nothing is lost: what is not there twice are the marks of fences that were closed and opened again.
+    left = "".join("\n".join(parts).split())
+    marks = re.compile(r"[`~]+(python)?")
+    assert marks.sub("", left) == marks.sub("", "".join(text.split()))
+
+
+def test_markdown_is_cut_between_paragraphs() -> None:
+    text = "Первый абзац.\nЕго вторая строка.\n\nВторой абзац.\n\nТретий абзац."
+    assert list(split_markdown(text, 60)) == [
+        "Первый абзац.\nЕго вторая строка.\n\nВторой абзац.",
+        "Третий абзац.",
+    ]
+
+
+@pytest.mark.parametrize("marks", ["```", "~~~", "````"])
+def test_a_code_fence_that_is_cut_is_closed_and_opened_again(marks: str) -> None:
+    code = "\n".join(f"строка {n}" for n in range(30))
+    parts = list(split_markdown(f"Вот:\n\n{marks}python\n{code}\n{marks}\n\nВсё.", 120))
+    assert len(parts) > 2
+    assert parts[0].startswith(f"Вот:\n\n{marks}python\nстрока 0")
+    assert all(part.endswith(f"\n{marks}") for part in parts[:-1])
+    assert all(part.startswith(f"{marks}python\n") for part in parts[1:-1])
+    lines = [line for part in parts for line in part.split("\n") if line.startswith("строка")]
+    assert "\n".join(lines) == code
+    assert parts[-1].endswith("Всё.")
