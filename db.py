@@ -445,6 +445,12 @@ def stop_question(chat_id: int, question_id: int) -> bool:
     return cursor.rowcount == 1
 
 
+def is_stopped(question_id: int) -> bool:
+    """Return whether Stop was pressed before the answer was there."""
+    row = _read_one("SELECT stop_at FROM questions WHERE id = ?", question_id)
+    return bool(row and row["stop_at"] is not None)
+
+
 def finish_question(question_id: int, state: str, answer: str | None) -> None:
     """Store what became of a question: answered, stopped or failed."""
     _write(

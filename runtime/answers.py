@@ -15,19 +15,19 @@ import db
 import openrouter_client
 import texts
 from config import Settings
-from openrouter_client import Completion, Message, OpenRouterError, Stream
+from openrouter_client import Message, OpenRouterError
 from runtime.attempts import Answer, Attempts
 from runtime.drafts import Draft
 from runtime.lanes import Lanes
 from runtime.outbox import Button, Outbox, Reply
 from runtime.pace import WINDOW_S, Pace
+from runtime.talk import Talk
 from runtime.telegram import Telegram
 
 log = logging.getLogger(__name__)
 
 WORKERS = 60  # a worker does nothing but wait for a model
 COMPARED_MOST = 3
-IN_LINE_AFTER_S = 3.0  # who waits longer than that is told the place in the line
 CONTEXT_TOKENS = 16384  # of a model that does not tell
 CHARACTERS_A_TOKEN = 2  # of Russian, at the least
 COST_TRIES, COST_AFTER_S, COST_OLDEST_S = 5, 2.0, 3600
@@ -51,7 +51,7 @@ class Answers:
         self._lanes = Lanes("answers", self._answer_next, WORKERS)
         self._costs = Lanes("costs", self._fetch_cost, threads=1)
         self._cost_tries: dict[int, int] = {}
-        self._talks: dict[int, _Talk] = {}  # question → who waits for its answer
+        self._talks: dict[int, Talk] = {}  # question → who waits for its answer
         now = time.time()
         recent = db.free_requests_since(int(now - WINDOW_S))
         self._pace = Pace(settings.free_requests_per_minute, (now - moment for moment in recent))
@@ -108,12 +108,11 @@ class Answers:
         question = db.next_question(lane)
         if question is None:
             return None
-        talk = _Talk()
-        self._talks[question["id"]] = talk
-        if question["stop_at"] is not None:
-            talk.stop()
-        model = db.get_model(question["model_id"])
+        talk = self._talks[question["id"]] = Talk()
         try:
+            if db.is_stopped(question["id"]):  # looked up after the talk can be found: no Stop falls in between
+                talk.stop()
+            model = db.get_model(question["model_id"])
             messages = partial(_messages, question["text"], db.talk_before(question["id"]))
             asking = (question, model, messages, talk)
             threading.Thread(target=self._ask, args=asking, name="asking", daemon=True).start()
@@ -124,7 +123,7 @@ class Answers:
         return 0.0
 
     def _ask(
-        self, question: db.Row, model: db.Row, messages: Callable[[db.Row], list[Message]], talk: "_Talk"
+        self, question: db.Row, model: db.Row, messages: Callable[[db.Row], list[Message]], talk: Talk
     ) -> None:
         """Ask models until one answers; runs on a thread of its own."""
         attempts = Attempts(
@@ -146,7 +145,7 @@ class Answers:
             self._wake_costs()
         db.close_thread()
 
-    def _show_until_done(self, question: db.Row, talk: "_Talk") -> None:
+    def _show_until_done(self, question: db.Row, talk: Talk) -> None:
         """Show how the answer comes along, until it is there or not wanted any more."""
         is_private = bool(question["is_private"]) and question["kind"] == "ask"
         draft = Draft(self._telegram, question["chat_id"], question["id"], is_private=is_private)
@@ -191,89 +190,6 @@ class Answers:
             return COST_AFTER_S * tries
         db.set_llm_cost(request_id, cost, told.get("tokens_prompt"), told.get("tokens_completion"))
         return 0.0
-
-
-class _Talk:
-    """What the thread that asks tells the thread that shows, and whether the person still wants it."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._began = time.monotonic()
-        self._stopped = False
-        self._stream: Stream | None = None
-        self._place = 0
-        self._in_line_since = 0.0
-        self.text = ""
-        self.answer: Answer | None = None
-
-    # The side that asks
-
-    def is_over(self) -> bool:
-        """Return whether the person has pressed Stop."""
-        return self._stopped
-
-    def on_text(self, text: str) -> None:
-        """Take the text so far."""
-        with self._changed:
-            self._place = 0
-            self.text = text
-            self._changed.notify_all()
-
-    def on_wait(self, place: int) -> None:
-        """Take the place in the line of the account."""
-        with self._changed:
-            if not self._place:
-                self._in_line_since = time.monotonic()
-            self._place = place
-
-    def on_stream(self, stream: Stream) -> None:
-        """Take the stream, to close it when the person presses Stop."""
-        with self._changed:
-            self._place = 0
-            self._stream = stream
-            if self._stopped:
-                stream.close()
-
-    def done(self, answer: Answer) -> bool:
-        """Take the answer; False if nobody waits for it any more."""
-        with self._changed:
-            if self._stopped:
-                return False
-            self.answer = answer
-            self._changed.notify_all()
-            return True
-
-    # The side that shows
-
-    def stop(self) -> None:
-        """Let the person have what came so far, and break the stream."""
-        with self._changed:
-            self._stopped = True
-            if self._stream:
-                self._stream.close()
-            self._changed.notify_all()
-
-    def is_settled(self) -> bool:
-        """Return whether there is nothing to wait for."""
-        return self._stopped or self.answer is not None
-
-    def place_in_line(self) -> int:
-        """Return the place in the line, once it is worth telling; else 0."""
-        waited_s = time.monotonic() - self._in_line_since
-        return self._place if waited_s >= IN_LINE_AFTER_S else 0
-
-    def wait_for_news(self, shown: str, rests_s: float, lasts_s: float) -> None:
-        """Rest so many seconds, then wait for another text than the one shown, but no longer than that lasts."""
-        with self._changed:
-            if self._changed.wait_for(self.is_settled, rests_s):
-                return
-            lasts_s = 1.0 if self._place else lasts_s
-            self._changed.wait_for(lambda: self.is_settled() or self._place or self.text != shown, lasts_s)
-
-    def stopped(self) -> Completion:
-        """Return the part of the answer that had come when Stop was pressed."""
-        latency_ms = round((time.monotonic() - self._began) * 1000)
-        return Completion(self.text.strip(), latency_ms, "", "stopped")
 
 
 def _messages(question: str, before: list[db.Row], model: db.Row) -> list[Message]:

@@ -172,7 +172,7 @@ async def _status(_: Gateway, __: web.Request, ___: Json, status: int) -> web.St
 async def _flaky(gateway: Gateway, request: web.Request, body: Json, times: int) -> web.StreamResponse:
     """Be overloaded so many times, then answer."""
     if gateway.asked[body["model"]] <= times:
-        return error(503, "overloaded")
+        return error(503, "overloaded", headers={"Retry-After": "1"})
     return await gateway.answer(request, body, "теперь получилось")
 
 

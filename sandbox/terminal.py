@@ -23,7 +23,12 @@ class Terminal:
 
     def run(self) -> None:
         """Read lines until the end of input or Ctrl-C."""
-        print(WELCOME, "Нажать кнопку — её номер: !1. Выход — Ctrl-C.", sep="\n", flush=True)
+        print(
+            WELCOME,
+            "Нажать кнопку — её номер: !1. Остановить ответ — !stop. Выход — Ctrl-C.",
+            sep="\n",
+            flush=True,
+        )
         threading.Thread(target=self._show_events, name="terminal", daemon=True).start()
         try:
             while True:
@@ -38,6 +43,10 @@ class Terminal:
         if line.startswith("!") and line[1:].isdecimal() and 0 < int(line[1:]) <= len(self._buttons):
             message_id, data = self._buttons[int(line[1:]) - 1]
             self._world.tap(USER_ID, USER_ID, message_id, data)
+        elif line == "!stop":
+            drafts = [event["draft"] for event in self._world.events_of(USER_ID) if "draft" in event]
+            if drafts:
+                self._world.stop_draft(USER_ID, drafts[-1]["draft_id"])
         elif line.strip():
             self._world.say(USER_ID, line.replace("\\n", "\n"))
 
