@@ -14,10 +14,12 @@ import db
 import texts
 from runtime import logs, service
 from runtime.answers import Question
-from runtime.outbox import Reply
+from runtime.attempts import is_paid
+from runtime.outbox import Button, Reply
 from runtime.router import Message, Misuse, Router, Said, Tap, Tapped, number, number_and_text
 
 LIST_DEFAULT, LIST_MOST = 10, 50
+MODELS_A_PAGE = 10
 STATS_DEFAULT_DAYS, STATS_MOST_DAYS = 30, 366
 
 router = Router()
@@ -112,9 +114,9 @@ def note_stats(message: Message, text: str) -> Said:
 
 @command("models", "список моделей")
 def models(message: Message, text: str) -> Said:
-    """List the models."""
+    """List the models, with a button each."""
     rows = db.list_models()
-    return texts.model_list(rows) if rows else texts.NO_MODELS
+    return models_page(rows, _page_of_active(rows)) if rows else texts.NO_MODELS
 
 
 @command("model", "показать или сменить модель", usage="<ID из /models>")
@@ -123,11 +125,63 @@ def model(message: Message, text: str) -> Said:
     try:
         if not text:
             return texts.model_active(db.get_active_model())
-        return texts.model_switched(db.set_active_model(number(text)))
+        return _switch(number(text))
     except RuntimeError:
         return texts.NO_MODELS
+
+
+@command("models_refresh", "обновить список моделей")
+def models_refresh(message: Message, text: str) -> Said:
+    """Have the lists of all gateways fetched, and say what changed once they are here."""
+    return Reply(texts.MODELS_REFRESHING, attachment={"kind": "models", "user_id": message.from_user.id})
+
+
+@command("providers", "провайдеры RVFreeLLM")
+def providers(message: Message, text: str) -> Said:
+    """Show the providers of the gateway that has some."""
+    return Reply(texts.NO_PROVIDERS, attachment={"kind": "providers", "user_id": message.from_user.id})
+
+
+@router.button("model")
+def tap_model(tap: Tap, model_id: int) -> Tapped:
+    """Switch to a model, and show the page with the star in its new place."""
+    said = _switch(model_id)
+    rows = db.list_models()
+    return Tapped(said, edit=models_page(rows, _page_of_active(rows)) if rows else None)
+
+
+@router.button("models")
+def tap_models_page(tap: Tap, page: int) -> Tapped:
+    """Turn to another page of the models."""
+    rows = db.list_models()
+    return Tapped(edit=models_page(rows, page) if rows else None)
+
+
+def models_page(rows: list[db.Row], page: int) -> Reply:
+    """Show a page of the models: those that can be chosen have a button."""
+    pages = -(-len(rows) // MODELS_A_PAGE)
+    page = min(max(page, 1), pages)
+    shown = rows[(page - 1) * MODELS_A_PAGE : page * MODELS_A_PAGE]
+    buttons = [[Button(texts.model_button(row), f"model:{row['id']}")] for row in shown if row["available"]]
+    turns = [(texts.PREVIOUS, page - 1), (texts.NEXT, page + 1)]
+    buttons.append([Button(label, f"models:{to}") for label, to in turns if 1 <= to <= pages])
+    said = texts.model_list(shown, page, pages)
+    return Reply(said, buttons=[row for row in buttons if row], is_list_of_models=True)
+
+
+def _page_of_active(rows: list[db.Row]) -> int:
+    place = next((place for place, row in enumerate(rows) if row["active"]), 0)
+    return place // MODELS_A_PAGE + 1
+
+
+def _switch(model_id: int) -> str:
+    """Make a model the active one, if it may be, and say so."""
+    try:
+        if not config.allows_paid_models() and is_paid(wanted := db.get_model(model_id)):
+            return texts.model_paid(wanted)
+        return texts.model_switched(db.set_active_model(model_id))
     except ValueError:
-        return texts.UNKNOWN_MODEL
+        return texts.UNKNOWN_MODEL if db.list_models() else texts.NO_MODELS
 
 
 @command("ask", "спросить модель", usage="<вопрос>")
@@ -144,6 +198,14 @@ def compare(message: Message, text: str) -> Said:
     if not text:
         raise Misuse
     return Question(text, kind="compare") if db.list_models() else texts.NO_MODELS
+
+
+@command("web", "спросить с поиском в интернете", usage="<вопрос>")
+def web(message: Message, text: str) -> Said:
+    """Have the active model answer after a search of the web."""
+    if not text:
+        raise Misuse
+    return Question(text, kind="web") if db.list_models() else texts.NO_MODELS
 
 
 @command("usage", "запросы к моделям", usage="[дней]")
@@ -175,9 +237,10 @@ def ask_again(tap: Tap, question_id: int) -> Tapped:
     """Ask the same question once more, of the model that is active now."""
     question = db.get_question(tap.message.chat.id, question_id)
     if question is None:
-        return texts.NOTHING_TO_SAVE, None
+        return Tapped(texts.NOTHING_TO_SAVE)
     own = question["user_id"] == tap.from_user.id
-    return texts.ASKED_AGAIN, Question(question["text"], parent_id=question["parent_id"] if own else None)
+    parent_id = question["parent_id"] if own else None
+    return Tapped(texts.ASKED_AGAIN, Question(question["text"], parent_id=parent_id))
 
 
 @router.button("save")
@@ -187,8 +250,8 @@ def save_answer(tap: Tap, question_id: int) -> Tapped:
     try:
         note_id, is_new = db.save_answer(tap.from_user.id, chat_id, message_id, question_id)
     except ValueError:
-        return texts.NOTHING_TO_SAVE, None
-    return texts.answer_saved(note_id, is_new=is_new), None
+        return Tapped(texts.NOTHING_TO_SAVE)
+    return Tapped(texts.answer_saved(note_id, is_new=is_new))
 
 
 def _first_moment(days: int) -> int:
@@ -200,8 +263,8 @@ def main() -> int:
     """Run the bot until it is told to stop; return the exit code."""
     try:
         settings = config.load()
-        config.free_requests_per_day()
-        logs.start(settings.log_level, secrets=[settings.token, config.openrouter().api_key])
+        config.check_the_rest()
+        logs.start(settings.log_level, secrets=config.secrets())
         db.open(settings.db_path)
         service.run(settings, router)
     except config.SetupError as error:

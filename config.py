@@ -62,20 +62,69 @@ def free_requests_per_day() -> int:
 
 
 @dataclass(frozen=True)
-class OpenRouter:
-    """Where the models are asked, and with what key ("" when there is none)."""
+class Gateway:
+    """Where models are asked, and with what key ("" when there is none)."""
 
-    base_url: str
+    base_url: str  # ends in /v1
     api_key: str = field(repr=False)
 
 
-def openrouter() -> OpenRouter:
-    """Read OpenRouter's settings anew: a key put into .env works without a restart."""
+@dataclass(frozen=True)
+class GatewayNames:
+    """Which settings tell of a gateway."""
+
+    address: str
+    key: str
+    default: str  # its address when none is set
+    needed: str = ""  # the setting without which it is absent; "" if it is always there
+
+
+GATEWAYS = {
+    "openrouter": GatewayNames("OPENROUTER_BASE_URL", "OPENROUTER_API_KEY", "https://openrouter.ai/api/v1"),
+    "rvfreellm": GatewayNames(
+        "RVFREELLM_BASE_URL", "RVFREELLM_API_KEY", "https://rvlautoai.ru/webhook/v1", "RVFREELLM_API_KEY"
+    ),
+    "local": GatewayNames("LOCAL_LLM_URL", "LOCAL_LLM_API_KEY", "http://localhost:11434/v1", "LOCAL_LLM_URL"),
+}
+
+
+def gateways() -> dict[str, Gateway]:
+    """Read the gateways that are set up, anew: a key put into .env works without a restart."""
     env = _environment()
-    return OpenRouter(
-        base_url=_url(env, "OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1"),
-        api_key=env.get("OPENROUTER_API_KEY", ""),
-    )
+    present = {}
+    for name, names in GATEWAYS.items():
+        if not names.needed or env.get(names.needed):
+            url = _url(env, names.address, names.default)
+            present[name] = Gateway(url if url.endswith("/v1") else f"{url}/v1", env.get(names.key, ""))
+    return present
+
+
+def check_the_rest() -> None:
+    """Check what is read anew each time; SetupError for the first setting that is wrong."""
+    gateways()
+    openrouter_headers()
+    free_requests_per_day()
+
+
+def secrets() -> list[str]:
+    """Return what must never reach a log."""
+    env = _environment()
+    return [env.get(name, "") for name in ("TOKEN", *(names.key for names in GATEWAYS.values()))]
+
+
+def openrouter_headers() -> dict[str, str]:
+    """Return how the bot presents itself to OpenRouter, if the owner has set that."""
+    env = _environment()
+    headers = {"HTTP-Referer": env.get("OPENROUTER_REFERER", ""), "X-Title": env.get("OPENROUTER_TITLE", "")}
+    for name, value in headers.items():
+        if not value.isascii():
+            raise SetupError(texts.not_ascii(f"OPENROUTER_{name.rpartition('-')[2].upper()}"))
+    return {name: value for name, value in headers.items() if value}
+
+
+def allows_paid_models() -> bool:
+    """Return whether the owner pays for models of OpenRouter."""
+    return _environment().get("ALLOW_PAID_MODELS", "") == "1"
 
 
 def _environment() -> Mapping[str, str]:

@@ -6,6 +6,7 @@ runs inside the transaction that its thread has open, or commits by itself.
 
 import json
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -357,7 +358,7 @@ def save_answer(user_id: int, chat_id: int, message_id: int, question_id: int) -
 
 # Models ----------------------------------------------------------------------------------------------------
 
-_MODEL = "SELECT id, key, label, active, gateway, available, context_length FROM models"
+_MODEL = "SELECT id, key, label, active, gateway, available, context_length, category FROM models"
 
 
 def list_models() -> list[Row]:
@@ -404,6 +405,62 @@ def models_after(model_id: int) -> list[Row]:
 def mark_model_gone(model_id: int) -> None:
     """Remember that the gateway does not have a model any more."""
     _write("UPDATE models SET available = 0 WHERE id = ?", model_id)
+
+
+def update_catalogue(gateway: str, models: list[Row]) -> tuple[int, int]:
+    """Take over what a gateway tells of its models; return how many are new, and how many have vanished.
+
+    A model is {"key", "label", "context_length", "category"}. One that has vanished is kept, for its number, and
+    marked; if it was the active one, the next available takes its place, and that is remembered to be told.
+    """
+    with transaction():
+        known = {row["key"]: row for row in _read(f"{_MODEL} WHERE gateway = ?", gateway)}
+        for model in models:
+            if model["key"] in known:
+                _write(
+                    "UPDATE models SET label = :label, context_length = coalesce(:context_length, context_length),"
+                    " category = :category, available = 1 WHERE gateway = :gateway AND key = :key",
+                    **model,
+                    gateway=gateway,
+                )
+            else:
+                _write(
+                    "INSERT INTO models (key, label, context_length, category, gateway)"
+                    " VALUES (:key, :label, :context_length, :category, :gateway)",
+                    **model,
+                    gateway=gateway,
+                )
+        there = {model["key"] for model in models}
+        vanished = [row for key, row in known.items() if row["available"] and key not in there]
+        for row in vanished:
+            mark_model_gone(row["id"])
+        _write("INSERT OR REPLACE INTO catalogues VALUES (?,?)", gateway, _now())
+        _leave_vanished_model()
+    return len(there - set(known)), len(vanished)
+
+
+def _leave_vanished_model() -> None:
+    """Put the next available model into the place of an active one that is gone, if there is any."""
+    active = get_active_model()
+    after = [] if active["available"] else models_after(active["id"])
+    texts_first = sorted(after, key=lambda model: model["category"] != "text")
+    if texts_first:
+        set_active_model(texts_first[0]["id"])
+        _write("INSERT OR REPLACE INTO switches VALUES (1,?,?)", active["label"], texts_first[0]["label"])
+
+
+def take_switch() -> Row | None:
+    """Return which active model vanished and which took its place, once; None if that has been told."""
+    with transaction():
+        row = _read_one("SELECT vanished, active FROM switches")
+        _write("DELETE FROM switches")
+    return row
+
+
+def catalogue_age_s(gateway: str) -> float:
+    """Return how long ago a gateway told its models, in seconds; infinity if it never did."""
+    row = _read_one("SELECT fetched_at FROM catalogues WHERE gateway = ?", gateway)
+    return time.time() - row["fetched_at"] if row else math.inf
 
 
 # Questions -------------------------------------------------------------------------------------------------

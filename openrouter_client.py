@@ -1,4 +1,6 @@
-"""Whom the bot asks: one HTTP client for OpenRouter.
+"""Whom the bot asks: one HTTP client for OpenRouter and the gateways shaped like it.
+
+What is different about a gateway stands in one table, GATEWAYS; its address and key in config.py.
 
 chat_once() returns a Completion, chat_stream() a Stream that yields the answer as it is written and is a
 Completion's worth afterwards. Whatever goes wrong is an OpenRouterError with a sentence for the person who
@@ -7,6 +9,7 @@ asked; nothing else leaves this module.
 
 import json
 import logging
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,10 +32,39 @@ Message = dict[str, str]  # {"role": "system" | "user" | "assistant", "content":
 CONNECT_TIMEOUT_S = 5
 # Reasoning models spend these tokens on thinking too: with 300 they answer nothing.
 MAX_TOKENS = 2000
-# OpenRouter's own fields: think little, and keep the thoughts to yourself.
-REASONING = {"effort": "low", "exclude": True}
+THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is different about a gateway."""
+
+    extra: Json = field(default_factory=dict)  # fields of its own in every request
+    reasoning: Json = field(default_factory=dict)  # … to make a model think little and keep it to itself
+    web: Json | None = None  # … to have the model search the web; None if it cannot
+    needs_key: bool = True
+    takes_user: bool = False  # a stable id of the person who asks
+    presents_itself: bool = False  # HTTP-Referer and X-Title
+    provider_in_model: bool = False  # a model is «provider/model», and the two are sent apart
+    streams: bool = True
+    shows_thoughts: bool = False  # within <think> in the text
+    attempt_s: float = 90.0  # how long it may take
+
+
+GATEWAYS = {
+    "openrouter": Traits(
+        reasoning={"reasoning": {"effort": "low", "exclude": True}},
+        web={"tools": [{"type": "openrouter:web_search"}]},
+        takes_user=True,
+        presents_itself=True,
+    ),
+    "rvfreellm": Traits(web={"web_search": True}, provider_in_model=True, streams=False, attempt_s=180.0),
+    "local": Traits(
+        extra={"stream_options": {"include_usage": True}}, needs_key=False, shows_thoughts=True, attempt_s=150.0
+    ),
+}
 
 
 class Trouble(Enum):
@@ -86,6 +118,7 @@ class Completion:
     finish_reason: str | None
     usage: Json = field(default_factory=dict)
     generation_id: str | None = None
+    asked_first: str = ""  # the model that the gateway itself passed over
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.text, self.latency_ms))
@@ -99,19 +132,24 @@ def chat_once(
     max_tokens: int = MAX_TOKENS,
     timeout_s: float = 30,
     user: str | None = None,
+    gateway: str = "openrouter",
     reasoning: bool = False,
+    web: bool = False,
 ) -> Completion:
     """Ask a model once and return its answer within timeout_s seconds; OpenRouterError if there is none.
 
     user is a stable id of the person who asks: without it a block for one person can hit the whole account.
-    reasoning=True asks a reasoning model to think little and to keep its thoughts to itself.
+    reasoning=True asks a reasoning model to think little and to keep its thoughts to itself; web=True has the
+    gateway search the web.
     """
-    body = _body(messages, model, temperature, max_tokens, user, reasoning)
+    traits = GATEWAYS[gateway]
+    body = _body(traits, messages, model, temperature, max_tokens, user, reasoning, web)
+    body.pop("stream_options", None)  # servers refuse it where nothing is streamed
     started = time.monotonic()
     deadline = started + timeout_s
-    with _request("POST", "/chat/completions", deadline, body) as response:
+    with _request(gateway, "POST", "/chat/completions", deadline, body) as response:
         raw = _read(response, deadline)
-        return _completion(response, raw, started, model)
+        return _completion(traits, response, raw, started, model)
 
 
 def chat_stream(
@@ -123,29 +161,56 @@ def chat_stream(
     timeout_s: float = 90,
     stall_s: float = 45,
     user: str | None = None,
+    gateway: str = "openrouter",
     reasoning: bool = False,
+    web: bool = False,
 ) -> "Stream":
     """Ask a model and return its answer as a Stream; OpenRouterError if it refuses at once.
 
     timeout_s bounds the whole answer, stall_s the time between two pieces of it, in seconds.
     """
-    body = _body(messages, model, temperature, max_tokens, user, reasoning) | {"stream": True}
+    traits = GATEWAYS[gateway]
     started = time.monotonic()
     deadline = started + timeout_s
-    response = _request("POST", "/chat/completions", min(deadline, started + stall_s), body)
+    body = _body(traits, messages, model, temperature, max_tokens, user, reasoning, web)
+    if traits.streams:
+        body["stream"] = True
+    patience = min(deadline, started + stall_s) if traits.streams else deadline
+    response = _request(gateway, "POST", "/chat/completions", patience, body)
     if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
         with response:  # an error, or a gateway that does not stream
-            completion = _completion(response, _read(response, deadline), started, model)
-        return Stream(None, started, deadline, stall_s, model, completion)
-    return Stream(response, started, deadline, stall_s, model)
+            completion = _completion(traits, response, _read(response, deadline), started, model)
+        return Stream(traits, None, started, deadline, stall_s, model, completion)
+    return Stream(traits, response, started, deadline, stall_s, model)
 
 
 def generation(generation_id: str, timeout_s: float = 15) -> Json:
-    """Return what the gateway tells of an answer afterwards: total_cost in USD, tokens_prompt, …"""
-    deadline = time.monotonic() + timeout_s
-    with _request("GET", f"/generation?id={quote(generation_id)}", deadline) as response:
-        data = _payload(response, _read(response, deadline)).get("data")
+    """Return what OpenRouter tells of an answer afterwards: total_cost in USD, tokens_prompt, …"""
+    data = _get("openrouter", f"/generation?id={quote(generation_id)}", timeout_s).get("data")
     return data if isinstance(data, dict) else {}
+
+
+def catalogue(gateway: str, timeout_s: float = 20) -> list[Json]:
+    """Return the models that a gateway has, as it describes them."""
+    return _list_of(_get(gateway, "/models", timeout_s), "data", "models")
+
+
+def providers(gateway: str, timeout_s: float = 20) -> list[Json]:
+    """Return the providers that a gateway has, as it describes them."""
+    return _list_of(_get(gateway, "/providers", timeout_s), "data", "providers")
+
+
+def _get(gateway: str, path: str, timeout_s: float) -> Json:
+    deadline = time.monotonic() + timeout_s
+    with _request(gateway, "GET", path, deadline) as response:
+        return _payload(response, _read(response, deadline), may_be_list=True)
+
+
+def _list_of(payload: Json, *names: str) -> list[Json]:
+    for name in names:
+        if isinstance(payload.get(name), list):
+            return [item for item in payload[name] if isinstance(item, dict)]
+    raise OpenRouterError(502, texts.BAD_ANSWER)
 
 
 class Stream:
@@ -156,6 +221,7 @@ class Stream:
 
     def __init__(
         self,
+        traits: Traits,
         response: requests.Response | None,
         started: float,
         deadline: float,
@@ -163,6 +229,7 @@ class Stream:
         model: str,
         completion: Completion | None = None,
     ) -> None:
+        self._traits = traits
         self._response = response
         self._started, self._deadline, self._stall_s = started, deadline, stall_s
         self._last_content = time.monotonic()
@@ -192,11 +259,19 @@ class Stream:
     def completion(self) -> Completion:
         """The whole answer, or the part that came before close()."""
         if self._completion is None:
-            text = "".join(self._pieces).strip()
             reason = "stopped" if self._closed else self._finish_reason
             latency_ms = round((time.monotonic() - self._started) * 1000)
-            self._completion = Completion(text, latency_ms, self._model, reason, self._usage, self.generation_id)
+            self._completion = Completion(
+                self.text, latency_ms, self._model, reason, self._usage, self.generation_id
+            )
         return self._completion
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        if self._completion:
+            return self._completion.text
+        return _without_thoughts(self._traits, "".join(self._pieces)).strip()
 
     def close(self) -> None:
         """Break the connection, so that the model stops writing."""
@@ -251,11 +326,11 @@ class Stream:
         return bool(piece or delta.get("reasoning") or delta.get("reasoning_content"))
 
     def _finish(self) -> None:
-        if not self.completion.text and not self._closed:
+        if not self.text and not self._closed:
             raise self._with_what_came(_no_text(self._refusal, self._finish_reason))
 
     def _with_what_came(self, error: OpenRouterError) -> OpenRouterError:
-        error.text = "".join(self._pieces).strip()
+        error.text = self.text
         error.generation_id = self.generation_id
         error.usage = self._usage
         error.finish_reason = "cut" if error.text else self._finish_reason
@@ -266,42 +341,56 @@ class Stream:
 
 
 def _body(
+    traits: Traits,
     messages: Sequence[Message],
     model: str,
     temperature: float,
     max_tokens: int,
     user: str | None,
     reasoning: bool,
+    web: bool,
 ) -> Json:
     body: Json = {
         "model": model,
         "messages": list(messages),
         "temperature": temperature,
         "max_tokens": max_tokens,
+        **traits.extra,
     }
-    if user:
+    if traits.provider_in_model:
+        body["provider"], _, body["model"] = model.partition("/")
+    if traits.takes_user and user:
         body["user"] = user
     if reasoning:
-        body["reasoning"] = REASONING
+        body |= traits.reasoning
+    if web:
+        if traits.web is None:
+            raise OpenRouterError(400, texts.NO_WEB, Trouble.REFUSED)
+        body |= traits.web
     return body
 
 
-def _request(method: str, path: str, deadline: float, body: Json | None = None) -> requests.Response:
+def _request(gateway: str, method: str, path: str, deadline: float, body: Json | None = None) -> requests.Response:
     """Send a request and return the response once its headers are there."""
     try:
-        gateway = config.openrouter()
+        where = config.gateways().get(gateway)
+        headers = config.openrouter_headers() if GATEWAYS[gateway].presents_itself else {}
     except config.SetupError as error:
         raise OpenRouterError(0, str(error)) from error
-    if not gateway.api_key:
+    if where is None:
+        raise OpenRouterError(404, texts.NO_GATEWAY)
+    if GATEWAYS[gateway].needs_key and not where.api_key and path != "/models":  # the list is open to all
         raise OpenRouterError(401, texts.NO_API_KEY)
-    if not gateway.api_key.isascii() or not gateway.api_key.isprintable():
+    if not where.api_key.isascii() or not where.api_key.isprintable():
         raise OpenRouterError(401, texts.BAD_API_KEY)
+    if where.api_key:
+        headers["Authorization"] = f"Bearer {where.api_key}"
     with _troubles():
         return _session.request(
             method,
-            gateway.base_url + path,
+            where.base_url + path,
             json=body,
-            headers={"Authorization": f"Bearer {gateway.api_key}"},
+            headers=headers,
             timeout=(CONNECT_TIMEOUT_S, max(deadline - time.monotonic(), 0.001)),
             stream=True,
         )
@@ -359,7 +448,7 @@ def _events(response: requests.Response, deadline: Deadline) -> Iterator[str]:
 # The response ------------------------------------------------------------------------------------------
 
 
-def _completion(response: requests.Response, raw: bytes, started: float, asked: str) -> Completion:
+def _completion(traits: Traits, response: requests.Response, raw: bytes, started: float, asked: str) -> Completion:
     """Return the answer that a whole response holds."""
     latency_ms = round((time.monotonic() - started) * 1000)
     payload = _payload(response, raw)
@@ -372,7 +461,8 @@ def _completion(response: requests.Response, raw: bytes, started: float, asked: 
     usage = payload.get("usage")
     reason = _string(choice.get("finish_reason"))
     generation_id = _string(payload.get("id")) or _generation_id(response)
-    text = texts.without_lone_surrogates(_text(message.get("content"))).strip()
+    text = _without_thoughts(traits, texts.without_lone_surrogates(_text(message.get("content")))).strip()
+    metadata = payload.get("_metadata")
     if not text:
         error = _no_text(_string(message.get("refusal")), reason)
         error.usage = usage if isinstance(usage, dict) else {}
@@ -386,15 +476,22 @@ def _completion(response: requests.Response, raw: bytes, started: float, asked: 
         finish_reason=reason,
         usage=usage if isinstance(usage, dict) else {},
         generation_id=generation_id,
+        asked_first=(_string(metadata.get("original_model")) or "") if isinstance(metadata, dict) else "",
     )
 
 
-def _payload(response: requests.Response, raw: bytes) -> Json:
+def _without_thoughts(traits: Traits, text: str) -> str:
+    return THOUGHTS.sub("", text) if traits.shows_thoughts else text
+
+
+def _payload(response: requests.Response, raw: bytes, *, may_be_list: bool = False) -> Json:
     """Return the JSON object of a good response; OpenRouterError for an error, also one inside HTTP 200."""
     try:
         payload = json.loads(raw)
     except (ValueError, RecursionError):
         payload = None
+    if may_be_list and isinstance(payload, list):
+        payload = {"data": payload}
     error = payload.get("error") if isinstance(payload, dict) else None
     if response.status_code >= 400 or error:
         raise _error_of(response.status_code, error, response.headers)

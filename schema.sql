@@ -43,12 +43,14 @@ END;
 -- The language models that can be chosen. At most one is active: the index holds a single 1.
 CREATE TABLE models (
     id             INTEGER PRIMARY KEY,
-    key            TEXT    NOT NULL UNIQUE,   -- the gateway's name for it
-    label          TEXT    NOT NULL,          -- ours
+    key            TEXT    NOT NULL,          -- the gateway's name for it
+    label          TEXT    NOT NULL,          -- the name for people
     active         INTEGER NOT NULL DEFAULT 0 CHECK (active IN (0, 1)),
     gateway        TEXT    NOT NULL DEFAULT 'openrouter',
     available      INTEGER NOT NULL DEFAULT 1 CHECK (available IN (0, 1)),   -- 0: gone, as far as we know
-    context_length INTEGER                    -- in tokens; NULL while unknown
+    context_length INTEGER,                   -- in tokens; NULL while unknown
+    category       TEXT    NOT NULL DEFAULT 'text' CHECK (category IN ('text', 'image')),   -- what it answers with
+    UNIQUE (gateway, key)
 ) STRICT;
 
 CREATE UNIQUE INDEX ux_models_single_active ON models(active) WHERE active = 1;
@@ -66,6 +68,19 @@ INSERT INTO models (id, key, label, active, available) VALUES
     (9,  'cohere/north-mini-code:free',                    'North Mini Code (free)',        0, 1),
     (10, 'openrouter/free',                                'OpenRouter: any free model',    0, 1);
 
+-- When each gateway last told its models. No row: it never did.
+CREATE TABLE catalogues (
+    gateway    TEXT    PRIMARY KEY,
+    fetched_at INTEGER NOT NULL
+) STRICT;
+
+-- The active model has vanished and another took its place: told once, to the person who asks next.
+CREATE TABLE switches (
+    id       INTEGER PRIMARY KEY CHECK (id = 1),
+    vanished TEXT NOT NULL,
+    active   TEXT NOT NULL
+) STRICT;
+
 -- Questions to a model: written down before they are asked, so that a restart answers them all the same.
 CREATE TABLE questions (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -73,7 +88,7 @@ CREATE TABLE questions (
     chat_id     INTEGER NOT NULL,
     message_id  INTEGER NOT NULL,   -- the message that asked
     is_private  INTEGER NOT NULL CHECK (is_private IN (0, 1)),   -- only there can an answer be shown as it grows
-    kind        TEXT    NOT NULL CHECK (kind IN ('ask', 'compare')),
+    kind        TEXT    NOT NULL CHECK (kind IN ('ask', 'compare', 'web')),
     lane        INTEGER NOT NULL,   -- those of one lane are answered one after another
     parent_id   INTEGER REFERENCES questions(id),            -- the question before it in the talk
     model_id    INTEGER NOT NULL REFERENCES models(id),      -- active when it was asked
@@ -101,7 +116,7 @@ CREATE TABLE llm_requests (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,
     created_at        INTEGER NOT NULL,
     user_id           INTEGER NOT NULL,
-    module            TEXT    NOT NULL,   -- what asked: ask, compare
+    module            TEXT    NOT NULL,   -- what asked: ask, compare, web
     gateway           TEXT    NOT NULL,
     model             TEXT    NOT NULL,   -- the key that was asked
     generation_id     TEXT,               -- the gateway's name for the answer

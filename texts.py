@@ -139,10 +139,66 @@ NO_MODELS = "Список моделей пуст."
 UNKNOWN_MODEL = "Неизвестный ID модели. Сначала /models."
 
 
-def model_list(models: Iterable[Mapping[str, Any]]) -> str:
-    """List the models, the active one starred."""
-    lines = [f"{'★' if m['active'] else ' '} {m['id']}. {m['label']} [{m['key']}]" for m in models]
-    return "\n".join(["Доступные модели:", *lines, "Активировать: /model <ID>"])
+def model_list(models: Iterable[Mapping[str, Any]], page: int = 1, pages: int = 1) -> str:
+    """List the models of a page, the active one starred."""
+    where = f" (страница {page} из {pages})" if pages > 1 else ""
+    lines = [
+        f"{'★' if m['active'] else ' '} {m['id']}. {m['label']} [{m['key']}]"
+        + ("" if m["available"] else " — недоступна")
+        for m in models
+    ]
+    return "\n".join([f"Доступные модели{where}:", *lines, "Активировать: /model <ID>"])
+
+
+def model_button(model: Mapping[str, Any]) -> str:
+    """Label the button of a model."""
+    return f"{'★ ' if model['active'] else ''}{model['id']}. {model['label']}"
+
+
+def model_paid(model: Mapping[str, Any]) -> str:
+    """Refuse a model that costs money."""
+    return (
+        f"{model['label']} — платная модель, за неё платит хозяин бота."
+        " Разрешить платные: ALLOW_PAID_MODELS=1 в .env. Бесплатные: /models"
+    )
+
+
+def model_vanished(switch: Mapping[str, Any]) -> str:
+    """Tell once that the active model is gone, and which took its place."""
+    return f"Модель {switch['vanished']} больше недоступна, вместо неё теперь {switch['active']}. Сменить: /models"
+
+
+MODELS_REFRESHING = "Обновляю список моделей."
+NO_PROVIDERS = "Провайдеры есть только у RVFreeLLM: задайте RVFREELLM_API_KEY в .env."
+PREVIOUS, NEXT = "◀", "▶"
+
+
+def catalogue_line(gateway: str, new: int, vanished: int) -> str:
+    """Say what changed in a gateway's list of models."""
+    return f"{gateway}: новых {new}, исчезло {vanished}"
+
+
+def catalogue_failed(gateway: str, error: object) -> str:
+    """Say why a gateway's list of models is not fetched."""
+    return f"{gateway}: список прежний. {error}"
+
+
+def catalogue_refreshed(lines: Iterable[str]) -> str:
+    """Say what changed in the lists of models."""
+    return "\n".join(["Список моделей обновлён:", *lines, "Посмотреть: /models"])
+
+
+def providers(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Show a gateway's providers."""
+    lines = []
+    for row in rows:
+        line = f"{row['name']}: {plural(row['models'], 'модель', 'модели', 'моделей')}"
+        if row["latency_ms"] is not None:
+            line += f", {row['latency_ms']:.0f} мс"
+        if row["quality"] is not None:
+            line += f", качество {row['quality']:g}"
+        lines.append(line)
+    return "\n".join(["Провайдеры RVFreeLLM:", *lines])
 
 
 def model_active(model: Mapping[str, Any]) -> str:
@@ -215,6 +271,8 @@ def usage(rows: Iterable[Mapping[str, Any]], days: int, free_today: int, free_li
 
 # What OpenRouter's statuses mean, and what to do next ----------------------------------------------------
 
+NO_WEB = "Эта модель не умеет искать в интернете. Выберите другую: /models."
+NO_GATEWAY = "Шлюз этой модели не настроен (.env). Выберите другую: /models."
 NO_API_KEY = "Отсутствует OPENROUTER_API_KEY (.env)."
 STATUS = {
     400: "Модель не приняла запрос. Сократите или перефразируйте вопрос либо выберите другую модель: /models.",
@@ -285,6 +343,11 @@ NO_TOKEN = "Не задан TOKEN: получите его у @BotFather и вп
 BAD_TOKEN = "TOKEN записан неверно: он выглядит как 123456789:AAE… — скопируйте его у @BotFather целиком."
 TOKEN_REFUSED = "Telegram не принял TOKEN: скопируйте его у @BotFather заново и впишите в .env."
 BAD_ENV_FILE = "Файл .env не в кодировке UTF-8: сохраните его как UTF-8."
+
+
+def not_ascii(name: str) -> str:
+    """Refuse a setting that no HTTP header can carry."""
+    return f"{name} может содержать только латинские буквы, цифры и знаки."
 
 
 def bad_number(name: str) -> str:

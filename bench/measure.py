@@ -70,11 +70,12 @@ def bot_between(world: World, gateway: Gateway, command: Sequence[str] = OURS, m
             "TOKEN": telegram.TOKEN,
             "TELEGRAM_API_URL": telegram_server.url,
             "OPENROUTER_API_KEY": "bench",
-            "OPENROUTER_BASE_URL": f"{openrouter_server.url}/api/v1",
+            "OPENROUTER_BASE_URL": f"{openrouter_server.url}/api",
             "DB_PATH": str(Path(folder, "notes.db")),
             "NO_PROXY": "127.0.0.1",
         }
         if model:
+            gateway.catalogue = 500  # the list stays as it is
             db.open(env["DB_PATH"])
             db.close()
             with closing(sqlite3.connect(env["DB_PATH"])) as connection, connection:

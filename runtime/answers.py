@@ -5,6 +5,7 @@ answer comes along, listens for Stop, and writes the answer down.
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import texts
 from config import Settings
 from openrouter_client import Message, OpenRouterError
 from runtime.attempts import Answer, Attempts
+from runtime.catalogue import Catalogue
 from runtime.drafts import Draft
 from runtime.lanes import Lanes
 from runtime.outbox import Button, Outbox, Reply
@@ -39,15 +41,16 @@ class Question:
 
     text: str
     parent_id: int | None = None  # the question before it in the talk
-    kind: str = "ask"  # "compare": of several models at once
+    kind: str = "ask"  # "compare": of several models at once; "web": with a search of the web
 
 
 class Answers:
     """Answers what db's questions hold: one person's in order, different people's side by side."""
 
-    def __init__(self, settings: Settings, telegram: Telegram, outbox: Outbox) -> None:
+    def __init__(self, settings: Settings, telegram: Telegram, outbox: Outbox, catalogue: Catalogue) -> None:
         self._telegram = telegram
         self._outbox = outbox
+        self._catalogue = catalogue
         self._lanes = Lanes("answers", self._answer_next, WORKERS)
         self._costs = Lanes("costs", self._fetch_cost, threads=1)
         self._cost_tries: dict[int, int] = {}
@@ -71,6 +74,8 @@ class Answers:
         self, question: Question, user_id: int, chat_id: int, message_id: int, asked_at: int, *, is_private: bool
     ) -> None:
         """Write a question down, to be asked once the transaction is committed."""
+        if switch := db.take_switch():
+            self._outbox.put(chat_id, Reply(texts.model_vanished(switch)))
         active = db.get_active_model()
         models = [active]
         if question.kind == "compare":
@@ -130,8 +135,10 @@ class Answers:
             user_id=question["user_id"],
             module=question["kind"],
             messages=messages,
-            is_streamed=bool(question["is_private"]) and question["kind"] == "ask",
-            may_fall_back=question["kind"] == "ask",
+            is_streamed=_is_shown(question),
+            may_fall_back=question["kind"] != "compare",
+            searches_web=question["kind"] == "web",
+            on_gone=lambda model: self._catalogue.doubt(model["gateway"]),
             pace=self._pace,
             watcher=talk,
         )
@@ -147,7 +154,7 @@ class Answers:
 
     def _show_until_done(self, question: db.Row, talk: Talk) -> None:
         """Show how the answer comes along, until it is there or not wanted any more."""
-        is_private = bool(question["is_private"]) and question["kind"] == "ask"
+        is_private = _is_shown(question)
         draft = Draft(self._telegram, question["chat_id"], question["id"], is_private=is_private)
         while not talk.is_settled():
             place, text = talk.place_in_line(), talk.text
@@ -213,27 +220,35 @@ def _turns_that_fit(latest_first: list[db.Row], room: int) -> Iterator[db.Row]:
         yield turn
 
 
+def _is_shown(question: db.Row) -> bool:
+    """Whether the answer is shown as it grows: of several at once none is."""
+    return bool(question["is_private"]) and question["kind"] != "compare"
+
+
+MARKS = {"stopped": texts.STOPPED, "cut": texts.CUT, "length": texts.LENGTH, "content_filter": texts.FILTERED}
+LINK = re.compile(r"https?://[^\s<>()\[\]\"]+")
+
+
 def _outcome(question: db.Row, answer: Answer) -> tuple[str, str | None, Reply]:
     """Return the state that a question ends in, its answer, and what to say."""
     again = Button(texts.AGAIN, f"again:{question['id']}")
     save = Button(texts.SAVE, f"save:{question['id']}")
     key = answer.model["key"]
-    if answer.completion is None:
-        said = texts.answer_failed(answer.error, key if question["kind"] == "compare" else "")
-        return "failed", None, Reply(said if answer.error else texts.FAILED, buttons=[again])
     completion = answer.completion
-    is_stopped = completion.finish_reason == "stopped"
-    marks = {"stopped": texts.STOPPED, "cut": texts.CUT, "length": texts.LENGTH, "content_filter": texts.FILTERED}
-    foot = texts.foot(
-        completion.latency_ms,
-        key,
-        texts.instead_of(*answer.passed_over) if answer.passed_over else "",
-        marks.get(completion.finish_reason or "", ""),
-    )
-    reply = Reply(
-        texts.answer(completion.text, foot),
-        is_markdown=True,
-        buttons=[again, save] if completion.text else [again],
-        question_id=question["id"],
-    )
-    return "stopped" if is_stopped else "answered", completion.text or None, reply
+    if completion is None:
+        said = texts.answer_failed(answer.error, key if question["kind"] == "compare" else "")
+        return "failed", None, Reply(said if answer.error else texts.FAILED, buttons=[[again]])
+    passed_over = answer.passed_over
+    if completion.asked_first and completion.asked_first != completion.model:  # the gateway's own fallback
+        passed_over, key = (completion.asked_first, texts.REASON_OTHER), completion.model
+    instead = texts.instead_of(*passed_over) if passed_over else ""
+    foot = texts.foot(completion.latency_ms, key, instead, MARKS.get(completion.finish_reason or "", ""))
+    buttons = [[again, save] if completion.text else [again]]
+    state = "stopped" if completion.finish_reason == "stopped" else "answered"
+    link = LINK.search(completion.text) if answer.model["category"] == "image" else None
+    if link:
+        reply = Reply(foot, photo=link[0], buttons=buttons, question_id=question["id"])
+    else:
+        said = texts.answer(completion.text, foot)
+        reply = Reply(said, is_markdown=True, buttons=buttons, question_id=question["id"])
+    return state, completion.text or None, reply

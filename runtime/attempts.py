@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import config
 import db
 import openrouter_client
 import texts
-from openrouter_client import Completion, Message, OpenRouterError, Stream, Trouble
+from openrouter_client import GATEWAYS, Completion, Message, OpenRouterError, Stream, Trouble
 from runtime.pace import Pace
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,6 @@ log = logging.getLogger(__name__)
 MODELS_MOST = 3
 TRIES_A_MODEL = 2
 QUESTION_S = 150.0
-ATTEMPT_S = 90.0
 RETRY_AFTER_MOST_S = 20.0
 RETRY_FIRST_S = 1.0
 ROOM_FACTOR = 4  # more tokens for a model that spent them all on thinking
@@ -63,12 +63,16 @@ class Attempts:
     messages: Callable[[db.Row], list[Message]]  # what to ask this model
     is_streamed: bool
     may_fall_back: bool
+    searches_web: bool
+    on_gone: Callable[[db.Row], None]  # told of a model that its gateway does not have any more
     pace: Pace
     watcher: Watcher
 
     def run(self, first: db.Row) -> Answer:
         """Ask a model, and when it is of no use the next ones; never raises OpenRouterError."""
-        self._deadline = time.monotonic() + QUESTION_S
+        self._began = time.monotonic()
+        self._deadline = self._began + max(QUESTION_S, GATEWAYS[first["gateway"]].attempt_s)
+        self._spent: set[str] = set()  # gateways whose account has reached a limit
         self._row: db.Row | None = None
         passed_over: tuple[str, str] | None = None
         broken: tuple[OpenRouterError, db.Row] | None = None  # the first answer that broke off
@@ -81,23 +85,37 @@ class Attempts:
                 broken = error, model
             if _is_gone(error):
                 db.mark_model_gone(model["id"])
+                self.on_gone(model)
+            if error.trouble in (Trouble.LIMIT_MINUTE, Trouble.LIMIT_DAY):
+                self._spent.add(model["gateway"])
             if not _is_worth_another_model(error):
                 break
             passed_over = passed_over or (model["key"], _reason(error))
             self.watcher.on_text("")
         if broken:  # half an answer is better than none
             error, model = broken
-            latency_ms = round((time.monotonic() - self._deadline + QUESTION_S) * 1000)
+            latency_ms = round((time.monotonic() - self._began) * 1000)
             part = Completion(error.text, latency_ms, model["key"], "cut", error.usage, error.generation_id)
             return Answer(part, model)
         return Answer(None, model, error=error)
 
     def _models(self, first: db.Row) -> Iterator[db.Row]:
         yield first
-        if self.may_fall_back:
-            for model in db.models_after(first["id"])[: MODELS_MOST - 1]:
-                if time.monotonic() < self._deadline and not self.watcher.is_over():
-                    yield model
+        if not self.may_fall_back:
+            return
+        tried = 1
+        for model in db.models_after(first["id"]):
+            if tried == MODELS_MOST or time.monotonic() > self._deadline or self.watcher.is_over():
+                return
+            if self._may_stand_in(model, first):
+                tried += 1
+                yield model
+
+    def _may_stand_in(self, model: db.Row, first: db.Row) -> bool:
+        """Whether a model may answer in another's place: one of the same kind, and never unasked for money."""
+        is_alike = model["category"] == first["category"]
+        may_cost = config.allows_paid_models() or not is_paid(model)
+        return is_alike and may_cost and model["gateway"] not in self._spent
 
     def _ask(self, model: db.Row) -> Completion:
         """Ask one model, again if that may help; OpenRouterError if it does not."""
@@ -137,19 +155,22 @@ class Attempts:
     def _request(self, model: db.Row, max_tokens: int, reasoning: bool) -> Completion:
         """Make one HTTP request, in the account's pace, and write it into the ledger."""
         messages = self.messages(model)
-        if _is_free(model) and not self.pace.take(self.watcher.is_over, self.watcher.on_wait):
+        if is_free(model) and not self.pace.take(self.watcher.is_over, self.watcher.on_wait):
             return Completion("", 0, model["key"], "stopped")
         started = time.monotonic()
-        timeout_s = min(ATTEMPT_S, max(self._deadline - started, 1.0))
+        gateway = GATEWAYS[model["gateway"]]
         options: dict[str, Any] = {
+            "gateway": model["gateway"],
             "max_tokens": max_tokens,
             "reasoning": reasoning,
             "user": f"telegram-{self.user_id}",
+            "web": self.searches_web,
+            "timeout_s": min(gateway.attempt_s, max(self._deadline - started, 1.0)),
         }
         ask: Callable[..., Completion] = self._stream if self.is_streamed else openrouter_client.chat_once
         came: Completion | OpenRouterError
         try:
-            came = ask(messages, model=model["key"], timeout_s=timeout_s, **options)
+            came = ask(messages, model=model["key"], **options)
         except OpenRouterError as error:
             came = error
         latency_ms = round((time.monotonic() - started) * 1000)
@@ -162,10 +183,8 @@ class Attempts:
     def _stream(self, messages: list[Message], **options: Any) -> Completion:
         stream = openrouter_client.chat_stream(messages, **options)
         self.watcher.on_stream(stream)
-        text = ""
-        for piece in stream:
-            text += piece
-            self.watcher.on_text(text)
+        for _ in stream:
+            self.watcher.on_text(stream.text)
         return stream.completion
 
 
@@ -194,9 +213,15 @@ def _number(value: object) -> float | None:
     return value if isinstance(value, int | float) and 0 <= value < 2**53 else None
 
 
-def _is_free(model: db.Row) -> bool:
+def is_free(model: db.Row) -> bool:
+    """Whether OpenRouter gives a model for nothing, and counts the account's requests to it."""
     key, gateway = str(model["key"]), str(model["gateway"])
     return gateway == "openrouter" and (key.endswith(":free") or key == "openrouter/free")
+
+
+def is_paid(model: db.Row) -> bool:
+    """Whether OpenRouter takes money for a model."""
+    return bool(model["gateway"] == "openrouter") and not is_free(model)
 
 
 # What a failure means for the next step ------------------------------------------------------------------
@@ -216,8 +241,11 @@ def _is_worth_retry(error: OpenRouterError) -> bool:
 
 
 def _is_worth_another_model(error: OpenRouterError) -> bool:
-    """Whether another model may answer: not where the key, the money, the rules or the question are at fault."""
-    if error.trouble in (Trouble.LIMIT_MINUTE, Trouble.LIMIT_DAY, Trouble.REFUSED):
+    """Whether another model may answer: not where the key, the money, the rules or the question are at fault.
+
+    Where the account has reached a limit, only one of another gateway may: see _may_stand_in().
+    """
+    if error.trouble is Trouble.REFUSED:
         return False
     return _is_gone(error) or error.status in (0, 408, 429) or error.status >= 500
 

@@ -1,12 +1,15 @@
-"""What is made when it is sent: documents, off the polling thread."""
+"""What is made when it is sent, off the polling thread: documents, and texts that need the network."""
+
+from collections.abc import Callable
 
 import db
 import texts
+from runtime import catalogue
 from runtime.telegram import Files
 
 
-def make(kind: str, user_id: int) -> Files:
-    """Make a file of a person's notes, named by its kind, as the field of the call that carries it."""
+def make(kind: str, user_id: int) -> Files | str:
+    """Make what a kind names for a person: a file, as the field of the call that carries it, or a text."""
     return MAKERS[kind](user_id)
 
 
@@ -16,4 +19,8 @@ def notes_txt(user_id: int) -> Files:
     return {"document": ("notes.txt", content.encode())}
 
 
-MAKERS = {"notes.txt": notes_txt}
+MAKERS: dict[str, Callable[[int], Files | str]] = {
+    "notes.txt": notes_txt,
+    "models": lambda _: catalogue.refresh_now(),
+    "providers": lambda _: catalogue.providers_now(),
+}

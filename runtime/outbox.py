@@ -40,8 +40,10 @@ class Reply:
     text: str
     is_markdown: bool = False  # as models write it; Telegram renders it
     attachment: dict[str, Any] | None = None  # keyword arguments of files.make()
-    buttons: Sequence[Button] = ()
+    photo: str = ""  # the address of a picture, with the text as its caption
+    buttons: Sequence[Sequence[Button]] = ()  # rows of them
     question_id: int | None = None  # the question that it answers
+    is_list_of_models: bool = False  # an old list is then fetched anew, for the next time
 
 
 class Outbox:
@@ -98,6 +100,8 @@ class Outbox:
         (method, params), *rest = row["calls"]
         try:
             attached = files.make(**row["attachment"]) if row["attachment"] else None
+            if isinstance(attached, str):
+                method, params, attached = "sendMessage", {"chat_id": chat_id, "text": attached}, None
         except Exception as error:
             if db.is_unavailable(error):
                 raise
@@ -108,8 +112,9 @@ class Outbox:
         except TelegramError as error:
             if not error.is_final:
                 raise
-            log.warning("chat %d: %s refused: %s", chat_id, method, _without_quotes(error))
-            if method == "sendRichMessage" and error.status != 403:
+            level = logging.DEBUG if _is_harmless(error) else logging.WARNING
+            log.log(level, "chat %d: %s refused: %s", chat_id, method, _without_quotes(error))
+            if method in ("sendRichMessage", "sendPhoto") and error.status != 403:
                 return [*_plain_calls(params), *rest], None
             return rest, None
         if row["question_id"] is None:
@@ -134,6 +139,8 @@ def _calls(chat_id: int, reply: Reply, reply_to: int | None) -> list[db.Call]:
     calls: list[db.Call]
     if reply.attachment:
         calls = [("sendDocument", {"caption": reply.text})]
+    elif reply.photo:
+        calls = [("sendPhoto", {"photo": reply.photo, "caption": reply.text})]
     elif reply.is_markdown:
         parts = split_markdown(reply.text, RICH_LIMIT)
         calls = [("sendRichMessage", {"rich_message": {"markdown": part}}) for part in parts]
@@ -144,14 +151,27 @@ def _calls(chat_id: int, reply: Reply, reply_to: int | None) -> list[db.Call]:
     if reply_to is not None:
         calls[0][1]["reply_parameters"] = {"message_id": reply_to, "allow_sending_without_reply": True}
     if reply.buttons:
-        row = [{"text": button.label, "callback_data": button.data} for button in reply.buttons]
-        calls[-1][1]["reply_markup"] = {"inline_keyboard": [row]}
+        calls[-1][1]["reply_markup"] = _keyboard(reply.buttons)
     return calls
 
 
+def edit_call(chat_id: int, message_id: int, reply: Reply) -> db.Call:
+    """Return the call that has an earlier message of ours say something else."""
+    params = {"chat_id": chat_id, "message_id": message_id, "text": reply.text}
+    return "editMessageText", {**params, "reply_markup": _keyboard(reply.buttons)}
+
+
+def _keyboard(rows: Sequence[Sequence[Button]]) -> dict[str, Any]:
+    """Return buttons as Telegram takes them."""
+    return {"inline_keyboard": [[{"text": b.label, "callback_data": b.data} for b in row] for row in rows]}
+
+
 def _plain_calls(params: db.Row) -> list[db.Call]:
-    """Return the calls that say a refused rich message as plain text."""
-    calls = _text_calls(params["rich_message"]["markdown"])
+    """Return the calls that say a refused rich message, or a picture that does not load, as plain text."""
+    if "photo" in params:
+        calls = _text_calls(f"{params['photo']}\n\n{params['caption']}")
+    else:
+        calls = _text_calls(params["rich_message"]["markdown"])
     for _, plain in calls:
         plain["chat_id"] = params["chat_id"]
     for name, call in (("reply_parameters", calls[0]), ("reply_markup", calls[-1])):
@@ -163,6 +183,11 @@ def _plain_calls(params: db.Row) -> list[db.Call]:
 def _text_calls(text: str) -> list[db.Call]:
     parts = split_plain(text, MESSAGE_LIMIT)
     return [("sendMessage", {"text": part, "link_preview_options": {"is_disabled": True}}) for part in parts]
+
+
+def _is_harmless(error: TelegramError) -> bool:
+    """Whether the refusal only says that there was nothing to do: two taps on a button do that."""
+    return "message is not modified" in error.description or "query is too old" in error.description
 
 
 def _without_quotes(error: TelegramError) -> str:

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from telebot.types import Update
@@ -16,7 +17,8 @@ import db
 import texts
 from config import SetupError
 from runtime.answers import Answers, Question
-from runtime.outbox import Outbox, Reply, backoff_s
+from runtime.catalogue import OLD_S, Catalogue
+from runtime.outbox import Outbox, Reply, backoff_s, edit_call
 from runtime.router import Router, Said
 from runtime.telegram import Telegram, TelegramError
 
@@ -37,12 +39,14 @@ class Polling:
         router: Router,
         outbox: Outbox,
         answers: Answers,
+        catalogue: Catalogue,
         on_failure: Callable[[], None],
     ) -> None:
         self._telegram = telegram
         self._router = router
         self._outbox = outbox
         self._answers = answers
+        self._catalogue = catalogue
         self._on_failure = on_failure
         self.failure: SetupError | None = None  # why polling ended by itself
         self._offset: int | None = None  # set while handled updates wait to be confirmed
@@ -142,15 +146,19 @@ class Polling:
             self._ask(said, message.from_user.id, message, message.date)
         elif said is not None:
             reply = Reply(said) if isinstance(said, str) else said
+            if reply.is_list_of_models:
+                db.on_commit(partial(self._catalogue.refresh, OLD_S))
             in_group = message.chat.type != "private"
             self._outbox.put(message.chat.id, reply, reply_to=message.message_id if in_group else None)
 
     def _tapped(self, query: Any) -> None:
-        toast, question = self._router.tapped(query)
-        if question:
-            self._ask(question, query.from_user.id, query.message, int(time.time()))
-        answer = {"callback_query_id": query.id, "text": toast}
-        self._outbox.put_calls(_chat_id_of_tap(query), [("answerCallbackQuery", answer)])
+        tapped = self._router.tapped(query)
+        if tapped.question:
+            self._ask(tapped.question, query.from_user.id, query.message, int(time.time()))
+        calls: list[db.Call] = [("answerCallbackQuery", {"callback_query_id": query.id, "text": tapped.toast})]
+        if tapped.edit:
+            calls.append(edit_call(query.message.chat.id, query.message.message_id, tapped.edit))
+        self._outbox.put_calls(_chat_id_of_tap(query), calls)
 
     def _ask(self, question: Question, user_id: int, message: Any, asked_at: int) -> None:
         is_private = message.chat.type == "private"

@@ -27,8 +27,17 @@ class Tap(types.CallbackQuery):
 # What a handler returns: what to say, what to ask a model, or nothing.
 Said = str | Reply | Question | None
 Handler = Callable[[Message, str], Said]
-# What a button's handler returns: a line that pops up for a moment, and what to ask a model.
-Tapped = tuple[str, Question | None]
+
+
+@dataclass(frozen=True)
+class Tapped:
+    """What a button's handler returns."""
+
+    toast: str = ""  # a line that pops up for a moment
+    question: Question | None = None  # what to ask a model
+    edit: Reply | None = None  # what the message is to say from now on
+
+
 TapHandler = Callable[[Tap, int], Tapped]
 
 COMMAND = re.compile(
@@ -116,7 +125,7 @@ class Router:
         match = BUTTON.fullmatch(query.data or "")
         handler = self.buttons.get(match["name"]) if match else None
         if match is None or handler is None or query.message is None:
-            return "", None
+            return Tapped()
         return handler(cast(Tap, query), int(match["number"]))
 
 

@@ -11,6 +11,7 @@ import db
 from config import Settings
 from runtime import telegram as telegram_api
 from runtime.answers import Answers
+from runtime.catalogue import Catalogue
 from runtime.outbox import Outbox, backoff_s
 from runtime.polling import Polling
 from runtime.router import Router
@@ -60,14 +61,16 @@ def run(settings: Settings, router: Router) -> None:
     if not _introduce(telegram, router, stop):
         return
     outbox = Outbox(telegram)
-    answers = Answers(settings, telegram, outbox)
-    polling = Polling(telegram, router, outbox, answers, on_failure=stop.tell)
-    for part in (outbox, answers, polling):
+    catalogue = Catalogue()
+    answers = Answers(settings, telegram, outbox, catalogue)
+    polling = Polling(telegram, router, outbox, answers, catalogue, on_failure=stop.tell)
+    for part in (outbox, answers, polling, catalogue):
         part.start()
     _set_menu(telegram, router)
     stop.within(math.inf)
     log.info("stopping")
     polling.stop()
+    catalogue.stop()
     answers.stop()
     outbox.stop(GRACE_S, LINGER_S)
     db.close()

@@ -53,11 +53,11 @@ def bot_environment(telegram_url: str, openrouter_url: str) -> dict[str, str]:
         "NO_PROXY": "127.0.0.1",
         "PYTHONUTF8": "1",
     }
-    real = config.openrouter()
+    real = config.gateways()["openrouter"]
     if real.api_key:
         ours |= {"OPENROUTER_API_KEY": real.api_key, "OPENROUTER_BASE_URL": real.base_url}
     else:
-        ours |= {"OPENROUTER_API_KEY": "sandbox", "OPENROUTER_BASE_URL": f"{openrouter_url}/api/v1"}
+        ours |= {"OPENROUTER_API_KEY": "sandbox", "OPENROUTER_BASE_URL": f"{openrouter_url}/api"}
     return os.environ | ours
 
 

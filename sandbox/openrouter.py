@@ -1,4 +1,4 @@
-"""OpenRouter, played: /chat/completions over real HTTP. How it answers is chosen by the name of the model.
+"""OpenRouter and the gateways shaped like it, played over real HTTP. How it answers is chosen by the model's name.
 
 `sandbox/<behaviour>` or `sandbox/<behaviour>-<number>` picks one of BEHAVIOURS; any other model answers well.
 """
@@ -16,10 +16,37 @@ from aiohttp import web
 Json = dict[str, Any]
 
 
+# Where each gateway's API begins, and the fields that it refuses because they are another's.
+PREFIXES = {"openrouter": "/api/v1", "rvfreellm": "/webhook/v1", "local": "/v1"}
+FOREIGN = {
+    "openrouter": {"stream_options", "web_search", "provider"},
+    "rvfreellm": {"reasoning", "user", "stream_options", "tools", "stream"},
+    "local": {"reasoning", "user", "provider", "web_search", "tools"},
+}
+SEEDS = {
+    "deepseek/deepseek-chat-v3.1:free": "DeepSeek V3.1 (free)",
+    "deepseek/deepseek-r1:free": "DeepSeek R1 (free)",
+    "mistralai/mistral-small-24b-instruct-2501:free": "Mistral Small 24b (free)",
+    "meta-llama/llama-3.1-8b-instruct:free": "Llama 3.1 8B (free)",
+    "google/gemma-4-31b-it:free": "Gemma 4 31B (free)",
+    "google/gemma-4-26b-a4b-it:free": "Gemma 4 26B A4B (free)",
+    "nvidia/nemotron-3.5-lightning:free": "Nemotron 3.5 Lightning (free)",
+    "nvidia/nemotron-3-ultra-550b-a55b:free": "Nemotron 3 Ultra 550B (free)",
+    "cohere/north-mini-code:free": "North Mini Code (free)",
+    "openrouter/free": "OpenRouter: any free model",
+}
+
+
 class Gateway:
     """Remembers what it was asked; answers as the model's name says."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "openrouter") -> None:
+        self.name = name
+        self.prefix = PREFIXES[name]
+        # What GET /models and GET /providers answer: anything at all, a response as it is, or a status.
+        self.catalogue: Any = {"data": [described(key, label) for key, label in SEEDS.items()]}
+        self.providers: Any = {"data": []}
+        self.catalogue_asked = 0
         self.requests: list[Json] = []  # the bodies that came
         self.headers: list[dict[str, str]] = []  # and their headers
         self.broken_off: list[str] = []  # models whose stream the client closed
@@ -32,10 +59,16 @@ class Gateway:
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """Answer POST /chat/completions."""
-        if not request.headers.get("Authorization", "").startswith("Bearer "):
+        if self.name != "local" and not request.headers.get("Authorization", "").startswith("Bearer "):
             return error(401, "No auth credentials found")
         body = await request.json()
-        self.requests.append(body)
+        if foreign := FOREIGN[self.name] & set(body):
+            return error(400, f"unknown fields: {sorted(foreign)}")
+        self.requests.append(dict(body))
+        if self.name == "rvfreellm":
+            if not isinstance(body.get("provider"), str):
+                return error(400, "provider must be a string")
+            body["model"] = f"{body['provider']}/{body['model']}"
         self.headers.append(dict(request.headers))
         self.asked[body["model"]] += 1
         began = time.perf_counter()
@@ -89,12 +122,47 @@ class Gateway:
             return error(404, f"Generation {generation_id} not found")
         return web.json_response({"data": {"total_cost": 0.0125, "tokens_prompt": 20, "tokens_completion": 7}})
 
+    async def models(self, _: web.Request) -> web.StreamResponse:
+        """Answer GET /models."""
+        self.catalogue_asked += 1
+        return await _told(self.catalogue)
+
+    async def list_providers(self, _: web.Request) -> web.StreamResponse:
+        """Answer GET /providers."""
+        return await _told(self.providers)
+
+    async def models_for_people(self, _: web.Request) -> web.Response:
+        """Answer GET /models/list, which is for reading."""
+        return web.json_response({"text": "\n".join(str(model) for model in self.catalogue["data"])})
+
+
+async def _told(what: Any) -> web.StreamResponse:
+    if callable(what):
+        response: web.StreamResponse = await what()
+        return response
+    return error(what, "the sandbox plays it") if isinstance(what, int) else web.json_response(what)
+
+
+def described(key: str, label: str = "", **more: Any) -> Json:
+    """Describe a model as OpenRouter does; it is free, whatever its name says."""
+    return {
+        "id": key,
+        "name": label or key,
+        "context_length": 32768,
+        "pricing": {"prompt": "0", "completion": "0"},
+        "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
+        **more,
+    }
+
 
 def application(gateway: Gateway) -> web.Application:
-    """Return the web application, to be mounted where the base URL points."""
+    """Return the web application: the gateway's API below its prefix."""
     app = web.Application(client_max_size=20 * 2**20)
-    app.router.add_post("/api/v1/chat/completions", gateway.complete)
-    app.router.add_get("/api/v1/generation", gateway.generation)
+    app.router.add_post(f"{gateway.prefix}/chat/completions", gateway.complete)
+    app.router.add_get(f"{gateway.prefix}/generation", gateway.generation)
+    app.router.add_get(f"{gateway.prefix}/models", gateway.models)
+    app.router.add_get(f"{gateway.prefix}/models/list", gateway.models_for_people)
+    app.router.add_get(f"{gateway.prefix}/providers", gateway.list_providers)
     return app
 
 
@@ -307,6 +375,35 @@ ODD_STREAMS: list[Callable[[Json], AsyncIterator[Json | bytes]]] = [
 ]
 
 
+async def _think_aloud(gateway: Gateway, request: web.Request, body: Json, _: int) -> web.StreamResponse:
+    return await gateway.answer(request, body, "<think>хм, что бы\nсказать</think>\n\nвслух не надо")
+
+
+async def _picture(_: Gateway, __: web.Request, body: Json, ___: int) -> web.StreamResponse:
+    return web.json_response(completion(body, "![кот](https://pictures.example/cat.png)"))
+
+
+async def _fell_back(_: Gateway, __: web.Request, body: Json, ___: int) -> web.StreamResponse:
+    """Answer with another model, as RVFreeLLM does by itself."""
+    metadata = {"original_model": "gpt-first", "original_provider": "First", "fallback_attempts": 2}
+    return web.json_response({**completion(body, "запасной ответ"), "model": "gpt-second", "_metadata": metadata})
+
+
+async def _all_failed(_: Gateway, __: web.Request, ___: Json, ____: int) -> web.StreamResponse:
+    told = {"message": "All models failed", "type": "server_error", "code": "all_models_failed", "param": None}
+    return web.json_response({"error": told}, status=503)
+
+
+async def _string_error(_: Gateway, __: web.Request, ___: Json, ____: int) -> web.StreamResponse:
+    """Answer as LM Studio does where it does not know the way."""
+    return web.json_response({"error": "Unexpected endpoint or method."})
+
+
+async def _search(gateway: Gateway, request: web.Request, body: Json, _: int) -> web.StreamResponse:
+    found = body.get("web_search") or body.get("tools")
+    return await gateway.answer(request, body, f"искал: {json.dumps(found)}")
+
+
 async def _page(_: Gateway, __: web.Request, ___: Json, status: int) -> web.StreamResponse:
     return web.Response(status=status, text="<html>Bad Gateway</html>", content_type="text/html")
 
@@ -379,6 +476,12 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "finish": _finish,
     "refuse": _refuse,
     "stream": _stream,
+    "think_aloud": _think_aloud,
+    "picture": _picture,
+    "fell_back": _fell_back,
+    "all_failed": _all_failed,
+    "string_error": _string_error,
+    "search": _search,
     "page": _page,
     "content": _content,
     "odd": _odd,

@@ -248,6 +248,15 @@ class World:
             content["caption"] = _text(params, 1024, "", "message caption is too long", "caption")
         return self._send("sendDocument", params, content)
 
+    def send_photo(self, params: Json) -> Json:
+        photo = params.get("photo")
+        if not (isinstance(photo, str) and re.match(r"https?://[^/]+/", photo)) or "broken" in photo:
+            raise Refusal(400, "Bad Request: wrong file identifier/HTTP URL specified")
+        content: Json = {"photo": [{"file_id": photo, "file_unique_id": photo, "width": 1, "height": 1}]}
+        if params.get("caption"):
+            content["caption"] = _text(params, 1024, "", "message caption is too long", "caption")
+        return self._send("sendPhoto", params, content)
+
     def send_chat_action(self, params: Json) -> bool:
         chat = self._known_chat(params)
         self._did("sendChatAction", chat["id"], action=params.get("action"))
@@ -367,6 +376,7 @@ METHODS = {
     "sendRichMessageDraft": World.send_rich_message_draft,
     "sendMessageDraft": World.send_message_draft,
     "sendDocument": World.send_document,
+    "sendPhoto": World.send_photo,
     "sendChatAction": World.send_chat_action,
     "editMessageText": World.edit_message_text,
     "answerCallbackQuery": World.answer_callback_query,

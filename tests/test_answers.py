@@ -28,8 +28,10 @@ Start = Callable[..., BotProcess]
 
 
 @pytest.fixture
-def start(bot_process: BotProcess) -> Start:
+def start(bot_process: BotProcess, gateway: Gateway) -> Start:
     """Give a way to start the bot with models of its own, the first one active: start("sandbox/echo", …)."""
+    gateway.catalogue = 500  # the list stays as it is
+    bot_process.env["ALLOW_PAID_MODELS"] = "1"
 
     def start(*keys: str, context_length: int | None = None, **env: str) -> BotProcess:
         db.open(bot_process.db_path)

@@ -61,7 +61,8 @@ def say(text: str, user_id: int = ANN) -> Said:
 
 def test_help_the_menu_and_dispatch_are_one_table() -> None:
     names = ["start", "help", "note_add", "note_list", "note_find", "note_edit", "note_del", "note_count"]
-    names += ["note_export", "note_stats", "models", "model", "ask", "compare", "usage"]
+    names += ["note_export", "note_stats", "models", "model", "models_refresh", "providers", "ask", "compare"]
+    names += ["web", "usage"]
     assert list(router.commands) == names
     assert [command.command for command in router.menu()] == names
     said = say("/help")
@@ -241,7 +242,7 @@ def test_the_exported_file() -> None:
     reply = say("/note_export")
     assert isinstance(reply, Reply)
     assert reply.attachment
-    [(name, content)] = files.make(**reply.attachment).values()
+    [(name, content)] = files.notes_txt(reply.attachment["user_id"]).values()
     assert name == "notes.txt"
     assert without_times(content.decode()) == (
         "#1 · 21.11.2026 12:00\nраз\nи ещё\n\n#2 · 21.11.2026 12:00\nдва ё 🎄\n"
@@ -256,7 +257,7 @@ def test_any_text_survives_the_whole_way(text: str) -> None:
     number = str(say(f"/note_add {text}")).split("#")[1].split()[0]
     assert text in str(say("/note_list 1"))
     assert f"#{number} " in str(say(f"/note_find {text}"))
-    [(_, content)] = files.make("notes.txt", ANN).values()
+    [(_, content)] = files.notes_txt(ANN).values()
     assert text in content.decode()
     assert say(f"/note_edit {number} {text}") == f"Заметка #{number} изменена."
     assert text in str(say("/note_list 1"))
@@ -281,10 +282,12 @@ def test_notes_are_counted_by_local_day() -> None:
 
 
 def test_the_list_of_models() -> None:
-    lines = str(say("/models")).split("\n")
+    said = say("/models")
+    assert isinstance(said, Reply)
+    lines = said.text.split("\n")
     assert lines[0] == "Доступные модели:"
-    assert lines[1] == "★ 1. DeepSeek V3.1 (free) [deepseek/deepseek-chat-v3.1:free]"
-    assert lines[2] == "  2. DeepSeek R1 (free) [deepseek/deepseek-r1:free]"
+    assert lines[1] == "★ 1. DeepSeek V3.1 (free) [deepseek/deepseek-chat-v3.1:free] — недоступна"
+    assert lines[5] == "  5. Gemma 4 31B (free) [google/gemma-4-31b-it:free]"
     assert lines[-1] == "Активировать: /model <ID>"
     assert len(lines) == 12
 

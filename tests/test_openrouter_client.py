@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import openrouter_client
 import texts
-from openrouter_client import Completion, OpenRouterError, Trouble, chat_once, chat_stream
+from openrouter_client import Completion, OpenRouterError, Traits, Trouble, chat_once, chat_stream
 from sandbox.openrouter import Gateway
 
 QUESTION = [{"role": "user", "content": "Почему небо голубое?"}]
@@ -192,7 +192,9 @@ def a_response(status: int) -> requests.Response:
 @given(body=st.dictionaries(names, bodies, min_size=1), status=st.sampled_from([200, 200, 201, 400, 500]))
 def test_no_answer_raises_anything_but_openrouter_error(body: object, status: int) -> None:
     try:
-        completion = openrouter_client._completion(a_response(status), json.dumps(body).encode(), 0.0, "m")
+        completion = openrouter_client._completion(
+            Traits(), a_response(status), json.dumps(body).encode(), 0.0, "m"
+        )
     except OpenRouterError as error:
         assert error.msg
     else:

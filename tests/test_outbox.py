@@ -184,7 +184,7 @@ def test_the_text_is_not_in_the_address(telegram: Telegram, world: World) -> Non
 
 def test_an_answer_is_one_rich_message_with_buttons(sender: Outbox, world: World) -> None:
     question_id = a_question()
-    buttons = [Button("🔁", "again:1"), Button("📝", "save:1")]
+    buttons = [[Button("🔁", "again:1"), Button("📝", "save:1")]]
     sender.put(
         ANN, Reply("# Да\n\n| a | b |", is_markdown=True, buttons=buttons, question_id=question_id), reply_to=1
     )
@@ -200,7 +200,7 @@ def test_an_answer_is_one_rich_message_with_buttons(sender: Outbox, world: World
 
 def test_a_refused_rich_message_comes_as_plain_text_before_what_follows(sender: Outbox, world: World) -> None:
     text = f"{REFUSED_MARKDOWN}\n" + "слово\n" * 1000
-    buttons = [Button("🔁", "again:1")]
+    buttons = [[Button("🔁", "again:1")]]
     with db.transaction():
         sender.put(ANN, Reply(text, is_markdown=True, buttons=buttons, question_id=a_question()), reply_to=1)
         sender.put(ANN, Reply("потом"))
