@@ -60,9 +60,9 @@ def open(path: Path | str) -> None:
     path = Path(path)
     try:
         with _closing(_connect(path)) as connection:
-            _check_ours(connection, path)
-            # The lock comes first: two bots started at once upgrade one after the other.
+            # The lock comes first: two bots started at once look and upgrade one after the other.
             connection.execute("BEGIN IMMEDIATE")
+            _check_ours(connection, path)
             _upgrade(connection)
             connection.execute("COMMIT")
             connection.execute("PRAGMA journal_mode = WAL")

@@ -544,13 +544,14 @@ def _code(error: Json) -> int:
 
 
 def _reset_at(metadata: Json, headers: Any) -> float | None:
-    """Return when a limit opens again, in Unix seconds; OpenRouter tells milliseconds, in one of two places."""
+    """Return when a limit opens again, in Unix seconds.
+
+    OpenRouter tells milliseconds, in the headers or only in the metadata; other gateways tell seconds.
+    """
     inner = metadata.get("headers")
-    value = headers.get("X-RateLimit-Reset") or (
-        inner.get("X-RateLimit-Reset") if isinstance(inner, dict) else None
-    )
-    milliseconds = _seconds(value)
-    return milliseconds / 1000 if milliseconds else None
+    places = [headers, inner if isinstance(inner, dict) else {}]
+    value = next((found for place in places if (found := _seconds(place.get("X-RateLimit-Reset")))), None)
+    return value / 1000 if value and value > 1e11 else value
 
 
 def _seconds(value: Any) -> float | None:

@@ -17,7 +17,7 @@ import openrouter_client
 import texts
 from config import Settings
 from openrouter_client import Message, OpenRouterError
-from runtime.attempts import Answer, Attempts
+from runtime.attempts import Answer, Attempts, stand_ins
 from runtime.catalogue import Catalogue
 from runtime.drafts import Draft
 from runtime.lanes import Lanes
@@ -79,7 +79,7 @@ class Answers:
         active = db.get_active_model()
         models = [active]
         if question.kind == "compare":
-            models = [m for m in [active, *db.models_after(active["id"])] if m["available"]][:COMPARED_MOST]
+            models = [model for model in (active, *stand_ins(active)) if model["available"]][:COMPARED_MOST]
         for place, model in enumerate(models or [active]):
             # A lane of its own for all but the first of those that are compared: they are asked at once.
             lane = user_id if place == 0 else -(message_id * COMPARED_MOST + place)

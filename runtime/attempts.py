@@ -104,18 +104,12 @@ class Attempts:
         if not self.may_fall_back:
             return
         tried = 1
-        for model in db.models_after(first["id"]):
+        for model in stand_ins(first):
             if tried == MODELS_MOST or time.monotonic() > self._deadline or self.watcher.is_over():
                 return
-            if self._may_stand_in(model, first):
+            if model["gateway"] not in self._spent:
                 tried += 1
                 yield model
-
-    def _may_stand_in(self, model: db.Row, first: db.Row) -> bool:
-        """Whether a model may answer in another's place: one of the same kind, and never unasked for money."""
-        is_alike = model["category"] == first["category"]
-        may_cost = config.allows_paid_models() or not is_paid(model)
-        return is_alike and may_cost and model["gateway"] not in self._spent
 
     def _ask(self, model: db.Row) -> Completion:
         """Ask one model, again if that may help; OpenRouterError if it does not."""
@@ -219,6 +213,13 @@ def is_free(model: db.Row) -> bool:
     return gateway == "openrouter" and (key.endswith(":free") or key == "openrouter/free")
 
 
+def stand_ins(first: db.Row) -> Iterator[db.Row]:
+    """Yield the models that may answer in another's place: of the same kind, and never unasked for money."""
+    for model in db.models_after(first["id"]):
+        if model["category"] == first["category"] and (config.allows_paid_models() or not is_paid(model)):
+            yield model
+
+
 def is_paid(model: db.Row) -> bool:
     """Whether OpenRouter takes money for a model."""
     return bool(model["gateway"] == "openrouter") and not is_free(model)
@@ -243,7 +244,7 @@ def _is_worth_retry(error: OpenRouterError) -> bool:
 def _is_worth_another_model(error: OpenRouterError) -> bool:
     """Whether another model may answer: not where the key, the money, the rules or the question are at fault.
 
-    Where the account has reached a limit, only one of another gateway may: see _may_stand_in().
+    Where the account has reached a limit, only one of another gateway may.
     """
     if error.trouble is Trouble.REFUSED:
         return False

@@ -43,6 +43,7 @@ class Gateway:
     def __init__(self, name: str = "openrouter") -> None:
         self.name = name
         self.prefix = PREFIXES[name]
+        self.url = ""  # for whoever serves it to write down
         # What GET /models and GET /providers answer: anything at all, a response as it is, or a status.
         self.catalogue: Any = {"data": [described(key, label) for key, label in SEEDS.items()]}
         self.providers: Any = {"data": []}

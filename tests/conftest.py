@@ -25,8 +25,8 @@ PATIENCE_S = 60.0  # a test waits for a condition; this only ends one that will 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep the machine's own settings, .env files and proxies out of the tests."""
-    for name in ("TOKEN", "DB_PATH", "LOG_LEVEL", "TELEGRAM_API_URL", "OPENROUTER_API_KEY", "OPENROUTER_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for name in (ROOT / ".env.example").read_text(encoding="utf-8").split():
+        monkeypatch.delenv(name.partition("=")[0], raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.chdir(tmp_path)
 
@@ -67,6 +67,24 @@ def eventually(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "what was waited for did not happen"
         time.sleep(0.01)
+
+
+@pytest.fixture
+def rvfreellm() -> Iterator[Gateway]:
+    """Give RVFreeLLM, and where it is: .url."""
+    yield from _serving(Gateway("rvfreellm"))
+
+
+@pytest.fixture
+def local_llm() -> Iterator[Gateway]:
+    """Give a model server on one's own machine, and where it is: .url."""
+    yield from _serving(Gateway("local"))
+
+
+def _serving(gateway: Gateway) -> Iterator[Gateway]:
+    with Server(openrouter.application(gateway)) as server:
+        gateway.url = f"{server.url}{gateway.prefix}"
+        yield gateway
 
 
 class BotProcess:
