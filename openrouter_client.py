@@ -200,6 +200,11 @@ def providers(gateway: str, timeout_s: float = 20) -> list[Json]:
     return _list_of(_get(gateway, "/providers", timeout_s), "data", "providers")
 
 
+def models_text(gateway: str, provider: str, timeout_s: float = 20) -> str:
+    """Return what a gateway tells people of a provider's models."""
+    return _text(_get(gateway, f"/models/list?provider={quote(provider)}", timeout_s).get("text")).strip()
+
+
 def _get(gateway: str, path: str, timeout_s: float) -> Json:
     deadline = time.monotonic() + timeout_s
     with _request(gateway, "GET", path, deadline) as response:

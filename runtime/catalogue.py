@@ -84,11 +84,13 @@ def refresh_now() -> str:
     return texts.catalogue_refreshed(lines)
 
 
-def providers_now() -> str:
-    """Ask the gateway that has providers for them, and say what it tells."""
+def providers_now(name: str = "") -> str:
+    """Ask the gateway that has providers for them, or for the models of one, and say what it tells."""
     if "rvfreellm" not in config.gateways():
         return texts.NO_PROVIDERS
     try:
+        if name:
+            return openrouter_client.models_text("rvfreellm", name) or texts.NOTHING_FOUND
         return texts.providers(map(_provider, openrouter_client.providers("rvfreellm")))
     except OpenRouterError as error:
         return texts.answer_failed(error)

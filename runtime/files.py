@@ -1,6 +1,7 @@
 """What is made when it is sent, off the polling thread: documents, and texts that need the network."""
 
 from collections.abc import Callable
+from typing import Any
 
 import db
 import texts
@@ -8,9 +9,9 @@ from runtime import catalogue
 from runtime.telegram import Files
 
 
-def make(kind: str, user_id: int) -> Files | str:
-    """Make what a kind names for a person: a file, as the field of the call that carries it, or a text."""
-    return MAKERS[kind](user_id)
+def make(kind: str, **about: Any) -> Files | str:
+    """Make what a kind names: a file, as the field of the call that carries it, or a text."""
+    return MAKERS[kind](**about)
 
 
 def notes_txt(user_id: int) -> Files:
@@ -19,8 +20,8 @@ def notes_txt(user_id: int) -> Files:
     return {"document": ("notes.txt", content.encode())}
 
 
-MAKERS: dict[str, Callable[[int], Files | str]] = {
+MAKERS: dict[str, Callable[..., Files | str]] = {
     "notes.txt": notes_txt,
-    "models": lambda _: catalogue.refresh_now(),
-    "providers": lambda _: catalogue.providers_now(),
+    "models": catalogue.refresh_now,
+    "providers": catalogue.providers_now,
 }

@@ -35,11 +35,11 @@ class Button:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to say: a text, or a file that is made when it is sent, with the text as its caption."""
+    """What to say: a text, with or without what goes along."""
 
     text: str
     is_markdown: bool = False  # as models write it; Telegram renders it
-    attachment: dict[str, Any] | None = None  # keyword arguments of files.make()
+    attachment: dict[str, Any] | None = None  # arguments of files.make(), if it is made when it is sent
     photo: str = ""  # the address of a picture, with the text as its caption
     buttons: Sequence[Sequence[Button]] = ()  # rows of them
     question_id: int | None = None  # the question that it answers
@@ -101,7 +101,8 @@ class Outbox:
         try:
             attached = files.make(**row["attachment"]) if row["attachment"] else None
             if isinstance(attached, str):
-                method, params, attached = "sendMessage", {"chat_id": chat_id, "text": attached}, None
+                (method, params), *more = _calls(chat_id, Reply(attached), None)
+                attached, rest = None, [*more, *rest]
         except Exception as error:
             if db.is_unavailable(error):
                 raise

@@ -132,9 +132,10 @@ class Gateway:
         """Answer GET /providers."""
         return await _told(self.providers)
 
-    async def models_for_people(self, _: web.Request) -> web.Response:
-        """Answer GET /models/list, which is for reading."""
-        return web.json_response({"text": "\n".join(str(model) for model in self.catalogue["data"])})
+    async def models_for_people(self, request: web.Request) -> web.Response:
+        """Answer GET /models/list?provider=…, which is for reading."""
+        mine = [model for model in self.catalogue if model["provider"] == request.query.get("provider")]
+        return web.json_response({"text": "\n".join(f"• {model['id']}" for model in mine)})
 
 
 async def _told(what: Any) -> web.StreamResponse:

@@ -313,3 +313,5 @@ def test_providers_are_shown(gateways: Callable[..., BotProcess], ann: Person, r
     rvfreellm.providers = {"data": [{"name": "Capi", "models": 7, "latency_ms": 500}]}
     gateways("rvfreellm", "sandbox/echo")
     assert ann.asks("/providers") == "Провайдеры RVFreeLLM:\nCapi: 7 моделей, 500 мс"
+    assert ann.asks("/providers sandbox") == "• echo\n• echo"
+    assert ann.asks("/providers nobody") == texts.NOTHING_FOUND

@@ -144,7 +144,7 @@ def test_a_file_is_made_when_it_is_sent(sender: Outbox, world: World) -> None:
 def test_a_file_that_cannot_be_made_is_said_and_does_not_stop_the_chat(
     sender: Outbox, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(files.MAKERS, "broken", lambda _: 1 / 0)
+    monkeypatch.setitem(files.MAKERS, "broken", lambda user_id: user_id / 0)
     sender.put(ANN, Reply("вот", attachment={"kind": "broken", "user_id": ANN}))
     sender.put(ANN, Reply("раз"))
     eventually(lambda: len(said(world)) == 2)
