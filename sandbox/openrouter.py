@@ -123,6 +123,18 @@ class Gateway:
             return error(404, f"Generation {generation_id} not found")
         return web.json_response({"data": {"total_cost": 0.0125, "tokens_prompt": 20, "tokens_completion": 7}})
 
+    async def key(self, _: web.Request) -> web.Response:
+        """Answer GET /key."""
+        used = len(self.requests)
+        daily = {"limit": 50, "used": used, "remaining": max(50 - used, 0)}
+        data = {
+            "label": "sandbox",
+            "limit_remaining": None,
+            "is_free_tier": True,
+            "free_model_daily_requests": daily,
+        }
+        return web.json_response({"data": data})
+
     async def models(self, _: web.Request) -> web.StreamResponse:
         """Answer GET /models."""
         self.catalogue_asked += 1
@@ -162,6 +174,7 @@ def application(gateway: Gateway) -> web.Application:
     app = web.Application(client_max_size=20 * 2**20)
     app.router.add_post(f"{gateway.prefix}/chat/completions", gateway.complete)
     app.router.add_get(f"{gateway.prefix}/generation", gateway.generation)
+    app.router.add_get(f"{gateway.prefix}/key", gateway.key)
     app.router.add_get(f"{gateway.prefix}/models", gateway.models)
     app.router.add_get(f"{gateway.prefix}/models/list", gateway.models_for_people)
     app.router.add_get(f"{gateway.prefix}/providers", gateway.list_providers)
@@ -491,3 +504,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "trickle": _trickle,
     "cut": _cut,
 }
+
+
+if __name__ == "__main__":
+    web.run_app(application(Gateway()), host="127.0.0.1", port=8001)

@@ -220,6 +220,15 @@ def test_an_older_server_gets_plain_text(sender: Outbox, world: World, monkeypat
     eventually(lambda: said(world) == ["**да**"])
 
 
+def test_a_picture_that_does_not_load_comes_as_its_link(sender: Outbox, world: World) -> None:
+    sender.put(ANN, Reply("812 мс", photo="https://pictures.example/cat.png"))
+    sender.put(ANN, Reply("812 мс", photo="https://pictures.example/broken.png"))
+    eventually(lambda: db.chats_waiting() == [])
+    first, second = [event["message"] for event in world.events_of(ANN)]
+    assert (first["photo"][0]["file_id"], first["caption"]) == ("https://pictures.example/cat.png", "812 мс")
+    assert second["text"] == "https://pictures.example/broken.png\n\n812 мс"
+
+
 def test_an_answer_of_many_pages_comes_whole(sender: Outbox, world: World) -> None:
     text = "\n\n".join(f"Абзац {n} " + "слово " * 50 for n in range(300))
     sender.put(ANN, Reply(text, is_markdown=True))

@@ -7,6 +7,7 @@
 """
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -209,3 +210,16 @@ def test_the_chat_in_the_terminal() -> None:
         "Вы спросили: «Почему?»",
     ):
         assert line in shown
+
+
+def test_the_collection_for_insomnia_has_a_request_for_everything() -> None:
+    collection = (ROOT / "docs" / "insomnia.yaml").read_text(encoding="utf-8")
+    bodies = re.findall(r"^      text: \|\n((?:        .*\n)+)", collection, re.MULTILINE)
+    models = [json.loads(body)["model"] for body in bodies]
+    assert len(models) == 3 + 13
+    for status in (400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504):
+        assert f"sandbox/status-{status}" in models
+    for path in ("/models", "/key", "/generation?id="):
+        assert f'url: "{{{{ _.base_url }}}}{path}' in collection
+    for setting in ("base_url: https://openrouter.ai/api/v1", "OPENROUTER_API_KEY: "):
+        assert setting in collection
