@@ -228,7 +228,7 @@ def plain_text(message: Message, text: str) -> Said:
     if not question:
         return texts.HINT if message.chat.type == "private" else None
     if question["user_id"] != message.from_user.id:
-        return texts.NO_PARENT
+        return texts.NOT_YOUR_TALK
     return Question(text, parent_id=question["id"])
 
 
@@ -237,10 +237,11 @@ def ask_again(tap: Tap, question_id: int) -> Tapped:
     """Ask the same question once more, of the model that is active now."""
     question = db.get_question(tap.message.chat.id, question_id)
     if question is None:
-        return Tapped(texts.NOTHING_TO_SAVE)
+        return Tapped(texts.ANSWER_GONE)
     own = question["user_id"] == tap.from_user.id
     parent_id = question["parent_id"] if own else None
-    return Tapped(texts.ASKED_AGAIN, Question(question["text"], parent_id=parent_id))
+    kind = "web" if question["kind"] == "web" else "ask"
+    return Tapped(texts.ASKED_AGAIN, Question(question["text"], parent_id=parent_id, kind=kind))
 
 
 @router.button("save")
@@ -250,7 +251,7 @@ def save_answer(tap: Tap, question_id: int) -> Tapped:
     try:
         note_id, is_new = db.save_answer(tap.from_user.id, chat_id, message_id, question_id)
     except ValueError:
-        return Tapped(texts.NOTHING_TO_SAVE)
+        return Tapped(texts.ANSWER_GONE)
     return Tapped(texts.answer_saved(note_id, is_new=is_new))
 
 

@@ -279,7 +279,7 @@ def all_notes(user_id: int) -> Iterator[Row]:
 
 def find_notes(user_id: int, piece: str, limit: int) -> list[Row]:
     """Return the newest notes that hold this piece of text, in any case, ё as е; newest first."""
-    if len(piece) < 3 or "\0" in piece:  # the index knows three letters and more, and ends a query at NUL
+    if len(piece) < 3:  # the index knows three letters and more
         return _find_by_scan(user_id, piece, limit)
     # CROSS JOIN: begin with the index. Left to itself SQLite walks the person's notes for the sake of ORDER BY.
     return _read(
@@ -439,9 +439,19 @@ def update_catalogue(gateway: str, models: list[Row]) -> tuple[int, int]:
     return len(there - set(known)), len(vanished)
 
 
+def forget_catalogue(gateway: str) -> None:
+    """Mark all models of a gateway that is no longer set up; it may come back."""
+    with transaction():
+        _write("UPDATE models SET available = 0 WHERE gateway = ?", gateway)
+        _write("DELETE FROM catalogues WHERE gateway = ?", gateway)
+        _leave_vanished_model()
+
+
 def _leave_vanished_model() -> None:
     """Put the next available model into the place of an active one that is gone, if there is any."""
-    active = get_active_model()
+    active = _read_one(f"{_MODEL} WHERE active = 1")
+    if active is None:
+        return
     after = [] if active["available"] else models_after(active["id"])
     texts_first = sorted(after, key=lambda model: model["category"] != "text")
     if texts_first:

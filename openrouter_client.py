@@ -71,6 +71,7 @@ class Trouble(Enum):
     """What kind of failure it is, where the status alone does not tell."""
 
     STATUS = "the status says it"
+    SETUP = "nothing was sent: a setting is missing or wrong"
     TIMEOUT = "no answer in time"
     CONNECTION = "no connection"
     CUT = "the answer broke off"
@@ -325,7 +326,7 @@ class Stream:
         if not isinstance(delta, dict):
             return False
         self._refusal += _string(delta.get("refusal")) or ""
-        piece = texts.without_lone_surrogates(_text(delta.get("content")))
+        piece = texts.storable(_text(delta.get("content")))
         if piece:
             self._pieces.append(piece)
         return bool(piece or delta.get("reasoning") or delta.get("reasoning_content"))
@@ -370,7 +371,7 @@ def _body(
         body |= traits.reasoning
     if web:
         if traits.web is None:
-            raise OpenRouterError(400, texts.NO_WEB, Trouble.REFUSED)
+            raise OpenRouterError(400, texts.NO_WEB, Trouble.SETUP)
         body |= traits.web
     return body
 
@@ -381,13 +382,13 @@ def _request(gateway: str, method: str, path: str, deadline: float, body: Json |
         where = config.gateways().get(gateway)
         headers = config.openrouter_headers() if GATEWAYS[gateway].presents_itself else {}
     except config.SetupError as error:
-        raise OpenRouterError(0, str(error)) from error
+        raise OpenRouterError(0, str(error), Trouble.SETUP) from error
     if where is None:
-        raise OpenRouterError(404, texts.NO_GATEWAY)
+        raise OpenRouterError(404, texts.NO_GATEWAY, Trouble.SETUP)
     if GATEWAYS[gateway].needs_key and not where.api_key and path != "/models":  # the list is open to all
-        raise OpenRouterError(401, texts.NO_API_KEY)
+        raise OpenRouterError(401, texts.NO_API_KEY, Trouble.SETUP)
     if not where.api_key.isascii() or not where.api_key.isprintable():
-        raise OpenRouterError(401, texts.BAD_API_KEY)
+        raise OpenRouterError(401, texts.BAD_API_KEY, Trouble.SETUP)
     if where.api_key:
         headers["Authorization"] = f"Bearer {where.api_key}"
     with _troubles():
@@ -466,7 +467,7 @@ def _completion(traits: Traits, response: requests.Response, raw: bytes, started
     usage = payload.get("usage")
     reason = _string(choice.get("finish_reason"))
     generation_id = _string(payload.get("id")) or _generation_id(response)
-    text = _without_thoughts(traits, texts.without_lone_surrogates(_text(message.get("content")))).strip()
+    text = _without_thoughts(traits, texts.storable(_text(message.get("content")))).strip()
     metadata = payload.get("_metadata")
     if not text:
         error = _no_text(_string(message.get("refusal")), reason)

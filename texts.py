@@ -15,8 +15,9 @@ def plural(number: int, one: str, few: str, many: str) -> str:
     return f"{number} {many}"
 
 
-def without_lone_surrogates(text: str) -> str:
-    """Replace halves of surrogate pairs: JSON can carry them, but no database or wire takes them."""
+def storable(text: str) -> str:
+    """Replace what JSON can carry but SQLite's index or the wire cannot: NUL, and halves of surrogate pairs."""
+    text = text.replace("\0", "\ufffd")
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -211,10 +212,10 @@ def model_switched(model: Mapping[str, Any]) -> str:
     return f"Активная модель переключена: {model['label']} [{model['key']}]"
 
 
-NO_PARENT = "Это ответ на чужой вопрос. Чтобы спросить самому: /ask <вопрос>"
+NOT_YOUR_TALK = "Это ответ на чужой вопрос. Чтобы спросить самому: /ask <вопрос>"
 QUESTION_TOO_LONG = "Вопрос не помещается в память модели. Сократите его или выберите другую модель: /models."
 AGAIN, SAVE = "🔁 Ещё раз", "📝 В заметки"
-NOTHING_TO_SAVE = "Этого ответа больше нет."
+ANSWER_GONE = "Этого ответа больше нет."
 ASKED_AGAIN = "Спрашиваю ещё раз."
 STOPPED = "остановлено"
 LENGTH = "ответ обрезан: модель дошла до предела длины"

@@ -148,6 +148,7 @@ class Attempts:
 
     def _request(self, model: db.Row, max_tokens: int, reasoning: bool) -> Completion:
         """Make one HTTP request, in the account's pace, and write it into the ledger."""
+        self._row = None
         messages = self.messages(model)
         if is_free(model) and not self.pace.take(self.watcher.is_over, self.watcher.on_wait):
             return Completion("", 0, model["key"], "stopped")
@@ -166,6 +167,8 @@ class Attempts:
         try:
             came = ask(messages, model=model["key"], **options)
         except OpenRouterError as error:
+            if error.trouble is Trouble.SETUP:
+                raise
             came = error
         latency_ms = round((time.monotonic() - started) * 1000)
         self._row = _ledger_row(self, model, came, latency_ms)
@@ -182,10 +185,7 @@ class Attempts:
         return stream.completion
 
 
-def _ledger_row(
-    asked: Attempts, model: db.Row, came: Completion | OpenRouterError | None, latency_ms: int
-) -> db.Row:
-    assert came
+def _ledger_row(asked: Attempts, model: db.Row, came: Completion | OpenRouterError, latency_ms: int) -> db.Row:
     details = came.usage.get("completion_tokens_details")
     return {
         "user_id": asked.user_id,
@@ -229,13 +229,13 @@ def is_paid(model: db.Row) -> bool:
 
 
 def _is_gone(error: OpenRouterError) -> bool:
-    return error.status == 404 or error.trouble is Trouble.UNKNOWN_MODEL
+    return error.trouble is Trouble.UNKNOWN_MODEL or (error.status == 404 and error.trouble is Trouble.STATUS)
 
 
 def _is_worth_retry(error: OpenRouterError) -> bool:
     """Whether the same model may answer a moment later."""
-    if error.trouble is Trouble.TIMEOUT:
-        return False  # it has had its time
+    if error.trouble in (Trouble.TIMEOUT, Trouble.SETUP):
+        return False  # it has had its time, or will say the same
     if error.status == 429:
         return error.trouble is Trouble.LIMIT_MINUTE or error.retry_after_s is not None
     return error.status in (0, 408) or error.status >= 500
@@ -246,7 +246,7 @@ def _is_worth_another_model(error: OpenRouterError) -> bool:
 
     Where the account has reached a limit, only one of another gateway may.
     """
-    if error.trouble is Trouble.REFUSED:
+    if error.trouble in (Trouble.REFUSED, Trouble.SETUP):
         return False
     return _is_gone(error) or error.status in (0, 408, 429) or error.status >= 500
 

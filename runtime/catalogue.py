@@ -4,6 +4,7 @@ A gateway that does not answer leaves the last good list as it is. A model that 
 """
 
 import logging
+import math
 import time
 from typing import Any
 
@@ -30,7 +31,10 @@ class Catalogue:
         self._tries = dict.fromkeys(NAMES, 0)
 
     def start(self) -> None:
-        """Fetch all lists."""
+        """Fetch all lists, and let go of those whose gateway is not set up any more."""
+        for gateway in set(NAMES) - set(config.gateways()):
+            if math.isfinite(db.catalogue_age_s(gateway)):
+                db.forget_catalogue(gateway)
         self.refresh()
 
     def stop(self) -> None:

@@ -104,7 +104,7 @@ class Router:
         """Return what the message's handler says; None for what is not meant for us."""
         if message.from_user is None or not message.text:
             return None
-        text = texts.without_lone_surrogates(message.text)
+        text = texts.storable(message.text)
         private = message.chat.type == "private"
         match = COMMAND.fullmatch(text)
         if match is None:

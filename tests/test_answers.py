@@ -348,7 +348,7 @@ def test_two_people_in_one_chat_do_not_mix(start: Start, world: World, bot_proce
     answer = hears_it_out(ann, bot_process)
     bob.hears()
     world.say(2, "а мне?", chat_id=GROUP, reply_to_message=answer)
-    assert text_of(bob.hears()) == texts.NO_PARENT
+    assert text_of(bob.hears()) == texts.NOT_YOUR_TALK
     world.say(1, "ещё", chat_id=GROUP, reply_to_message=answer)
     assert "секрет Анны" in text_of(bob.hears())
 
@@ -408,6 +408,12 @@ def test_the_ledger_and_what_a_person_sees_of_it(start: Start, world: World) -> 
         "Бесплатных запросов сегодня (на всех): 2 из 50."
     )
     assert "пока не было" in bob.asks("/usage")
+
+
+def test_what_was_never_sent_is_not_in_the_ledger(start: Start, ann: Person) -> None:
+    bot = start("sandbox/echo:free", OPENROUTER_API_KEY="")
+    assert ann.asks("/ask раз") == "Ошибка: [401] Отсутствует OPENROUTER_API_KEY (.env)."
+    assert ledger(bot, "id") == []
 
 
 # Buttons, and several models at once

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("database", "_name")
 
 ANN, BOB, GROUP = 1, 2, -100500
 STILL = {"is_animated": False, "is_video": False}
-unicode = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
+unicode = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 one_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
@@ -140,9 +140,11 @@ def test_a_forwarded_command_is_a_command() -> None:
     assert router.answer(message("/note_add раз", forward_origin=origin)) == "Заметка #1 добавлена."
 
 
-def test_halves_of_surrogate_pairs_are_replaced() -> None:
-    say("/note_add половина \ud83d")
-    assert db.list_notes(ANN, 1)[0]["text"] == "половина \ufffd"
+@pytest.mark.parametrize("odd", ["\ud83d", "\0"])
+def test_what_cannot_be_stored_is_replaced(odd: str) -> None:
+    say(f"/note_add не{odd}что")
+    assert db.list_notes(ANN, 1)[0]["text"] == "не\ufffdчто"
+    assert "не\ufffdчто" in str(say(f"/note_find не{odd}что"))
 
 
 # Usage

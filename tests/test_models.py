@@ -315,3 +315,18 @@ def test_providers_are_shown(gateways: Callable[..., BotProcess], ann: Person, r
     assert ann.asks("/providers") == "Провайдеры RVFreeLLM:\nCapi: 7 моделей, 500 мс"
     assert ann.asks("/providers sandbox") == "• echo\n• echo"
     assert ann.asks("/providers nobody") == texts.NOTHING_FOUND
+
+
+def test_a_gateway_that_is_taken_away_leaves_no_model_behind(
+    gateways: Callable[..., BotProcess], ann: Person, bot_process: BotProcess
+) -> None:
+    gateways("rvfreellm", "sandbox/echo")
+    assert "sandbox/echo" in ann.asks("/model")
+    bot_process.stop()
+    del bot_process.env["RVFREELLM_API_KEY"]
+    bot_process.start()
+    assert "больше недоступна, вместо неё теперь sandbox/echo" in ann.asks("/ask раз")
+    assert text_of(ann.hears()).startswith("раз\n\n")
+    with closing(sqlite3.connect(bot_process.db_path)) as connection:
+        left = "SELECT count(*) FROM models WHERE gateway = 'rvfreellm' AND available = 1"
+        assert connection.execute(left).fetchone() == (0,)
