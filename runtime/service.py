@@ -19,8 +19,8 @@ from runtime.telegram import Telegram, TelegramError
 
 log = logging.getLogger(__name__)
 
-GRACE_S = 3.0  # for replies that are due
-LINGER_S = 4.0  # for calls under way
+GRACE_S = 2.0  # for replies that are due
+LINGER_S = 3.0  # for calls under way
 
 
 class Stop:

@@ -74,7 +74,7 @@ class Telegram:
                 url,
                 body=body,
                 headers={"Content-Type": content_type},
-                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=timeout_s),
+                timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, timeout_s), read=timeout_s),
                 retries=NO_RETRIES,
             )
         except urllib3.exceptions.HTTPError as error:
