@@ -28,6 +28,7 @@ SCHEMA = Path(__file__).with_name("schema.sql")
 MIGRATIONS: list[str] = []
 VERSION = len(MIGRATIONS) + 1
 
+NOTES_A_PERSON = 1 << 40  # numbers of the search index that belong to one person: see schema.sql
 HANDLED_UPDATES_KEPT_S = 14 * 86400  # Telegram keeps an update for a day; ids may start anew after a week
 
 log = logging.getLogger(__name__)
@@ -281,12 +282,16 @@ def find_notes(user_id: int, piece: str, limit: int) -> list[Row]:
     """Return the newest notes that hold this piece of text, in any case, ё as е; newest first."""
     if len(piece) < 3:  # the index knows three letters and more
         return _find_by_scan(user_id, piece, limit)
+    person = _read_one("SELECT number << 40 AS first FROM people WHERE user_id = ?", user_id)
+    if person is None:
+        return []
     # CROSS JOIN: begin with the index. Left to itself SQLite walks the person's notes for the sake of ORDER BY.
     return _read(
         "SELECT notes.id, notes.text, notes.created_at FROM notes_fts CROSS JOIN notes"
-        " ON notes.id = notes_fts.rowid WHERE notes_fts MATCH ?"
+        " ON notes.id = notes_fts.rowid - ? WHERE notes_fts MATCH ? AND notes_fts.rowid BETWEEN ? AND ?"
         " AND notes.user_id = ? AND notes.deleted_at IS NULL ORDER BY notes_fts.rowid DESC LIMIT ?",
-        *('"' + texts.without_yo(piece).replace('"', '""') + '"', user_id, limit),
+        *(person["first"], '"' + texts.without_yo(piece).replace('"', '""') + '"'),
+        *(person["first"], person["first"] + NOTES_A_PERSON - 1, user_id, limit),
     )
 
 

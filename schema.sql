@@ -17,10 +17,18 @@ CREATE TABLE notes (
 CREATE INDEX ix_notes_user ON notes(user_id, id) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX ux_notes_question ON notes(user_id, question_id) WHERE deleted_at IS NULL;
 
+-- Everyone who has notes, numbered: the number is small, so that it fits beside a note's in one integer.
+CREATE TABLE people (
+    number  INTEGER PRIMARY KEY,
+    user_id INTEGER NOT NULL UNIQUE
+) STRICT;
+
 -- Search by any piece of a word: every three letters in a row are a term of the index, whatever their
--- case. The view is what the index reads: people type «еж» and mean «ёж».
+-- case. The view is what the index reads: people type «еж» and mean «ёж». A note's row in the index has the
+-- number (person << 40 | note): one person's notes lie together, and a search looks at nobody else's.
 CREATE VIEW notes_folded AS
-    SELECT id, replace(replace(text, 'ё', 'е'), 'Ё', 'Е') AS text FROM notes;
+    SELECT people.number << 40 | notes.id AS id, replace(replace(notes.text, 'ё', 'е'), 'Ё', 'Е') AS text
+    FROM notes JOIN people ON people.user_id = notes.user_id;
 
 CREATE VIRTUAL TABLE notes_fts USING fts5(
     text, content = 'notes_folded', content_rowid = 'id', tokenize = 'trigram'
@@ -28,16 +36,19 @@ CREATE VIRTUAL TABLE notes_fts USING fts5(
 
 -- The index keeps no copy of the text, so a row leaves it only by showing the text it came with.
 CREATE TRIGGER notes_fts_insert AFTER INSERT ON notes BEGIN
-    INSERT INTO notes_fts(rowid, text) VALUES (new.id, replace(replace(new.text, 'ё', 'е'), 'Ё', 'Е'));
+    INSERT OR IGNORE INTO people (user_id) VALUES (new.user_id);
+    INSERT INTO notes_fts(rowid, text)
+        VALUES ((SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id), replace(replace(new.text, 'ё', 'е'), 'Ё', 'Е'));
 END;
 CREATE TRIGGER notes_fts_update AFTER UPDATE OF text ON notes BEGIN
-    INSERT INTO notes_fts(notes_fts, rowid, text)
-        VALUES ('delete', old.id, replace(replace(old.text, 'ё', 'е'), 'Ё', 'Е'));
-    INSERT INTO notes_fts(rowid, text) VALUES (new.id, replace(replace(new.text, 'ё', 'е'), 'Ё', 'Е'));
+    INSERT INTO notes_fts(notes_fts, rowid, text) VALUES
+        ('delete', (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id), replace(replace(old.text, 'ё', 'е'), 'Ё', 'Е'));
+    INSERT INTO notes_fts(rowid, text)
+        VALUES ((SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id), replace(replace(new.text, 'ё', 'е'), 'Ё', 'Е'));
 END;
 CREATE TRIGGER notes_fts_delete AFTER DELETE ON notes BEGIN
-    INSERT INTO notes_fts(notes_fts, rowid, text)
-        VALUES ('delete', old.id, replace(replace(old.text, 'ё', 'е'), 'Ё', 'Е'));
+    INSERT INTO notes_fts(notes_fts, rowid, text) VALUES
+        ('delete', (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id), replace(replace(old.text, 'ё', 'е'), 'Ё', 'Е'));
 END;
 
 -- The language models that can be chosen. At most one is active: the index holds a single 1.

@@ -143,7 +143,12 @@ def _row(key: str, label: Any, context_length: Any, category: str = "text") -> d
         return None
     label = label if isinstance(label, str) and label.strip() else key
     context = context_length if isinstance(context_length, int) and 0 < context_length < 2**31 else None
-    return {"key": key, "label": label[:100], "context_length": context, "category": category}
+    return {
+        "key": texts.storable(key),
+        "label": texts.storable(label[:100]),
+        "context_length": context,
+        "category": category,
+    }
 
 
 def _list(value: Any) -> list[Any]:
