@@ -133,13 +133,13 @@ def model(message: Message, text: str) -> Said:
 @command("models_refresh", "обновить список моделей")
 def models_refresh(message: Message, text: str) -> Said:
     """Have the lists of all gateways fetched, and say what changed once they are here."""
-    return Reply(texts.MODELS_REFRESHING, attachment={"kind": "models"})
+    return Reply(attachment={"kind": "models"})
 
 
 @command("providers", "провайдеры RVFreeLLM", usage="[имя]")
 def providers(message: Message, text: str) -> Said:
     """Show the providers of the gateway that has some, or the models of one."""
-    return Reply(texts.NO_PROVIDERS, attachment={"kind": "providers", "name": text})
+    return Reply(attachment={"kind": "providers", "name": text})
 
 
 @router.button("model")

@@ -642,7 +642,8 @@ def reply_done(reply_id: int, calls_left: list[Call], answered: tuple[int, int, 
             if answered:
                 courier.execute("INSERT OR REPLACE INTO answer_messages VALUES (?,?,?)", answered)
             if calls_left:
-                courier.execute("UPDATE outbox SET calls = ? WHERE id = ?", (json.dumps(calls_left), reply_id))
+                sql = "UPDATE outbox SET calls = ?, attachment = NULL WHERE id = ?"  # it went with the first call
+                courier.execute(sql, (json.dumps(calls_left), reply_id))
             else:
                 courier.execute("DELETE FROM outbox WHERE id = ?", (reply_id,))
             courier.execute("COMMIT")

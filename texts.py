@@ -169,7 +169,6 @@ def model_vanished(switch: Mapping[str, Any]) -> str:
     return f"Модель {switch['vanished']} больше недоступна, вместо неё теперь {switch['active']}. Сменить: /models"
 
 
-MODELS_REFRESHING = "Обновляю список моделей."
 NO_PROVIDERS = "Провайдеры есть только у RVFreeLLM: задайте RVFREELLM_API_KEY в .env."
 PREVIOUS, NEXT = "◀", "▶"
 

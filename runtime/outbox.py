@@ -37,7 +37,7 @@ class Button:
 class Reply:
     """What to say: a text, with or without what goes along."""
 
-    text: str
+    text: str = ""  # may be empty where an attachment says it
     is_markdown: bool = False  # as models write it; Telegram renders it
     attachment: dict[str, Any] | None = None  # arguments of files.make(), if it is made when it is sent
     photo: str = ""  # the address of a picture, with the text as its caption
@@ -101,8 +101,8 @@ class Outbox:
         try:
             attached = files.make(**row["attachment"]) if row["attachment"] else None
             if isinstance(attached, str):
-                (method, params), *more = _calls(chat_id, Reply(attached), None)
-                attached, rest = None, [*more, *rest]
+                (method, made), *more = _calls(chat_id, Reply(attached), None)
+                params, attached, rest = {**params, **made}, None, [*more, *rest]
         except Exception as error:
             if db.is_unavailable(error):
                 raise
@@ -139,7 +139,7 @@ def _calls(chat_id: int, reply: Reply, reply_to: int | None) -> list[db.Call]:
     """Return the calls that say a reply: the first shows what it answers, the last has the buttons."""
     calls: list[db.Call]
     if reply.attachment:
-        calls = [("sendDocument", {"caption": reply.text})]
+        calls = [("sendDocument", {"caption": reply.text} if reply.text else {})]
     elif reply.photo:
         calls = [("sendPhoto", {"photo": reply.photo, "caption": reply.text})]
     elif reply.is_markdown:

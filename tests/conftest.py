@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 import db
 from sandbox import openrouter, telegram
@@ -19,6 +20,9 @@ from sandbox.server import Server
 from sandbox.telegram import World
 
 ROOT = Path(__file__).resolve().parent.parent
+settings.register_profile("patient", deadline=None)  # time limits live in benchmarks
+settings.load_profile("patient")
+
 PATIENCE_S = 60.0  # a test waits for a condition; this only ends one that will never come true
 
 

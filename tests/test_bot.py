@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("database", "_name")
 ANN, BOB, GROUP = 1, 2, -100500
 STILL = {"is_animated": False, "is_video": False}
 unicode = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
-one_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+one_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

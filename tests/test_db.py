@@ -24,7 +24,7 @@ FOREVER = 10**9
 texts_of_notes = st.text(
     alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=300
 )  # anything but what the router replaces
-one_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+one_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def add(text: str, user_id: int = ANN) -> int:

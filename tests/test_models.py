@@ -146,6 +146,15 @@ def test_refreshing_says_what_changed(start: Start, ann: Person, gateway: Gatewa
     assert ann.asks("/model 11") == "Активная модель переключена: Новая [new/one:free]"
 
 
+def test_in_a_group_what_is_made_at_sending_shows_what_it_answers(start: Start, world: World) -> None:
+    start()
+    ann = Person(world, 1, -100500)
+    ann.says("/models_refresh")
+    message = ann.hears()
+    assert message["text"].startswith("Список моделей обновлён:")
+    assert message["reply_to_message"]["text"] == "/models_refresh"
+
+
 def test_an_old_list_is_fetched_when_it_is_looked_at(
     start: Start, ann: Person, gateway: Gateway, bot_process: BotProcess
 ) -> None:
@@ -315,6 +324,10 @@ def test_providers_are_shown(gateways: Callable[..., BotProcess], ann: Person, r
     assert ann.asks("/providers") == "Провайдеры RVFreeLLM:\nCapi: 7 моделей, 500 мс"
     assert ann.asks("/providers sandbox") == "• echo\n• echo"
     assert ann.asks("/providers nobody") == texts.NOTHING_FOUND
+    rvfreellm.providers = {"data": [{"name": f"Провайдер номер {n}", "models": n} for n in range(300)]}
+    ann.says("/providers")
+    lines = "\n".join(text_of(ann.hears()) for _ in range(3)).split("\n")
+    assert [line.split(":")[0] for line in lines[1:]] == [f"Провайдер номер {n}" for n in range(300)]
 
 
 def test_a_gateway_that_is_taken_away_leaves_no_model_behind(

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 from conftest import eventually
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import openrouter_client
@@ -188,7 +188,6 @@ def a_response(status: int) -> requests.Response:
     return response
 
 
-@settings(deadline=None)
 @given(body=st.dictionaries(names, bodies, min_size=1), status=st.sampled_from([200, 200, 201, 400, 500]))
 def test_no_answer_raises_anything_but_openrouter_error(body: object, status: int) -> None:
     try:
