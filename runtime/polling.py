@@ -165,19 +165,25 @@ class Polling:
         self._answers.ask(question, user_id, message.chat.id, message.message_id, asked_at, is_private=is_private)
 
 
-def _slim(raw: dict[str, Any]) -> dict[str, Any]:
-    """Leave of the messages that an update refers to what is needed to know them.
+OF_OLD_MESSAGES = ("message_id", "date", "chat", "from")
+OF_A_STOP = ("chat", "draft_id")
 
-    The library reads strictly: what it does not know in an old message would cost us the new one.
+
+def _slim(raw: dict[str, Any]) -> dict[str, Any]:
+    """Leave of what an update refers to only what is needed to know it.
+
+    The library reads strictly: a new field in an old message, or beside a Stop, would cost us the whole update.
     """
-    needed = ("message_id", "date", "chat", "from")
     for kind, reference in (("message", "reply_to_message"), ("callback_query", "message")):
         holder = raw.get(kind)
         if isinstance(holder, dict) and isinstance(holder.get(reference), dict):
-            old = holder[reference]
-            slim = {**holder, reference: {key: old[key] for key in needed if key in old}}
-            raw = {**raw, kind: slim}
-    return raw
+            raw = {**raw, kind: {**holder, reference: _only(OF_OLD_MESSAGES, holder[reference])}}
+    stopped = raw.get("stopped_message_generation")
+    return {**raw, "stopped_message_generation": _only(OF_A_STOP, stopped)} if isinstance(stopped, dict) else raw
+
+
+def _only(names: tuple[str, ...], whole: dict[str, Any]) -> dict[str, Any]:
+    return {name: whole[name] for name in names if name in whole}
 
 
 def _chat_id(update: Any) -> int | None:

@@ -122,7 +122,8 @@ class World:
     def stop_draft(self, chat_id: int, draft_id: int) -> None:
         """Press Stop under a draft."""
         with self._changed:
-            self.update({"stopped_message_generation": {"chat": self._chats[chat_id], "draft_id": draft_id}})
+            stopped = {"chat": self._chats[chat_id], "draft_id": draft_id, "a_field_of_tomorrow": True}
+            self.update({"stopped_message_generation": stopped})
 
     def update(self, update: Json) -> int:
         """Queue an update of any shape for the bot; return its id."""
