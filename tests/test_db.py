@@ -281,6 +281,35 @@ def test_two_bots_may_make_the_database_at_once(tmp_path: Path) -> None:
     assert errors == []
 
 
+def test_an_older_database_is_brought_up_to_date_and_keeps_everything(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add("останется")
+    db.close()
+    script = "CREATE TABLE tags (note_id INTEGER);\nALTER TABLE notes ADD COLUMN pinned INTEGER;"
+    monkeypatch.setattr(db, "MIGRATIONS", [script])
+    monkeypatch.setattr(db, "VERSION", 2)
+    for _ in range(2):  # the second time there is nothing to do
+        db.open(database)
+        assert db._read("PRAGMA user_version") == [{"user_version": 2}]
+        assert db._read("SELECT text, pinned FROM notes") == [{"text": "останется", "pinned": None}]
+        assert db._read("SELECT * FROM tags") == []
+
+
+def test_a_migration_that_fails_changes_nothing(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add("останется")
+    db.close()
+    monkeypatch.setattr(db, "MIGRATIONS", ["CREATE TABLE tags (note_id INTEGER);\nSELECT nonsense;"])
+    monkeypatch.setattr(db, "VERSION", 2)
+    with pytest.raises(SetupError):
+        db.open(database)
+    monkeypatch.undo()
+    db.open(database)
+    assert db._read("PRAGMA user_version") == [{"user_version": 1}]
+    assert db._read("SELECT name FROM sqlite_master WHERE name = 'tags'") == []
+    assert found("останется") == ["останется"]
+
+
 def foreign_sqlite(path: Path) -> None:
     with db._closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)")
