@@ -105,9 +105,7 @@ def note_export(message: Message, text: str) -> Said:
 @command("note_stats", "заметки по дням", usage="[дней]")
 def note_stats(message: Message, text: str) -> Said:
     """Count the notes of the last days, day by day."""
-    days = min(number(text, default=STATS_DEFAULT_DAYS), STATS_MOST_DAYS)
-    if days == 0:
-        raise Misuse
+    days = _days(text)
     times = db.note_times(message.from_user.id, _first_moment(days))
     return texts.note_stats(Counter(datetime.fromtimestamp(t).date() for t in times), days)
 
@@ -187,33 +185,25 @@ def _switch(model_id: int) -> str:
 @command("ask", "спросить модель", usage="<вопрос>")
 def ask(message: Message, text: str) -> Said:
     """Have the active model answer a question."""
-    if not text:
-        raise Misuse
-    return Question(text) if db.list_models() else texts.NO_MODELS
+    return _question(text)
 
 
 @command("compare", "спросить три модели сразу", usage="<вопрос>")
 def compare(message: Message, text: str) -> Said:
     """Have up to three models answer the same question."""
-    if not text:
-        raise Misuse
-    return Question(text, kind="compare") if db.list_models() else texts.NO_MODELS
+    return _question(text, kind="compare")
 
 
 @command("web", "спросить с поиском в интернете", usage="<вопрос>")
 def web(message: Message, text: str) -> Said:
     """Have the active model answer after a search of the web."""
-    if not text:
-        raise Misuse
-    return Question(text, kind="web") if db.list_models() else texts.NO_MODELS
+    return _question(text, kind="web")
 
 
 @command("usage", "запросы к моделям", usage="[дней]")
 def usage(message: Message, text: str) -> Said:
     """Show a person's requests to models, and how much of the account's free day is spent."""
-    days = min(number(text, default=STATS_DEFAULT_DAYS), STATS_MOST_DAYS)
-    if days == 0:
-        raise Misuse
+    days = _days(text)
     midnight = int(time.time()) // 86400 * 86400  # OpenRouter counts days in UTC
     free_today = len(db.free_requests_since(midnight))
     rows = db.usage_by_model(message.from_user.id, _first_moment(days))
@@ -253,6 +243,21 @@ def save_answer(tap: Tap, question_id: int) -> Tapped:
     except ValueError:
         return Tapped(texts.ANSWER_GONE)
     return Tapped(texts.answer_saved(note_id, is_new=is_new))
+
+
+def _question(text: str, kind: str = "ask") -> Said:
+    """Ask, if there is anything to ask and anybody to be asked."""
+    if not text:
+        raise Misuse
+    return Question(text, kind=kind) if db.list_models() else texts.NO_MODELS
+
+
+def _days(text: str) -> int:
+    """Read for how many days something is to be shown."""
+    days = min(number(text, default=STATS_DEFAULT_DAYS), STATS_MOST_DAYS)
+    if days == 0:
+        raise Misuse
+    return days
 
 
 def _first_moment(days: int) -> int:

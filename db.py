@@ -5,13 +5,12 @@ runs inside the transaction that its thread has open, or commits by itself.
 """
 
 import json
-import logging
 import math
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,6 @@ VERSION = len(MIGRATIONS) + 1
 
 NOTES_A_PERSON = 1 << 40  # numbers of the search index that belong to one person: see schema.sql
 HANDLED_UPDATES_KEPT_S = 14 * 86400  # Telegram keeps an update for a day; ids may start anew after a week
-
-log = logging.getLogger(__name__)
 
 
 class _Thread(threading.local):
@@ -60,7 +57,7 @@ def open(path: Path | str) -> None:
     close()
     path = Path(path)
     try:
-        with _closing(_connect(path)) as connection:
+        with closing(_connect(path)) as connection:
             # The lock comes first: two bots started at once look and upgrade one after the other.
             connection.execute("BEGIN IMMEDIATE")
             _check_ours(connection, path)
@@ -75,9 +72,7 @@ def open(path: Path | str) -> None:
 def close() -> None:
     """Close this thread's connection and the couriers' one; the next call opens them again."""
     global _courier
-    if _thread.connection:
-        _thread.connection.close()
-        _thread.connection = None
+    close_thread()
     with _write_lock:
         if _courier:
             _courier.close()
@@ -97,14 +92,6 @@ def _connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     return connection
-
-
-@contextmanager
-def _closing(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def _check_ours(connection: sqlite3.Connection, path: Path) -> None:

@@ -93,20 +93,17 @@ class OpenRouterError(Exception):
         trouble: Trouble = Trouble.STATUS,
         *,
         retry_after_s: float | None = None,
-        text: str = "",
-        generation_id: str | None = None,
-        usage: Json | None = None,
-        finish_reason: str | None = None,
     ) -> None:
         super().__init__(f"[{status}] {msg}")
         self.status = status
         self.msg = msg
         self.trouble = trouble
         self.retry_after_s = retry_after_s
-        self.text = text  # the part of the answer that came
-        self.generation_id = generation_id
-        self.usage = usage or {}
-        self.finish_reason = finish_reason
+        # What came nevertheless: a part of the answer, and what it cost
+        self.text = ""
+        self.generation_id: str | None = None
+        self.usage: Json = {}
+        self.finish_reason: str | None = None
 
 
 @dataclass(frozen=True)

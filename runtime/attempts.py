@@ -33,14 +33,14 @@ class Watcher(Protocol):
     def is_over(self) -> bool:
         """Return whether the answer is no longer wanted."""
 
-    def on_text(self, text: str) -> None:
-        """Take the text so far; "" when another model begins."""
+    def on_piece(self) -> None:
+        """Take notice that the stream has more text."""
 
     def on_wait(self, place: int) -> None:
         """Take the place in the line of the account."""
 
-    def on_stream(self, stream: Stream) -> None:
-        """Take the stream that is being read, to be able to close it."""
+    def on_stream(self, stream: Stream | None) -> None:
+        """Take the stream that is being read, to show and to close it; None when another model begins."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Attempts:
             if not _is_worth_another_model(error):
                 break
             passed_over = passed_over or (model["key"], _reason(error))
-            self.watcher.on_text("")
+            self.watcher.on_stream(None)
         if broken:  # half an answer is better than none
             error, model = broken
             latency_ms = round((time.monotonic() - self._began) * 1000)
@@ -181,7 +181,7 @@ class Attempts:
         stream = openrouter_client.chat_stream(messages, **options)
         self.watcher.on_stream(stream)
         for _ in stream:
-            self.watcher.on_text(stream.text)
+            self.watcher.on_piece()
         return stream.completion
 
 

@@ -43,8 +43,9 @@ class Catalogue:
 
     def refresh(self, older_than_s: float = 0.0) -> None:
         """Have the lists fetched that are older than that, in seconds."""
+        present = config.gateways()
         for number, gateway in enumerate(NAMES):
-            if gateway in config.gateways() and db.catalogue_age_s(gateway) > older_than_s:
+            if gateway in present and db.catalogue_age_s(gateway) > older_than_s:
                 self._lanes.wake(number)
 
     def doubt(self, gateway: str) -> None:

@@ -82,7 +82,7 @@ class Polling:
                     self._handle_batch(updates)
                 failures = 0
             except Exception as error:
-                if isinstance(error, TelegramError) and error.status in (401, 404):
+                if isinstance(error, TelegramError) and error.refuses_token:
                     self.failure = SetupError(texts.TOKEN_REFUSED)
                     self._on_failure()
                     return

@@ -20,7 +20,6 @@ class Talk:
         self._stream: Stream | None = None
         self._place = 0
         self._in_line_since = 0.0
-        self.text = ""
         self.answer: Answer | None = None
 
     # The side that asks
@@ -29,11 +28,9 @@ class Talk:
         """Return whether the person has pressed Stop."""
         return self._stopped
 
-    def on_text(self, text: str) -> None:
-        """Take the text so far."""
+    def on_piece(self) -> None:
+        """Take notice that the stream has more text."""
         with self._changed:
-            self._place = 0
-            self.text = text
             self._changed.notify_all()
 
     def on_wait(self, place: int) -> None:
@@ -44,13 +41,14 @@ class Talk:
                 self._changed.notify_all()
             self._place = place
 
-    def on_stream(self, stream: Stream) -> None:
-        """Take the stream, to close it when the person presses Stop."""
+    def on_stream(self, stream: Stream | None) -> None:
+        """Take the stream, to show it, and to close it when the person presses Stop."""
         with self._changed:
             self._place = 0
             self._stream = stream
-            if self._stopped:
+            if stream and self._stopped:
                 stream.close()
+            self._changed.notify_all()
 
     def done(self, answer: Answer) -> bool:
         """Take the answer; False if nobody waits for it any more."""
@@ -70,6 +68,12 @@ class Talk:
             if self._stream:
                 self._stream.close()
             self._changed.notify_all()
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        stream = self._stream
+        return stream.text if stream else ""
 
     def is_settled(self) -> bool:
         """Return whether there is nothing to wait for."""
@@ -93,4 +97,4 @@ class Talk:
     def stopped(self) -> Completion:
         """Return the part of the answer that had come when Stop was pressed."""
         latency_ms = round((time.monotonic() - self._began) * 1000)
-        return Completion(self.text.strip(), latency_ms, "", "stopped")
+        return Completion(self.text, latency_ms, "", "stopped")

@@ -39,6 +39,11 @@ class TelegramError(Exception):
         """Whether the same call would be refused again: blocked, malformed, too large, …"""
         return 400 <= self.status < 500 and self.status not in (401, 408, 409, 429)
 
+    @property
+    def refuses_token(self) -> bool:
+        """Whether Telegram does not know the token, when it comes of a method that surely exists."""
+        return self.status in (401, 404)
+
 
 class Telegram:
     """The Bot API over connections that stay open; any thread may call."""
@@ -98,7 +103,7 @@ def get_me(telegram: Telegram) -> Any:
     try:
         return telegram.bot.get_me()
     except TelegramError as error:
-        if error.status in (401, 404):
+        if error.refuses_token:
             raise SetupError(texts.TOKEN_REFUSED) from error
         raise
 

@@ -9,6 +9,7 @@
 
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -311,7 +312,7 @@ def test_a_migration_that_fails_changes_nothing(database: Path, monkeypatch: pyt
 
 
 def foreign_sqlite(path: Path) -> None:
-    with db._closing(sqlite3.connect(path)) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)")
 
 
@@ -348,7 +349,7 @@ def test_a_path_that_cannot_be_a_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_locked_database_is_told_from_a_broken_one(database: Path) -> None:
-    with db._closing(sqlite3.connect(database, isolation_level=None)) as other:
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         db._connection().execute("PRAGMA busy_timeout = 10")
         with pytest.raises(sqlite3.OperationalError) as locked:
