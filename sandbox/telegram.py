@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, ClassVar
 
 from aiohttp import web
 
@@ -25,6 +25,7 @@ TOKEN = "100000001:the-sandbox-is-not-the-real-telegram"
 BOT = {"id": 100000001, "is_bot": True, "first_name": "Заметки", "username": "sandbox_notes_bot"}
 
 
+UPLOAD_MOST, PHOTO_MOST, DOWNLOAD_MOST = 50 * 2**20, 10 * 2**20, 20 * 2**20  # bytes; the last: to the bot
 REFUSED_MARKDOWN = "<sandbox:refused>"  # a rich message that holds this is refused
 
 
@@ -100,6 +101,34 @@ class World:
             message = self._store(chat, {"from": person(user_id), **content})
             self.update({"message": message})
             return message
+
+    def edit(self, user_id: int, message_id: int, text: str, *, chat_id: int | None = None) -> Json:
+        """Change the text, or the caption, of a person's own message; return it as the bot gets it."""
+        with self._changed:
+            chat = self._chat(user_id, chat_id)
+            old = self._messages[chat["id"]][message_id]
+            field = "text" if "text" in old else "caption"
+            message = {**old, field: text.strip(), "edit_date": int(time.time())}
+            self._messages[chat["id"]][message_id] = message
+            self.update({"edited_message": message})
+            return message
+
+    def send_file(
+        self,
+        user_id: int,
+        name: str,
+        content: bytes,
+        caption: str = "",
+        *,
+        chat_id: int | None = None,
+        is_picture: bool = False,
+    ) -> Json:
+        """Send a file, or a picture, from a person; return the message as the bot gets it."""
+        with self._changed:
+            said: Json = {"photo": [self._picture(content)]} if is_picture else self._document(name, content)
+            if caption.strip():
+                said["caption"] = caption.strip()
+            return self.send(user_id, said, chat_id=chat_id)
 
     def tap(self, user_id: int, chat_id: int, message_id: int, data: str) -> str:
         """Press a button under a message; return the callback query's id."""
@@ -206,9 +235,17 @@ class World:
         self.commands = commands
         return True
 
+    def get_file(self, params: Json) -> Json:
+        file_id = str(params.get("file_id"))
+        if file_id not in self.files:
+            raise Refusal(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
+        if len(self.files[file_id]) > DOWNLOAD_MOST:
+            raise Refusal(400, "Bad Request: file is too big")
+        size = len(self.files[file_id])
+        return {"file_id": file_id, "file_unique_id": file_id, "file_size": size, "file_path": f"files/{file_id}"}
+
     def send_message(self, params: Json) -> Json:
-        content = {"text": _text(params, 4096, "message text is empty", "message is too long")}
-        return self._send("sendMessage", params, content)
+        return self._send("sendMessage", params, _message_text(params))
 
     def send_rich_message(self, params: Json) -> Json:
         return self._send("sendRichMessage", params, {"rich_message": {"markdown": _markdown(params)}})
@@ -239,24 +276,34 @@ class World:
         document = params.get("document")
         if not isinstance(document, Upload):
             raise Refusal(400, "Bad Request: there is no document in the request")
-        if not document.content:
-            raise Refusal(400, "Bad Request: file must be non-empty")
-        file_id = f"file{len(self.files) + 1}"
-        self.files[file_id] = document.content
-        about = {"file_id": file_id, "file_unique_id": file_id, "file_name": document.name}
-        content: Json = {"document": {**about, "file_size": len(document.content)}}
-        if params.get("caption"):
-            content["caption"] = _text(params, 1024, "", "message caption is too long", "caption")
-        return self._send("sendDocument", params, content)
+        _check_upload(document, UPLOAD_MOST)
+        return self._send(
+            "sendDocument", params, self._document(document.name, document.content) | _caption(params)
+        )
 
     def send_photo(self, params: Json) -> Json:
         photo = params.get("photo")
-        if not (isinstance(photo, str) and re.match(r"https?://[^/]+/", photo)) or "broken" in photo:
+        if isinstance(photo, Upload):
+            _check_upload(photo, PHOTO_MOST)
+            size = self._picture(photo.content)
+        elif isinstance(photo, str) and re.match(r"https?://[^/]+/", photo) and "broken" not in photo:
+            size = {"file_id": photo, "file_unique_id": photo, "width": 1, "height": 1}
+        else:
             raise Refusal(400, "Bad Request: wrong file identifier/HTTP URL specified")
-        content: Json = {"photo": [{"file_id": photo, "file_unique_id": photo, "width": 1, "height": 1}]}
-        if params.get("caption"):
-            content["caption"] = _text(params, 1024, "", "message caption is too long", "caption")
-        return self._send("sendPhoto", params, content)
+        return self._send("sendPhoto", params, {"photo": [size]} | _caption(params))
+
+    def _picture(self, content: bytes) -> Json:
+        if not content.startswith((b"\x89PNG\r\n", b"\xff\xd8")):
+            raise Refusal(400, "Bad Request: IMAGE_PROCESS_FAILED")
+        return {**self._keep(content), "width": 1, "height": 1}
+
+    def _document(self, name: str, content: bytes) -> Json:
+        return {"document": {**self._keep(content), "file_name": name}}
+
+    def _keep(self, content: bytes) -> Json:
+        file_id = f"file{len(self.files) + 1}"
+        self.files[file_id] = content
+        return {"file_id": file_id, "file_unique_id": file_id, "file_size": len(content)}
 
     def send_chat_action(self, params: Json) -> bool:
         chat = self._known_chat(params)
@@ -270,16 +317,18 @@ class World:
             raise Refusal(400, "Bad Request: message to edit not found")
         if old["from"]["id"] != BOT["id"]:
             raise Refusal(400, "Bad Request: message can't be edited")
-        text = _text(params, 4096, "message text is empty", "message is too long")
+        content = _message_text(params)
         markup = _markup(params)
-        if text == old.get("text") and markup == old.get("reply_markup"):
+        if content == {key: old[key] for key in ("text", "entities") if key in old} and (
+            markup == old.get("reply_markup")
+        ):
             raise Refusal(
                 400,
                 "Bad Request: message is not modified: specified new message content and reply markup are"
                 " exactly the same as a current content and reply markup of the message",
             )
-        new = {**old, "text": text, "edit_date": int(time.time())}
-        new.pop("reply_markup", None)
+        kept = {key: value for key, value in old.items() if key not in ("text", "entities", "reply_markup")}
+        new = {**kept, **content, "edit_date": int(time.time())}
         if markup:
             new["reply_markup"] = markup
         self._messages[chat["id"]][old["message_id"]] = new
@@ -372,6 +421,7 @@ METHODS = {
     "getMe": World.get_me,
     "deleteWebhook": World.delete_webhook,
     "setMyCommands": World.set_my_commands,
+    "getFile": World.get_file,
     "sendMessage": World.send_message,
     "sendRichMessage": World.send_rich_message,
     "sendRichMessageDraft": World.send_rich_message_draft,
@@ -400,18 +450,36 @@ class Upload:
     content: bytes
 
 
-def _text(params: Json, limit: int, empty: str, too_long: str, name: str = "text") -> str:
-    text = str(params.get(name) or "")
+def _check_upload(file: Upload, most: int) -> None:
+    if not file.content:
+        raise Refusal(400, "Bad Request: file must be non-empty")
+    if len(file.content) > most:
+        raise Refusal(413, "Request Entity Too Large")
+
+
+def _message_text(params: Json) -> Json:
+    return _text(params, "text", 4096, "message text is empty", "message is too long")
+
+
+def _caption(params: Json) -> Json:
+    if not params.get("caption"):
+        return {}
+    return _text(params, "caption", 1024, "", "message caption is too long")
+
+
+def _text(params: Json, name: str, limit: int, empty: str, too_long: str) -> Json:
+    """Return a text and its entities as a message holds them; Refusal if it is none, or too long."""
+    text, entities = str(params.get(name) or ""), list[Json]()
     if params.get("parse_mode"):
         if params["parse_mode"].upper() != "HTML":
             raise Refusal(400, "Bad Request: unsupported parse_mode")
-        text = _plain(text)
-    text = text.strip()
-    if not text:
+        text, entities = _parsed(text)
+    if not text.strip():
         raise Refusal(400, f"Bad Request: {empty}")
+    text = text.strip() if not entities else text.rstrip()
     if len(text) > limit:
         raise Refusal(400, f"Bad Request: {too_long}")
-    return text
+    return {name: text} | ({"caption_entities" if name == "caption" else "entities": entities} if entities else {})
 
 
 def _markdown(params: Json) -> str:
@@ -431,27 +499,36 @@ class _TelegramHTML(HTMLParser):
 
     TAGS = frozenset(["b", "strong", "i", "em", "u", "ins", "s", "strike", "del", "code", "pre", "a"])
     TAGS |= {"tg-spoiler", "blockquote"}
+    NAMES: ClassVar = {"b": "bold", "strong": "bold", "i": "italic", "em": "italic", "a": "text_link"}
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
+        self.open: list[tuple[str, int]] = []  # tag, and where its text begins
         self.text = ""
+        self.entities: list[Json] = []  # as a message holds them: in UTF-16 units
 
     def handle_starttag(self, tag: str, _: Any) -> None:
         if tag not in self.TAGS:
             raise Refusal(400, f"Bad Request: can't parse entities: unsupported start tag {tag}")
-        self.open.append(tag)
+        self.open.append((tag, _units(self.text)))
 
     def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
+        if not self.open or self.open[-1][0] != tag:
             raise Refusal(400, "Bad Request: can't parse entities: unexpected end tag")
+        _, offset = self.open.pop()
+        kind = self.NAMES.get(tag, tag)
+        self.entities.append({"type": kind, "offset": offset, "length": _units(self.text) - offset})
 
     def handle_data(self, data: str) -> None:
         self.text += data
 
 
-def _plain(html: str) -> str:
-    """Return the text of HTML as Telegram takes it; Refusal where it does not."""
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _parsed(html: str) -> tuple[str, list[Json]]:
+    """Return the text and the entities of HTML as Telegram takes it; Refusal where it does not."""
     for rest in html.split("<")[1:]:
         if not re.match(r"/?[a-z-]+(\s[^<>]*)?>", rest, re.IGNORECASE):
             raise Refusal(400, "Bad Request: can't parse entities: unsupported start tag")
@@ -460,7 +537,7 @@ def _plain(html: str) -> str:
     parser.close()
     if parser.open:
         raise Refusal(400, "Bad Request: can't parse entities: can't find end tag")
-    return parser.text
+    return parser.text, parser.entities
 
 
 def _markup(params: Json) -> Json | None:
@@ -489,6 +566,7 @@ def application(world: World) -> web.Application:
     app = web.Application(client_max_size=60 * 2**20)
     bot_api = _BotApi(world)
     app.router.add_route("*", "/bot{token}/{method}", bot_api.handle)
+    app.router.add_get("/file/bot{token}/files/{file_id}", bot_api.download)
     app.router.add_get("/control/events", _control(world, _events))
     app.router.add_post("/control/say", _control(world, _say))
     app.router.add_post("/control/tap", _control(world, _tap))
@@ -527,6 +605,15 @@ class _BotApi:
         except Refusal as refusal:
             response = _refused(refusal)
         return _broken(request) if fault == "drop_after" else response
+
+    async def download(self, request: web.Request) -> web.StreamResponse:
+        """Give the content of a file that getFile told of."""
+        content = self._world.files.get(request.match_info["file_id"])
+        if request.match_info["token"] != self._world.token or content is None:
+            return web.json_response({"ok": False, "error_code": 404, "description": "Not Found"}, status=404)
+        if self._world.faults.draw("download"):
+            return _broken(request)
+        return web.Response(body=content)
 
     async def _result(self, request: web.Request, method: str, params: Json) -> Any:
         if request.match_info["token"] != self._world.token:

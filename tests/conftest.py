@@ -164,8 +164,14 @@ class Person:
         self._world = world
         self._read = 0
 
-    def says(self, text: str) -> None:
-        self._world.say(self.id, text, chat_id=self.chat_id)
+    def says(self, text: str, **more: Any) -> dict[str, Any]:
+        return self._world.say(self.id, text, chat_id=self.chat_id, **more)
+
+    def edits(self, message: dict[str, Any], text: str) -> None:
+        self._world.edit(self.id, message["message_id"], text, chat_id=self.chat_id)
+
+    def sends_file(self, name: str, content: bytes, caption: str = "", *, is_picture: bool = False) -> None:
+        self._world.send_file(self.id, name, content, caption, chat_id=self.chat_id, is_picture=is_picture)
 
     def hears(self) -> dict[str, Any]:
         """Wait for the bot's next message and return it."""
@@ -183,6 +189,10 @@ class Person:
         """Tap a button under a message; return what pops up."""
         buttons = [b for row in message["reply_markup"]["inline_keyboard"] for b in row]
         [data] = [b["callback_data"] for b in buttons if b["text"] == label]
+        return self.taps_data(message, data)
+
+    def taps_data(self, message: dict[str, Any], data: str) -> str:
+        """Press a button by what it sends; return what pops up."""
         query_id = self._world.tap(self.id, self.chat_id, message["message_id"], data)
         self._world.wait(lambda: any(e.get("query_id") == query_id for e in self._world.events), PATIENCE_S)
         return next(str(e["text"]) for e in self._world.events if e.get("query_id") == query_id)
