@@ -6,19 +6,21 @@ nothing slower: it runs inside the transaction of its update.
 
 import sys
 import time
-from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 
 import config
 import db
 import texts
-from runtime import logs, service
+from runtime import listing, logs, service
 from runtime.answers import Question
 from runtime.attempts import is_paid
 from runtime.outbox import Button, Reply
 from runtime.router import Message, Misuse, Router, Said, Tap, Tapped, number, number_and_text
+from runtime.telegram import DOWNLOAD_MOST
 
 LIST_DEFAULT, LIST_MOST = 10, 50
+FOUND_A_PAGE = 10
+EXPORTS, EXPORT_DEFAULT = ("txt", "md", "json"), "txt"
 MODELS_A_PAGE = 10
 STATS_DEFAULT_DAYS, STATS_MOST_DAYS = 30, 366
 
@@ -48,44 +50,126 @@ def note_add(message: Message, text: str) -> Said:
     )
 
 
-@command("note_list", "последние заметки", usage="[сколько]")
-def note_list(message: Message, text: str) -> Said:
-    """Show the newest notes."""
-    limit = number(text, default=LIST_DEFAULT)
-    if limit == 0:
-        raise Misuse
-    rows = db.list_notes(message.from_user.id, min(limit, LIST_MOST))
-    if not rows:
-        return texts.NO_NOTES
-    return texts.note_list(rows, texts.latest(len(rows), db.count_notes(message.from_user.id)))
-
-
-@command("note_find", "найти заметки", usage="<подстрока>")
-def note_find(message: Message, text: str) -> Said:
-    """Show the notes that hold a piece of text."""
+@router.edit("note_add")
+def note_add_edited(message: Message, text: str) -> Said:
+    """Have a note say what its message says now; a mistyped /note_add that is put right adds one."""
     if not text:
         raise Misuse
-    rows = db.find_notes(message.from_user.id, text, LIST_MOST + 1)
-    if not rows:
-        return texts.NOTHING_FOUND
-    shown = rows[:LIST_MOST]
-    return texts.note_list(shown, texts.found(len(shown), more=len(rows) > LIST_MOST))
+    note = db.note_of_message(message.from_user.id, message.chat.id, message.message_id)
+    return _edit_from_message(note, text) if note else note_add(message, text)
+
+
+@command("note_list", "последние заметки", usage="[сколько]")
+def note_list(message: Message, text: str) -> Said:
+    """Show the newest notes, page by page."""
+    page_size = number(text, default=LIST_DEFAULT)
+    if page_size == 0:
+        raise Misuse
+    return listing.first_page(message.from_user.id, "", min(page_size, LIST_MOST)) or texts.NO_NOTES
+
+
+@command("note_show", "показать заметку целиком", usage="<id>")
+def note_show(message: Message, text: str) -> Said:
+    """Show one note whole."""
+    note_id = number(text)
+    note = db.get_note(message.from_user.id, note_id)
+    if note is None:
+        return texts.note_missing(note_id)
+    return texts.note(note) if note["deleted_at"] is None else texts.note_is_deleted(note_id)
+
+
+@command("note_find", "найти заметки", usage="<слова или «фраза»>")
+def note_find(message: Message, text: str) -> Said:
+    """Show the notes that hold some pieces of text, page by page."""
+    if not text:
+        raise Misuse
+    return listing.first_page(message.from_user.id, text, FOUND_A_PAGE) or texts.NOTHING_FOUND
+
+
+@router.button("older", numbers=2)
+def older(tap: Tap, listing_id: int, note_id: int) -> Tapped:
+    """Turn to the page of the notes before one."""
+    return _turned(listing.turn(tap.from_user.id, listing_id, older_than=note_id))
+
+
+@router.button("newer", numbers=2)
+def newer(tap: Tap, listing_id: int, note_id: int) -> Tapped:
+    """Turn to the page of the notes after one."""
+    return _turned(listing.turn(tap.from_user.id, listing_id, newer_than=note_id))
+
+
+def _turned(page: Reply | str) -> Tapped:
+    return Tapped(page) if isinstance(page, str) else Tapped(edit=page)
 
 
 @command("note_edit", "изменить заметку", usage="<id> <текст>")
 def note_edit(message: Message, text: str) -> Said:
     """Replace a note's text."""
     note_id, new_text = number_and_text(text)
-    edited = db.edit_note(message.from_user.id, note_id, new_text)
-    return texts.note_edited(note_id) if edited else texts.note_missing(note_id)
+    edit_id = db.edit_note(message.from_user.id, note_id, new_text)
+    return texts.note_missing(note_id) if edit_id is None else _edited(note_id, edit_id)
+
+
+@router.edit("note_edit")
+def note_edit_edited(message: Message, text: str) -> Said:
+    """Edit a note once more, if that changes it."""
+    note_id, new_text = number_and_text(text)
+    edit_id = db.edit_note(message.from_user.id, note_id, new_text)
+    return _edited(note_id, edit_id) if edit_id else None
+
+
+@router.button("unedit")
+def unedit(tap: Tap, edit_id: int) -> Tapped:
+    """Bring back the text before an edit; that may be undone in its turn."""
+    try:
+        note_id, undone_by = db.undo_edit(tap.from_user.id, edit_id)
+    except ValueError:
+        return Tapped(texts.EDIT_GONE)
+    if not undone_by:
+        return Tapped(texts.EDIT_UNDONE_ALREADY if undone_by == 0 else texts.note_is_deleted(note_id))
+    redo = Button(texts.REDO_EDIT, f"unedit:{undone_by}")
+    return Tapped(edit=Reply(texts.edit_undone(note_id), buttons=[[redo]]))
+
+
+def _edited(note_id: int, edit_id: int) -> Said:
+    undo = [[Button(texts.UNDO_EDIT, f"unedit:{edit_id}")]] if edit_id else []
+    return Reply(texts.note_edited(note_id), buttons=undo)
+
+
+def _edit_from_message(note: db.Row, text: str) -> Said:
+    """Have a note say what the message that brought it says now, if that is something else."""
+    edit_id = db.edit_note(note["user_id"], note["id"], text)
+    if edit_id is None:
+        return texts.note_is_deleted(note["id"])
+    return _edited(note["id"], edit_id) if edit_id else None
 
 
 @command("note_del", "удалить заметку", usage="<id>")
 def note_del(message: Message, text: str) -> Said:
-    """Delete a note."""
+    """Delete a note, with a button that brings it back."""
     note_id = number(text)
-    deleted = db.delete_note(message.from_user.id, note_id)
-    return texts.note_deleted(note_id) if deleted else texts.note_missing(note_id)
+    if not db.delete_note(message.from_user.id, note_id):
+        return texts.note_missing(note_id)
+    return Reply(texts.note_deleted(note_id), buttons=[[Button(texts.RESTORE, f"restore:{note_id}")]])
+
+
+@command("note_restore", "вернуть удалённую заметку", usage="<id>")
+def note_restore(message: Message, text: str) -> Said:
+    """Bring a deleted note back."""
+    return _restore(message.from_user.id, number(text))
+
+
+@router.button("restore")
+def tap_restore(tap: Tap, note_id: int) -> Tapped:
+    """Bring a deleted note back."""
+    return Tapped(edit=Reply(_restore(tap.from_user.id, note_id)))
+
+
+def _restore(user_id: int, note_id: int) -> str:
+    if db.restore_note(user_id, note_id):
+        return texts.note_restored(note_id)
+    note = db.get_note(user_id, note_id)
+    return texts.note_not_deleted(note_id) if note and note["deleted_at"] is None else texts.note_missing(note_id)
 
 
 @command("note_count", "сколько заметок")
@@ -94,20 +178,36 @@ def note_count(message: Message, text: str) -> Said:
     return texts.note_count(db.count_notes(message.from_user.id))
 
 
-@command("note_export", "все заметки файлом")
-def note_export(message: Message, text: str) -> Said:
-    """Send all notes as a text file, made when it is sent."""
+@command("note_stats", "график заметок по дням", usage="[дней]")
+def note_stats(message: Message, text: str) -> Said:
+    """Draw how many notes each of the last days brought, when it is sent."""
+    days = _days(text)
     if not db.count_notes(message.from_user.id):
         return texts.NO_NOTES
-    return Reply(texts.EXPORT_CAPTION, attachment={"kind": "notes.txt", "user_id": message.from_user.id})
+    return Reply(attachment={"kind": "stats", "user_id": message.from_user.id, "days": days})
 
 
-@command("note_stats", "заметки по дням", usage="[дней]")
-def note_stats(message: Message, text: str) -> Said:
-    """Count the notes of the last days, day by day."""
-    days = _days(text)
-    times = db.note_times(message.from_user.id, _first_moment(days))
-    return texts.note_stats(Counter(datetime.fromtimestamp(t).date() for t in times), days)
+@command("note_export", "все заметки файлом", usage="[txt|md|json]")
+def note_export(message: Message, text: str) -> Said:
+    """Send all notes as a file, made when it is sent."""
+    kind = text.lower() or EXPORT_DEFAULT
+    if kind not in EXPORTS:
+        raise Misuse
+    if not db.count_notes(message.from_user.id):
+        return texts.NO_NOTES
+    return Reply(attachment={"kind": "notes", "user_id": message.from_user.id, "format": kind})
+
+
+@command("note_import", "вернуть заметки из файла json")
+def note_import(message: Message, text: str) -> Said:
+    """Store the notes of a file that came with this command as its caption."""
+    if not message.document:
+        return texts.IMPORT_NO_FILE
+    if (message.document.file_size or 0) > DOWNLOAD_MOST:
+        return texts.IMPORT_TOO_LARGE
+    return Reply(
+        attachment={"kind": "import", "user_id": message.from_user.id, "file_id": message.document.file_id}
+    )
 
 
 @command("models", "список моделей")
@@ -200,6 +300,12 @@ def web(message: Message, text: str) -> Said:
     return _question(text, kind="web")
 
 
+@command("note_ask", "спросить модель о своих заметках", usage="<вопрос>")
+def note_ask(message: Message, text: str) -> Said:
+    """Have the active model answer from the notes that are nearest to a question."""
+    return _question(text, kind="note_ask")
+
+
 @command("usage", "запросы к моделям", usage="[дней]")
 def usage(message: Message, text: str) -> Said:
     """Show a person's requests to models, and how much of the account's free day is spent."""
@@ -212,14 +318,66 @@ def usage(message: Message, text: str) -> Said:
 
 @router.text
 def plain_text(message: Message, text: str) -> Said:
-    """Go on with a talk when an answer is replied to; else give a hint."""
+    """Go on with a talk when an answer is replied to; else offer what can be done with a text."""
     replied = message.reply_to_message
     question = replied and db.question_answered_by(message.chat.id, replied.message_id)
-    if not question:
-        return texts.HINT if message.chat.type == "private" else None
-    if question["user_id"] != message.from_user.id:
-        return texts.NOT_YOUR_TALK
-    return Question(text, parent_id=question["id"])
+    if question:
+        if question["user_id"] != message.from_user.id:
+            return texts.NOT_YOUR_TALK
+        return Question(text, parent_id=question["id"], kind=_kind_of_next(question))
+    if message.chat.type != "private":
+        return None
+    if text.startswith("/") and not message.forward_origin:
+        return texts.HINT
+    text_id = db.keep_plain_text(message.from_user.id, message.chat.id, message.message_id, text, message.date)
+    return _offer(texts.PLAIN_TEXT, text_id)
+
+
+@router.edit()
+def plain_text_edited(message: Message, text: str) -> Said:
+    """Have the note, or the offer, that a text brought follow its new wording."""
+    note = db.note_of_message(message.from_user.id, message.chat.id, message.message_id)
+    if note:
+        return _edit_from_message(note, text)
+    db.update_plain_text(message.from_user.id, message.chat.id, message.message_id, text)
+    return None
+
+
+@router.button("keep")
+def keep_text(tap: Tap, text_id: int) -> Tapped:
+    """Keep a plain text as a note; only once, however often the button is tapped."""
+    kept = db.get_plain_text(tap.from_user.id, text_id)
+    if kept is None:
+        return Tapped(texts.PLAIN_TEXT_GONE)
+    origin = (kept["user_id"], kept["chat_id"], kept["message_id"])
+    note = db.note_of_message(*origin)
+    if note:
+        is_alive = note["deleted_at"] is None
+        return Tapped(texts.note_kept(note["id"], is_new=False) if is_alive else texts.note_is_deleted(note["id"]))
+    said = texts.note_kept(db.add_note(*origin, kept["text"], kept["sent_at"]), is_new=True)
+    return Tapped(edit=_offer(said, text_id, keep=False, ask=not kept["is_asked"]))
+
+
+@router.button("ask")
+def ask_text(tap: Tap, text_id: int) -> Tapped:
+    """Ask a model what a plain text says; only once, however often the button is tapped."""
+    kept = db.get_plain_text(tap.from_user.id, text_id)
+    if kept is None:
+        return Tapped(texts.PLAIN_TEXT_GONE)
+    if kept["is_asked"]:
+        return Tapped(texts.ASKED_ALREADY)
+    if not db.list_models():
+        return Tapped(texts.NO_MODELS)
+    db.mark_asked(text_id)
+    is_kept = db.note_of_message(kept["user_id"], kept["chat_id"], kept["message_id"]) is not None
+    offer = _offer(texts.PLAIN_TEXT_ASKED, text_id, keep=not is_kept, ask=False)
+    return Tapped(question=Question(kept["text"]), edit=offer)
+
+
+def _offer(said: str, text_id: int, *, keep: bool = True, ask: bool = True) -> Reply:
+    """Say something with the buttons for what can still be done with a plain text."""
+    buttons = [(texts.KEEP, "keep", keep), (texts.ASK_MODEL, "ask", ask)]
+    return Reply(said, buttons=[[Button(label, f"{name}:{text_id}") for label, name, can in buttons if can]])
 
 
 @router.button("again")
@@ -230,8 +388,7 @@ def ask_again(tap: Tap, question_id: int) -> Tapped:
         return Tapped(texts.ANSWER_GONE)
     own = question["user_id"] == tap.from_user.id
     parent_id = question["parent_id"] if own else None
-    kind = "web" if question["kind"] == "web" else "ask"
-    return Tapped(texts.ASKED_AGAIN, Question(question["text"], parent_id=parent_id, kind=kind))
+    return Tapped(texts.ASKED_AGAIN, Question(question["text"], parent_id=parent_id, kind=_kind_again(question)))
 
 
 @router.button("save")
@@ -242,7 +399,17 @@ def save_answer(tap: Tap, question_id: int) -> Tapped:
         note_id, is_new = db.save_answer(tap.from_user.id, chat_id, message_id, question_id)
     except ValueError:
         return Tapped(texts.ANSWER_GONE)
-    return Tapped(texts.answer_saved(note_id, is_new=is_new))
+    return Tapped(texts.note_kept(note_id, is_new=is_new))
+
+
+def _kind_again(question: db.Row) -> str:
+    """Return how to ask a question again: of one model, if it was of several."""
+    return "ask" if question["kind"] == "compare" else str(question["kind"])
+
+
+def _kind_of_next(question: db.Row) -> str:
+    """Return how to ask what follows an answer: from the notes again, if it was from them."""
+    return "note_ask" if question["kind"] == "note_ask" else "ask"
 
 
 def _question(text: str, kind: str = "ask") -> Said:
@@ -262,7 +429,7 @@ def _days(text: str) -> int:
 
 def _first_moment(days: int) -> int:
     """Return when the first of the last so many local days began, in Unix seconds."""
-    return int(time.mktime((date.today() - timedelta(days=days - 1)).timetuple()))
+    return texts.midnight(texts.local(time.time()).date() - timedelta(days=days - 1))
 
 
 def main() -> int:
@@ -271,6 +438,7 @@ def main() -> int:
         settings = config.load()
         config.check_the_rest()
         logs.start(settings.log_level, secrets=config.secrets())
+        texts.use_timezone(settings.timezone)
         db.open(settings.db_path)
         service.run(settings, router)
     except config.SetupError as error:

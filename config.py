@@ -8,7 +8,9 @@ import re
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
 
@@ -31,6 +33,7 @@ class Settings:
     telegram_proxy: str | None = field(repr=False)
     db_path: Path
     log_level: str
+    timezone: tzinfo | None  # None: the machine's
     free_requests_per_minute: int
 
 
@@ -52,6 +55,7 @@ def load() -> Settings:
         telegram_proxy=_proxy_for(api_url),
         db_path=Path(env.get("DB_PATH") or "notes.db"),
         log_level=log_level,
+        timezone=_timezone(env.get("TIMEZONE", "")),
         free_requests_per_minute=_number(env, "FREE_REQUESTS_PER_MINUTE", 20),
     )
 
@@ -149,6 +153,13 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
     if not (value.isascii() and value.isdigit() and 0 < int(value) < 10**9):
         raise SetupError(texts.bad_number(name))
     return int(value)
+
+
+def _timezone(name: str) -> tzinfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (KeyError, ValueError, OSError):  # unknown, no name at all, or the name of a folder
+        raise SetupError(texts.BAD_TIMEZONE) from None
 
 
 def _proxy_for(url: str) -> str | None:

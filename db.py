@@ -9,10 +9,12 @@ import math
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import texts
 from config import SetupError
@@ -22,13 +24,16 @@ Row = dict[str, Any]
 APPLICATION_ID = 0x6E6F7465  # "note" in ASCII, in the file's header: tells our database from any other
 SCHEMA = Path(__file__).with_name("schema.sql")
 
-# MIGRATIONS[i] brings a database from version i + 1 to version i + 2. A fresh one is made from schema.sql,
-# which always has the newest shape.
-MIGRATIONS: list[str] = []
-VERSION = len(MIGRATIONS) + 1
+# migrations/N.sql brings a database from version N - 1 to version N. A fresh one is made from schema.sql, which
+# always has the newest shape.
+MIGRATIONS = SCHEMA.with_name("migrations")
+VERSION = 2
 
 NOTES_A_PERSON = 1 << 40  # numbers of the search index that belong to one person: see schema.sql
+INDEXED_LETTERS = 3  # the search index knows pieces of so many and more
+SCANNED_MOST = 2000  # notes are looked through for a shorter piece, before the index is asked for it
 HANDLED_UPDATES_KEPT_S = 14 * 86400  # Telegram keeps an update for a day; ids may start anew after a week
+DELETED_KEPT_S = 30 * 86400  # for so long what was deleted or edited can be brought back
 
 
 class _Thread(threading.local):
@@ -58,6 +63,7 @@ def open(path: Path | str) -> None:
     path = Path(path)
     try:
         with closing(_connect(path)) as connection:
+            connection.execute("PRAGMA foreign_keys = OFF")  # a migration may make anew what others point to
             # The lock comes first: two bots started at once look and upgrade one after the other.
             connection.execute("BEGIN IMMEDIATE")
             _check_ours(connection, path)
@@ -105,9 +111,9 @@ def _check_ours(connection: sqlite3.Connection, path: Path) -> None:
 def _upgrade(connection: sqlite3.Connection) -> None:
     """Bring an empty or older database to VERSION, inside the caller's transaction."""
     version = _pragma(connection, "user_version")
-    scripts = MIGRATIONS[version - 1 :] if version else [SCHEMA.read_text(encoding="utf-8")]
-    for script in scripts:
-        for statement in _statements(script):
+    steps = [MIGRATIONS / f"{n}.sql" for n in range(version + 1, VERSION + 1)] if version else [SCHEMA]
+    for step in steps:
+        for statement in _statements(step.read_text(encoding="utf-8")):
             connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -249,66 +255,187 @@ def add_note(user_id: int, chat_id: int, message_id: int, text: str, created_at:
     return int(cursor.lastrowid or 0)
 
 
+def import_note(user_id: int, note: Row) -> None:
+    """Store a note that comes from an export; the columns of the table but id, user_id and deleted_at."""
+    # The question whose answer it keeps may be another database's; and one note keeps an answer.
+    _write(
+        "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at, question_id)"
+        " VALUES (:user_id, :chat_id, :message_id, :text, :created_at, :updated_at, ("
+        " SELECT id FROM questions WHERE id = :question_id AND chat_id = :chat_id AND NOT EXISTS ("
+        " SELECT 1 FROM notes WHERE user_id = :user_id AND question_id = :question_id AND deleted_at IS NULL)))",
+        **note,
+        user_id=user_id,
+    )
+
+
+def get_note(user_id: int, note_id: int) -> Row | None:
+    """Return all there is to know of a note, a deleted one too: see deleted_at."""
+    return _read_one("SELECT * FROM notes WHERE id = ? AND user_id = ?", note_id, user_id)
+
+
+def note_of_message(user_id: int, chat_id: int, message_id: int) -> Row | None:
+    """Return the note that a message of the person's brought, a deleted one too."""
+    return _read_one(
+        "SELECT * FROM notes WHERE chat_id = ? AND message_id = ? AND user_id = ? ORDER BY id LIMIT 1",
+        *(chat_id, message_id, user_id),
+    )
+
+
 def list_notes(user_id: int, limit: int) -> list[Row]:
     """Return the newest notes, newest first."""
-    return _read(
-        "SELECT id, text, created_at FROM notes WHERE user_id = ? AND deleted_at IS NULL ORDER BY id DESC LIMIT ?",
-        *(user_id, limit),
-    )
+    return find_notes(user_id, [], limit)
 
 
 def all_notes(user_id: int) -> Iterator[Row]:
     """Yield all notes, oldest first, without holding them all in memory."""
     yield from _connection().execute(
-        "SELECT id, text, created_at FROM notes WHERE user_id = ? AND deleted_at IS NULL ORDER BY id",
+        "SELECT id, chat_id, message_id, text, created_at, updated_at, question_id FROM notes"
+        " WHERE user_id = ? AND deleted_at IS NULL ORDER BY id",
         (user_id,),
     )
 
 
-def find_notes(user_id: int, piece: str, limit: int) -> list[Row]:
-    """Return the newest notes that hold this piece of text, in any case, ё as е; newest first."""
-    if len(piece) < 3:  # the index knows three letters and more
-        return _find_by_scan(user_id, piece, limit)
-    person = _read_one("SELECT number << 40 AS first FROM people WHERE user_id = ?", user_id)
-    if person is None:
-        return []
+def find_notes(
+    user_id: int,
+    pieces: Sequence[str],
+    limit: int,
+    *,
+    older_than: int = NOTES_A_PERSON,
+    newer_than: int | None = None,
+) -> list[Row]:
+    """Return the newest notes that hold all these pieces of text, in any case, ё as е; newest first.
+
+    older_than gives the first ones older than a note (its number); newer_than the last ones newer than it.
+    """
+    span = _Span(newer_than or 0, older_than, is_upward=newer_than is not None)
+    with closing(_matching(user_id, [texts.without_yo(piece) for piece in pieces], span)) as rows:
+        return sorted(islice(rows, limit), key=itemgetter("id"), reverse=True)
+
+
+class _Span(NamedTuple):
+    """Numbers of notes, both ends excluded, and in which direction they are gone through."""
+
+    above: int
+    below: int
+    is_upward: bool
+
+    def after(self, note_id: int) -> "_Span":
+        """Return what is left of it after this note."""
+        return self._replace(above=note_id) if self.is_upward else self._replace(below=note_id)
+
+
+def _matching(user_id: int, pieces: list[str], span: _Span) -> Generator[Row, None, None]:
+    """Walk a person's notes that hold all pieces of text."""
+    indexed = [_quoted(piece) for piece in pieces if len(piece) >= INDEXED_LETTERS]
+    short = [piece.lower() for piece in pieces if len(piece) < INDEXED_LETTERS]
+    if not short:
+        yield from _notes_in(user_id, indexed, span)
+        return
+    # What is frequent is found soonest by looking through the next notes; what is rare, by the index.
+    looked_through = 0
+    for row in islice(_notes_in(user_id, indexed, span), SCANNED_MOST):
+        looked_through += 1
+        if _holds(row["text"], short):
+            yield row
+        span = span.after(row["id"])
+    beginnings = [_beginning(piece) for piece in short] if looked_through == SCANNED_MOST else [""]
+    if all(beginnings):
+        yield from _notes_in(user_id, [*indexed, *beginnings], span)
+
+
+def _notes_in(user_id: int, expressions: list[str], span: _Span) -> sqlite3.Cursor:
+    """Walk a person's notes that match all expressions of the index."""
+    order = "ASC" if span.is_upward else "DESC"
+    if not expressions:
+        return _connection().execute(
+            "SELECT id, text, created_at FROM notes WHERE user_id = ? AND deleted_at IS NULL"
+            f" AND id > ? AND id < ? ORDER BY id {order}",
+            (user_id, span.above, span.below),
+        )
+    first = _first_of(user_id)
     # CROSS JOIN: begin with the index. Left to itself SQLite walks the person's notes for the sake of ORDER BY.
+    return _connection().execute(
+        "SELECT notes.id, notes.text, notes.created_at FROM notes_fts CROSS JOIN notes"
+        " ON notes.id = notes_fts.rowid - ? WHERE notes_fts MATCH ? AND notes_fts.rowid BETWEEN ? AND ?"
+        f" AND notes.user_id = ? AND notes.deleted_at IS NULL ORDER BY notes_fts.rowid {order}",
+        (first, " AND ".join(expressions), first + span.above + 1, first + span.below - 1, user_id),
+    )
+
+
+def _first_of(user_id: int) -> int:
+    """Return where a person's notes begin in the search index; where nobody's are, if there are none."""
+    person = _read_one("SELECT number << 40 AS first FROM people WHERE user_id = ?", user_id)
+    return int(person["first"]) if person else 0
+
+
+def _quoted(piece: str) -> str:
+    """Return the expression of the index for a piece of text as it is: no letter of it means anything."""
+    return '"' + piece.replace('"', '""') + '"'
+
+
+def _beginning(letters: str) -> str:
+    """Return the expression of the index for what begins with one or two letters; "" if nothing does."""
+    terms = _read(
+        "SELECT term FROM notes_terms WHERE term >= :letters AND term < :letters || char(0x10FFFF)",
+        letters=letters,
+    )
+    return "(" + " OR ".join(_quoted(row["term"]) for row in terms) + ")" if terms else ""
+
+
+def _holds(text: str, pieces: list[str]) -> bool:
+    folded = texts.without_yo(text).lower()
+    return all(piece in folded for piece in pieces)
+
+
+def similar_notes(user_id: int, trigrams: Iterable[str], limit: int) -> list[Row]:
+    """Return the notes that share the most, and the rarest, of these three-letter pieces; the nearest first."""
+    expression = " OR ".join(map(_quoted, trigrams))
+    first = _first_of(user_id)
+    if not expression:
+        return []
     return _read(
         "SELECT notes.id, notes.text, notes.created_at FROM notes_fts CROSS JOIN notes"
         " ON notes.id = notes_fts.rowid - ? WHERE notes_fts MATCH ? AND notes_fts.rowid BETWEEN ? AND ?"
-        " AND notes.user_id = ? AND notes.deleted_at IS NULL ORDER BY notes_fts.rowid DESC LIMIT ?",
-        *(person["first"], '"' + texts.without_yo(piece).replace('"', '""') + '"'),
-        *(person["first"], person["first"] + NOTES_A_PERSON - 1, user_id, limit),
+        " AND notes.user_id = ? AND notes.deleted_at IS NULL ORDER BY bm25(notes_fts) LIMIT ?",
+        *(first, expression, first, first + NOTES_A_PERSON - 1, user_id, limit),
     )
 
 
-def _find_by_scan(user_id: int, piece: str, limit: int) -> list[Row]:
-    found: list[Row] = []
-    wanted = texts.without_yo(piece).lower()
-    cursor = _connection().execute(
-        "SELECT id, text, created_at FROM notes WHERE user_id = ? AND deleted_at IS NULL ORDER BY id DESC",
-        (user_id,),
-    )
-    for row in cursor:
-        if wanted in texts.without_yo(row["text"]).lower():
-            found.append(row)
-            if len(found) == limit:
-                break
-    cursor.close()
-    return found
+def edit_note(user_id: int, note_id: int, text: str) -> int | None:
+    """Replace a note's text; return the edit's number, 0 if nothing changed, None if there is no such note."""
+    with transaction():
+        note = _read_one(
+            "SELECT text FROM notes WHERE id = ? AND user_id = ? AND deleted_at IS NULL", note_id, user_id
+        )
+        if note is None:
+            return None
+        if note["text"] == text:
+            return 0
+        _write("UPDATE notes SET text = ?, updated_at = ? WHERE id = ?", text, _now(), note_id)
+        cursor = _write(
+            "INSERT INTO edits (note_id, text_before, created_at) VALUES (?,?,?)", note_id, note["text"], _now()
+        )
+        return cursor.lastrowid
 
 
-def edit_note(user_id: int, note_id: int, text: str) -> bool:
-    """Replace a note's text; False if there is no such note."""
-    cursor = _write(
-        "UPDATE notes SET text = ?, updated_at = ? WHERE id = ? AND user_id = ? AND deleted_at IS NULL",
-        *(text, _now(), note_id, user_id),
-    )
-    return cursor.rowcount == 1
+def undo_edit(user_id: int, edit_id: int) -> tuple[int, int | None]:
+    """Bring back the text before an edit, by an edit; return the note's number and what edit_note() does.
+
+    ValueError if there is no such edit.
+    """
+    with transaction():
+        edit = _read_one(
+            "SELECT note_id, text_before FROM edits JOIN notes ON notes.id = note_id"
+            " WHERE edits.id = ? AND user_id = ?",
+            *(edit_id, user_id),
+        )
+        if edit is None:
+            raise ValueError(f"no edit {edit_id}")
+        return edit["note_id"], edit_note(user_id, edit["note_id"], edit["text_before"])
 
 
 def delete_note(user_id: int, note_id: int) -> bool:
-    """Delete a note; False if there is no such note."""
+    """Delete a note, to be brought back or purged later; False if there is no such note."""
     cursor = _write(
         "UPDATE notes SET deleted_at = ? WHERE id = ? AND user_id = ? AND deleted_at IS NULL",
         *(_now(), note_id, user_id),
@@ -316,10 +443,23 @@ def delete_note(user_id: int, note_id: int) -> bool:
     return cursor.rowcount == 1
 
 
+def restore_note(user_id: int, note_id: int) -> bool:
+    """Bring a deleted note back; False if there is none to bring back."""
+    # An answer may have been saved anew meanwhile: then that note is the one that keeps it.
+    cursor = _write(
+        "UPDATE notes SET deleted_at = NULL, question_id = iif(EXISTS (SELECT 1 FROM notes AS other"
+        " WHERE other.user_id = notes.user_id AND other.question_id = notes.question_id"
+        " AND other.deleted_at IS NULL), NULL, question_id)"
+        " WHERE id = ? AND user_id = ? AND deleted_at >= ?",
+        *(note_id, user_id, _now() - DELETED_KEPT_S),
+    )
+    return cursor.rowcount == 1
+
+
 def count_notes(user_id: int) -> int:
     """Return how many notes there are."""
-    row = _read_one("SELECT count(*) AS n FROM notes WHERE user_id = ? AND deleted_at IS NULL", user_id)
-    return int(row["n"]) if row else 0
+    person = _read_one("SELECT notes FROM people WHERE user_id = ?", user_id)
+    return int(person["notes"]) if person else 0
 
 
 def note_times(user_id: int, since: int) -> list[int]:
@@ -346,6 +486,50 @@ def save_answer(user_id: int, chat_id: int, message_id: int, question_id: int) -
         note_id = add_note(user_id, chat_id, message_id, question["answer"], _now())
         _write("UPDATE notes SET question_id = ? WHERE id = ?", question_id, note_id)
         return note_id, True
+
+
+# Lists and plain texts -------------------------------------------------------------------------------------
+
+
+def add_listing(user_id: int, query: str, page_size: int) -> int:
+    """Remember what a person turns the pages of; return its number."""
+    cursor = _write(
+        "INSERT INTO listings (user_id, query, page_size, created_at) VALUES (?,?,?,?)",
+        *(user_id, query, page_size, _now()),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def get_listing(user_id: int, listing_id: int) -> Row | None:
+    """Return what a person turns the pages of."""
+    return _read_one("SELECT * FROM listings WHERE id = ? AND user_id = ?", listing_id, user_id)
+
+
+def keep_plain_text(user_id: int, chat_id: int, message_id: int, text: str, sent_at: int) -> int:
+    """Keep a text that is neither a note nor a question yet; return its number."""
+    cursor = _write(
+        "INSERT OR REPLACE INTO plain_texts (user_id, chat_id, message_id, text, sent_at) VALUES (?,?,?,?,?)",
+        *(user_id, chat_id, message_id, text, sent_at),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def update_plain_text(user_id: int, chat_id: int, message_id: int, text: str) -> None:
+    """Let a text that was kept follow its message."""
+    _write(
+        "UPDATE plain_texts SET text = ? WHERE chat_id = ? AND message_id = ? AND user_id = ?",
+        *(text, chat_id, message_id, user_id),
+    )
+
+
+def get_plain_text(user_id: int, text_id: int) -> Row | None:
+    """Return a text that was kept."""
+    return _read_one("SELECT * FROM plain_texts WHERE id = ? AND user_id = ?", text_id, user_id)
+
+
+def mark_asked(text_id: int) -> None:
+    """Remember that a model was asked what a plain text says."""
+    _write("UPDATE plain_texts SET is_asked = 1 WHERE id = ?", text_id)
 
 
 # Models ----------------------------------------------------------------------------------------------------
@@ -675,6 +859,12 @@ def mark_handled(update_ids: Iterable[int]) -> None:
     )
 
 
-def forget_old_updates() -> None:
-    """Drop what is remembered of updates that Telegram cannot send again."""
-    _write("DELETE FROM handled_updates WHERE handled_at < ?", _now() - HANDLED_UPDATES_KEPT_S)
+def forget_the_old() -> None:
+    """Drop what cannot be asked for any more: updates, deleted notes, texts before edits, pages, plain texts."""
+    now = _now()
+    with transaction():
+        _write("DELETE FROM handled_updates WHERE handled_at < ?", now - HANDLED_UPDATES_KEPT_S)
+        _write("DELETE FROM notes WHERE deleted_at < ?", now - DELETED_KEPT_S)
+        _write("DELETE FROM edits WHERE created_at < ?", now - DELETED_KEPT_S)
+        _write("DELETE FROM listings WHERE created_at < ?", now - DELETED_KEPT_S)
+        _write("DELETE FROM plain_texts WHERE sent_at < ?", now - DELETED_KEPT_S)

@@ -15,41 +15,91 @@ CREATE TABLE notes (
 ) STRICT;
 
 CREATE INDEX ix_notes_user ON notes(user_id, id) WHERE deleted_at IS NULL;
+CREATE INDEX ix_notes_message ON notes(chat_id, message_id);
+CREATE INDEX ix_notes_deleted ON notes(deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE UNIQUE INDEX ux_notes_question ON notes(user_id, question_id) WHERE deleted_at IS NULL;
 
 -- Everyone who has notes, numbered: the number is small, so that it fits beside a note's in one integer.
 CREATE TABLE people (
     number  INTEGER PRIMARY KEY,
-    user_id INTEGER NOT NULL UNIQUE
+    user_id INTEGER NOT NULL UNIQUE,
+    notes   INTEGER NOT NULL DEFAULT 0   -- how many are alive; kept by the triggers: to count a million takes a while
 ) STRICT;
 
 -- Search by any piece of a word: every three letters in a row are a term of the index, whatever their
--- case. The view is what the index reads: people type «еж» and mean «ёж». A note's row in the index has the
--- number (person << 40 | note): one person's notes lie together, and a search looks at nobody else's.
+-- case. The view is what the index reads: people type «еж» and mean «ёж», and behind two spaces every letter
+-- begins a term, the last one too. A note's row in the index has the number (person << 40 | note): one person's
+-- notes lie together, and a search looks at nobody else's.
 CREATE VIEW notes_folded AS
-    SELECT people.number << 40 | notes.id AS id, replace(replace(notes.text, 'ё', 'е'), 'Ё', 'Е') AS text
+    SELECT people.number << 40 | notes.id AS id,
+           replace(replace(notes.text, 'ё', 'е'), 'Ё', 'Е') || '  ' AS text
     FROM notes JOIN people ON people.user_id = notes.user_id;
 
 CREATE VIRTUAL TABLE notes_fts USING fts5(
     text, content = 'notes_folded', content_rowid = 'id', tokenize = 'trigram'
 );
 
+-- The terms of the index: one or two letters are searched for by the terms that begin with them.
+CREATE VIRTUAL TABLE notes_terms USING fts5vocab(notes_fts, row);
+
 -- The index keeps no copy of the text, so a row leaves it only by showing the text it came with.
-CREATE TRIGGER notes_fts_insert AFTER INSERT ON notes BEGIN
-    INSERT OR IGNORE INTO people (user_id) VALUES (new.user_id);
-    INSERT INTO notes_fts(rowid, text)
-        VALUES ((SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id), replace(replace(new.text, 'ё', 'е'), 'Ё', 'Е'));
+CREATE TRIGGER notes_insert AFTER INSERT ON notes BEGIN
+    INSERT INTO people (user_id, notes) VALUES (new.user_id, 1)
+        ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1;
+    INSERT INTO notes_fts(rowid, text) VALUES (
+        (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
+        replace(replace(new.text, 'ё', 'е'), 'Ё', 'Е') || '  ');
 END;
-CREATE TRIGGER notes_fts_update AFTER UPDATE OF text ON notes BEGIN
-    INSERT INTO notes_fts(notes_fts, rowid, text) VALUES
-        ('delete', (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id), replace(replace(old.text, 'ё', 'е'), 'Ё', 'Е'));
-    INSERT INTO notes_fts(rowid, text)
-        VALUES ((SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id), replace(replace(new.text, 'ё', 'е'), 'Ё', 'Е'));
+CREATE TRIGGER notes_update_text AFTER UPDATE OF text ON notes BEGIN
+    INSERT INTO notes_fts(notes_fts, rowid, text) VALUES ('delete',
+        (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
+        replace(replace(old.text, 'ё', 'е'), 'Ё', 'Е') || '  ');
+    INSERT INTO notes_fts(rowid, text) VALUES (
+        (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
+        replace(replace(new.text, 'ё', 'е'), 'Ё', 'Е') || '  ');
 END;
-CREATE TRIGGER notes_fts_delete AFTER DELETE ON notes BEGIN
-    INSERT INTO notes_fts(notes_fts, rowid, text) VALUES
-        ('delete', (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id), replace(replace(old.text, 'ё', 'е'), 'Ё', 'Е'));
+CREATE TRIGGER notes_update_deleted AFTER UPDATE OF deleted_at ON notes
+    WHEN (old.deleted_at IS NULL) <> (new.deleted_at IS NULL)
+BEGIN
+    UPDATE people SET notes = notes + iif(new.deleted_at IS NULL, 1, -1) WHERE user_id = new.user_id;
 END;
+CREATE TRIGGER notes_delete AFTER DELETE ON notes BEGIN
+    INSERT INTO notes_fts(notes_fts, rowid, text) VALUES ('delete',
+        (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
+        replace(replace(old.text, 'ё', 'е'), 'Ё', 'Е') || '  ');
+    UPDATE people SET notes = notes - (old.deleted_at IS NULL) WHERE user_id = old.user_id;
+END;
+
+-- What a note said before an edit, so that the edit can be undone.
+CREATE TABLE edits (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    note_id     INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE,
+    text_before TEXT    NOT NULL,
+    created_at  INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX ix_edits_note ON edits(note_id);
+
+-- A list or a search that a person turns the pages of: its buttons have room for a number only.
+CREATE TABLE listings (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id    INTEGER NOT NULL,
+    query      TEXT    NOT NULL,   -- '' for a list of all notes
+    page_size  INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- A text without a command: kept until the person says by a button what it is meant to be.
+CREATE TABLE plain_texts (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id    INTEGER NOT NULL,
+    chat_id    INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    text       TEXT    NOT NULL,
+    is_asked   INTEGER NOT NULL DEFAULT 0 CHECK (is_asked IN (0, 1)),   -- a model was, what it says
+    sent_at    INTEGER NOT NULL,
+    UNIQUE (chat_id, message_id)
+) STRICT;
 
 -- The language models that can be chosen. At most one is active: the index holds a single 1.
 CREATE TABLE models (
@@ -99,7 +149,7 @@ CREATE TABLE questions (
     chat_id     INTEGER NOT NULL,
     message_id  INTEGER NOT NULL,   -- the message that asked
     is_private  INTEGER NOT NULL CHECK (is_private IN (0, 1)),   -- only there can an answer be shown as it grows
-    kind        TEXT    NOT NULL CHECK (kind IN ('ask', 'compare', 'web')),
+    kind        TEXT    NOT NULL CHECK (kind IN ('ask', 'compare', 'web', 'note_ask')),
     lane        INTEGER NOT NULL,   -- those of one lane are answered one after another
     parent_id   INTEGER REFERENCES questions(id),            -- the question before it in the talk
     model_id    INTEGER NOT NULL REFERENCES models(id),      -- active when it was asked
@@ -113,6 +163,7 @@ CREATE TABLE questions (
 ) STRICT;
 
 CREATE INDEX ix_questions_pending ON questions(lane, id) WHERE state = 'pending';
+CREATE INDEX ix_questions_user ON questions(user_id, asked_at);
 
 -- Which messages of ours hold the answer to which question: a reply to one of them goes on with the talk.
 CREATE TABLE answer_messages (
@@ -127,7 +178,7 @@ CREATE TABLE llm_requests (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,
     created_at        INTEGER NOT NULL,
     user_id           INTEGER NOT NULL,
-    module            TEXT    NOT NULL,   -- what asked: ask, compare, web
+    module            TEXT    NOT NULL,   -- what asked: the kind of the question
     gateway           TEXT    NOT NULL,
     model             TEXT    NOT NULL,   -- the key that was asked
     generation_id     TEXT,               -- the gateway's name for the answer

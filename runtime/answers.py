@@ -8,7 +8,6 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,13 +15,15 @@ import db
 import openrouter_client
 import texts
 from config import Settings
-from openrouter_client import Message, OpenRouterError
+from openrouter_client import OpenRouterError
+from runtime import prompts
 from runtime.attempts import Answer, Attempts, stand_ins
 from runtime.catalogue import Catalogue
 from runtime.drafts import Draft
 from runtime.lanes import Lanes
 from runtime.outbox import Button, Outbox, Reply
 from runtime.pace import WINDOW_S, Pace
+from runtime.prompts import Prompt
 from runtime.talk import Talk
 from runtime.telegram import Telegram
 
@@ -30,8 +31,6 @@ log = logging.getLogger(__name__)
 
 WORKERS = 60  # a worker does nothing but wait for a model
 COMPARED_MOST = 3
-CONTEXT_TOKENS = 16384  # of a model that does not tell
-CHARACTERS_A_TOKEN = 2  # of Russian, at the least
 COST_TRIES, COST_AFTER_S, COST_OLDEST_S = 5, 2.0, 3600
 
 
@@ -41,7 +40,8 @@ class Question:
 
     text: str
     parent_id: int | None = None  # the question before it in the talk
-    kind: str = "ask"  # "compare": of several models at once; "web": with a search of the web
+    # "compare": of several models at once; "web": with a search of the web; "note_ask": from one's notes
+    kind: str = "ask"
 
 
 class Answers:
@@ -117,24 +117,29 @@ class Answers:
         try:
             if db.is_stopped(question["id"]):  # looked up after the talk can be found: no Stop falls in between
                 talk.stop()
-            model = db.get_model(question["model_id"])
-            messages = partial(_messages, question["text"], db.talk_before(question["id"]))
-            asking = (question, model, messages, talk)
-            threading.Thread(target=self._ask, args=asking, name="asking", daemon=True).start()
-            self._show_until_done(question, talk)
-            self._finish(question, talk.answer or Answer(talk.stopped(), model))
+            prompt = prompts.for_question(question)
+            if question["kind"] == "note_ask" and not prompt.notes:
+                self._close(question, "failed", None, Reply(texts.NOTHING_SIMILAR))
+            else:
+                self._ask_and_show(question, prompt, talk)
         finally:
             del self._talks[question["id"]]
         return 0.0
 
-    def _ask(
-        self, question: db.Row, model: db.Row, messages: Callable[[db.Row], list[Message]], talk: Talk
-    ) -> None:
+    def _ask_and_show(self, question: db.Row, prompt: Prompt, talk: Talk) -> None:
+        """Have models asked, show how the answer comes along, and write it down."""
+        model = db.get_model(question["model_id"])
+        asking = (question, model, prompt, talk)
+        threading.Thread(target=self._ask, args=asking, name="asking", daemon=True).start()
+        self._show_until_done(question, talk)
+        self._finish(question, prompt, talk.answer or Answer(talk.stopped(), model))
+
+    def _ask(self, question: db.Row, model: db.Row, prompt: Prompt, talk: Talk) -> None:
         """Ask models until one answers; runs on a thread of its own."""
         attempts = Attempts(
             user_id=question["user_id"],
             module=question["kind"],
-            messages=messages,
+            messages=prompt.messages,
             is_streamed=_is_shown(question),
             may_fall_back=question["kind"] != "compare",
             searches_web=question["kind"] == "web",
@@ -161,14 +166,18 @@ class Answers:
             draft.show(texts.in_line(place) if place else text, is_markdown=not place)
             talk.wait_for_news(text, draft.rests_s(), draft.lasts_s())
 
-    def _finish(self, question: db.Row, answer: Answer) -> None:
-        """Write down what came of a question, and the reply, in one transaction."""
-        state, text, reply = _outcome(question, answer)
+    def _finish(self, question: db.Row, prompt: Prompt, answer: Answer) -> None:
+        """Write down what came of asking, and the reply, in one transaction."""
         with db.transaction():
             self._write_ledger(answer)
             if answer.completion and answer.completion.finish_reason == "cut":
                 db.on_commit(self._wake_costs)
-            db.finish_question(question["id"], state, text)
+            self._close(question, *_outcome(question, prompt, answer))
+
+    def _close(self, question: db.Row, state: str, answer: str | None, reply: Reply) -> None:
+        """Write down what became of a question, and the reply, in one transaction."""
+        with db.transaction():
+            db.finish_question(question["id"], state, answer)
             self._outbox.put(question["chat_id"], reply, reply_to=question["message_id"])
 
     def _write_ledger(self, answer: Answer) -> None:
@@ -199,27 +208,6 @@ class Answers:
         return 0.0
 
 
-def _messages(question: str, before: list[db.Row], model: db.Row) -> list[Message]:
-    """Return the talk as a model takes it: cut to its memory by whole turns, the oldest first."""
-    tokens = (model["context_length"] or CONTEXT_TOKENS) - openrouter_client.MAX_TOKENS
-    room = tokens * CHARACTERS_A_TOKEN - len(texts.SYSTEM_PROMPT) - len(question)
-    if room < 0:
-        raise OpenRouterError(413, texts.QUESTION_TOO_LONG)
-    turns = list(_turns_that_fit(before, room))
-    messages = [{"role": "system", "content": texts.SYSTEM_PROMPT}]
-    for turn in reversed(turns):
-        messages += [{"role": "user", "content": turn["text"]}, {"role": "assistant", "content": turn["answer"]}]
-    return [*messages, {"role": "user", "content": question}]
-
-
-def _turns_that_fit(latest_first: list[db.Row], room: int) -> Iterator[db.Row]:
-    for turn in latest_first:
-        room -= len(turn["text"]) + len(turn["answer"])
-        if room < 0:
-            return
-        yield turn
-
-
 def _is_shown(question: db.Row) -> bool:
     """Whether the answer is shown as it grows: of several at once none is."""
     return bool(question["is_private"]) and question["kind"] != "compare"
@@ -229,7 +217,7 @@ MARKS = {"stopped": texts.STOPPED, "cut": texts.CUT, "length": texts.LENGTH, "co
 LINK = re.compile(r"https?://[^\s<>()\[\]\"]+")
 
 
-def _outcome(question: db.Row, answer: Answer) -> tuple[str, str | None, Reply]:
+def _outcome(question: db.Row, prompt: Prompt, answer: Answer) -> tuple[str, str | None, Reply]:
     """Return the state that a question ends in, its answer, and what to say."""
     again = Button(texts.AGAIN, f"again:{question['id']}")
     save = Button(texts.SAVE, f"save:{question['id']}")
@@ -242,7 +230,8 @@ def _outcome(question: db.Row, answer: Answer) -> tuple[str, str | None, Reply]:
     if completion.asked_first and completion.asked_first != completion.model:  # the gateway's own fallback
         passed_over, key = (completion.asked_first, texts.REASON_OTHER), completion.model
     instead = texts.instead_of(*passed_over) if passed_over else ""
-    foot = texts.foot(completion.latency_ms, key, instead, MARKS.get(completion.finish_reason or "", ""))
+    given = texts.notes_given([note["id"] for note in prompt.notes]) if prompt.notes else ""
+    foot = texts.foot(completion.latency_ms, key, instead, MARKS.get(completion.finish_reason or "", ""), given)
     buttons = [[again, save] if completion.text else [again]]
     state = "stopped" if completion.finish_reason == "stopped" else "answered"
     link = LINK.search(completion.text) if answer.model["category"] == "image" else None

@@ -9,20 +9,24 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from html import unescape
 from typing import Any
 
 import db
 import texts
 from runtime import files
 from runtime.lanes import Lanes
-from runtime.markdown import split_markdown, split_plain
-from runtime.telegram import Telegram, TelegramError
+from runtime.markdown import head, split_markdown, split_plain
+from runtime.telegram import Telegram, TelegramError, Upload
 
 log = logging.getLogger(__name__)
 
 SENDERS = 40  # far more than the 30 messages a second that Telegram takes: on a slow line each is long under way
 MESSAGE_LIMIT, RICH_LIMIT = 4096, 32768  # UTF-16 units
 BACKOFF_FIRST_S, BACKOFF_CAP_S = 0.5, 30.0
+METHODS = {"document": "sendDocument", "photo": "sendPhoto"}  # by the field that carries the file
+NO_PREVIEW = {"is_disabled": True}
+TAG = re.compile(r"<[^>]+>")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Reply:
 
     text: str = ""  # may be empty where an attachment says it
     is_markdown: bool = False  # as models write it; Telegram renders it
+    is_html: bool = False  # the few tags that Telegram knows; short enough for one message
     attachment: dict[str, Any] | None = None  # arguments of files.make(), if it is made when it is sent
     photo: str = ""  # the address of a picture, with the text as its caption
     buttons: Sequence[Sequence[Button]] = ()  # rows of them
@@ -98,29 +103,40 @@ class Outbox:
     def _send(self, chat_id: int, row: db.Row) -> tuple[list[db.Call], tuple[int, int, int] | None]:
         """Make the first of a reply's calls; return the calls that are left, and which question was answered."""
         (method, params), *rest = row["calls"]
+        upload: Upload | None = None
+        if row["attachment"]:
+            made = self._made(row)
+            if isinstance(made, str):
+                (method, text), *more = _calls(chat_id, Reply(made), None)
+                params, rest = {**params, **text}, [*more, *rest]
+            else:
+                method, upload = METHODS[made.upload.field], made.upload
+                params = {**params, "caption": made.caption}
         try:
-            attached = files.make(**row["attachment"]) if row["attachment"] else None
-            if isinstance(attached, str):
-                (method, made), *more = _calls(chat_id, Reply(attached), None)
-                params, attached, rest = {**params, **made}, None, [*more, *rest]
-        except Exception as error:
-            if db.is_unavailable(error):
-                raise
-            log.exception("reply %d cannot be made", row["id"])
-            method, params, attached = "sendMessage", {"chat_id": chat_id, "text": texts.FAILED}, None
-        try:
-            sent = self._telegram.call(method, params, attached)
+            sent = self._telegram.call(method, params, upload)
         except TelegramError as error:
             if not error.is_final:
                 raise
             level = logging.DEBUG if _is_harmless(error) else logging.WARNING
             log.log(level, "chat %d: %s refused: %s", chat_id, method, _without_quotes(error))
-            if method in ("sendRichMessage", "sendPhoto") and error.status != 403:
-                return [*_plain_calls(params), *rest], None
-            return rest, None
+            plain = [] if error.status == 403 or _is_harmless(error) else _plain_calls(method, params)
+            return [*plain, *rest], None
+        finally:
+            if upload:
+                upload.content.close()
         if row["question_id"] is None:
             return rest, None
         return rest, (chat_id, sent["message_id"], row["question_id"])
+
+    def _made(self, row: db.Row) -> files.Made | str:
+        """Make what goes along with a reply, or the sentence that says that it cannot be made."""
+        try:
+            return files.make(self._telegram, **row["attachment"])
+        except Exception as error:
+            if db.is_unavailable(error) or isinstance(error, TelegramError):
+                raise
+            log.exception("reply %d cannot be made", row["id"])
+            return texts.FAILED
 
     def _retry_in(self, chat_id: int, error: TelegramError) -> float:
         failures = self._failures[chat_id] = self._failures.get(chat_id, 0) + 1
@@ -139,12 +155,14 @@ def _calls(chat_id: int, reply: Reply, reply_to: int | None) -> list[db.Call]:
     """Return the calls that say a reply: the first shows what it answers, the last has the buttons."""
     calls: list[db.Call]
     if reply.attachment:
-        calls = [("sendDocument", {"caption": reply.text} if reply.text else {})]
+        calls = [(METHODS["document"], {})]
     elif reply.photo:
         calls = [("sendPhoto", {"photo": reply.photo, "caption": reply.text})]
     elif reply.is_markdown:
         parts = split_markdown(reply.text, RICH_LIMIT)
         calls = [("sendRichMessage", {"rich_message": {"markdown": part}}) for part in parts]
+    elif reply.is_html:
+        calls = [("sendMessage", _text(reply))]
     else:
         calls = _text_calls(reply.text)
     for _, params in calls:
@@ -158,8 +176,14 @@ def _calls(chat_id: int, reply: Reply, reply_to: int | None) -> list[db.Call]:
 
 def edit_call(chat_id: int, message_id: int, reply: Reply) -> db.Call:
     """Return the call that has an earlier message of ours say something else."""
-    params = {"chat_id": chat_id, "message_id": message_id, "text": reply.text}
+    params = {"chat_id": chat_id, "message_id": message_id, **_text(reply)}
     return "editMessageText", {**params, "reply_markup": _keyboard(reply.buttons)}
+
+
+def _text(reply: Reply) -> dict[str, Any]:
+    """Return the parameters that carry a text of one message."""
+    parameters = {"text": reply.text, "link_preview_options": NO_PREVIEW}
+    return {**parameters, "parse_mode": "HTML"} if reply.is_html else parameters
 
 
 def _keyboard(rows: Sequence[Sequence[Button]]) -> dict[str, Any]:
@@ -167,14 +191,19 @@ def _keyboard(rows: Sequence[Sequence[Button]]) -> dict[str, Any]:
     return {"inline_keyboard": [[{"text": b.label, "callback_data": b.data} for b in row] for row in rows]}
 
 
-def _plain_calls(params: db.Row) -> list[db.Call]:
-    """Return the calls that say a refused rich message, or a picture that does not load, as plain text."""
-    if "photo" in params:
-        calls = _text_calls(f"{params['photo']}\n\n{params['caption']}")
-    else:
+def _plain_calls(method: str, params: db.Row) -> list[db.Call]:
+    """Return the calls that say as plain text what was refused as it was; none, if it was plain already."""
+    if method == "sendPhoto":
+        calls = _text_calls("\n\n".join(filter(None, (params.get("photo"), params.get("caption")))))
+    elif method == "sendRichMessage":
         calls = _text_calls(params["rich_message"]["markdown"])
+    elif "parse_mode" in params:
+        text = unescape(TAG.sub("", params["text"]))
+        calls = _text_calls(text) if method == "sendMessage" else [(method, {"text": head(text, MESSAGE_LIMIT)})]
+    else:
+        return []
     for _, plain in calls:
-        plain["chat_id"] = params["chat_id"]
+        plain |= {name: params[name] for name in ("chat_id", "message_id") if name in params}
     for name, call in (("reply_parameters", calls[0]), ("reply_markup", calls[-1])):
         if name in params:
             call[1][name] = params[name]
@@ -183,7 +212,7 @@ def _plain_calls(params: db.Row) -> list[db.Call]:
 
 def _text_calls(text: str) -> list[db.Call]:
     parts = split_plain(text, MESSAGE_LIMIT)
-    return [("sendMessage", {"text": part, "link_preview_options": {"is_disabled": True}}) for part in parts]
+    return [("sendMessage", {"text": part, "link_preview_options": NO_PREVIEW}) for part in parts]
 
 
 def _is_harmless(error: TelegramError) -> bool:

@@ -24,7 +24,7 @@ from runtime.telegram import Telegram, TelegramError
 
 log = logging.getLogger(__name__)
 
-ALLOWED_UPDATES = ["message", "callback_query", "stopped_message_generation"]
+ALLOWED_UPDATES = ["message", "edited_message", "callback_query", "stopped_message_generation"]
 LONG_POLL_S = 25
 CONFIRM_TIMEOUT_S = 2.0
 FORGET_EVERY_S = 3600.0
@@ -110,7 +110,7 @@ class Polling:
                 self._handle(by_id[update_id])
             db.mark_handled(new)
             if time.monotonic() >= self._forget_at:
-                db.forget_old_updates()
+                db.forget_the_old()
                 self._forget_at = time.monotonic() + FORGET_EVERY_S
         self._offset = max(by_id) + 1
 
@@ -135,6 +135,8 @@ class Polling:
     def _dispatch(self, update: Any) -> None:
         if update.message:
             self._say(update.message, self._router.answer(update.message))
+        elif update.edited_message:
+            self._say(update.edited_message, self._router.answer_edit(update.edited_message))
         elif update.callback_query:
             self._tapped(update.callback_query)
         elif update.stopped_message_generation:
@@ -165,6 +167,11 @@ class Polling:
         self._answers.ask(question, user_id, message.chat.id, message.message_id, asked_at, is_private=is_private)
 
 
+REFERENCES = (
+    ("message", "reply_to_message"),
+    ("edited_message", "reply_to_message"),
+    ("callback_query", "message"),
+)
 OF_OLD_MESSAGES = ("message_id", "date", "chat", "from")
 OF_A_STOP = ("chat", "draft_id")
 
@@ -174,7 +181,7 @@ def _slim(raw: dict[str, Any]) -> dict[str, Any]:
 
     The library reads strictly: a new field in an old message, or beside a Stop, would cost us the whole update.
     """
-    for kind, reference in (("message", "reply_to_message"), ("callback_query", "message")):
+    for kind, reference in REFERENCES:
         holder = raw.get(kind)
         if isinstance(holder, dict) and isinstance(holder.get(reference), dict):
             raw = {**raw, kind: {**holder, reference: _only(OF_OLD_MESSAGES, holder[reference])}}
@@ -188,8 +195,8 @@ def _only(names: tuple[str, ...], whole: dict[str, Any]) -> dict[str, Any]:
 
 def _chat_id(update: Any) -> int | None:
     """Find out where to say that an update failed."""
-    if update.message:
-        return int(update.message.chat.id)
+    if message := update.message or update.edited_message:
+        return int(message.chat.id)
     return _chat_id_of_tap(update.callback_query) if update.callback_query else None
 
 

@@ -38,12 +38,13 @@ class Tapped:
     edit: Reply | None = None  # what the message is to say from now on
 
 
-TapHandler = Callable[[Tap, int], Tapped]
+TapHandler = Callable[..., Tapped]  # of the tap and the numbers that the button carries
 
 COMMAND = re.compile(
     r"/(?P<name>[A-Za-z0-9_]+) (?:@(?P<bot>[A-Za-z0-9_]+))? (?:\s(?P<text>.*))?", re.VERBOSE | re.DOTALL
 )
-BUTTON = re.compile(r"(?P<name>[a-z_]+):(?P<number>[0-9]{1,18})")
+BUTTON = re.compile(r"(?P<name>[a-z_]+)(?P<numbers>(?::[0-9]{1,18})+)")
+MEDIA = frozenset(["photo", "document", "video", "animation", "audio", "voice", "video_note", "sticker"])
 
 
 class Misuse(Exception):
@@ -65,8 +66,9 @@ class Router:
 
     def __init__(self) -> None:
         self.commands: dict[str, Command] = {}
-        self.buttons: dict[str, TapHandler] = {}
+        self.buttons: dict[str, tuple[TapHandler, int]] = {}
         self.username = ""  # the bot's, known once Telegram has told it
+        self._edits: dict[str, Handler] = {}  # by command; "" for messages that hold none
         self._text_handler: Handler | None = None
 
     def command(self, name: str, summary: str, usage: str = "") -> Callable[[Handler], Handler]:
@@ -78,11 +80,20 @@ class Router:
 
         return add
 
-    def button(self, name: str) -> Callable[[TapHandler], TapHandler]:
-        """Make a handler the one of the buttons whose data is `name:<number>`: handler(tap, number)."""
+    def button(self, name: str, numbers: int = 1) -> Callable[[TapHandler], TapHandler]:
+        """Make a handler the one of the buttons whose data is `name:<number>:…`: handler(tap, number, …)."""
 
         def add(handler: TapHandler) -> TapHandler:
-            self.buttons[name] = handler
+            self.buttons[name] = handler, numbers
+            return handler
+
+        return add
+
+    def edit(self, name: str = "") -> Callable[[Handler], Handler]:
+        """Make a handler the one of a command's messages that are edited later; "": of those without a command."""
+
+        def add(handler: Handler) -> Handler:
+            self._edits[name] = handler
             return handler
 
         return add
@@ -102,31 +113,63 @@ class Router:
 
     def answer(self, message: types.Message) -> Said:
         """Return what the message's handler says; None for what is not meant for us."""
-        if message.from_user is None or not message.text:
+        if message.from_user is None:
             return None
-        text = texts.storable(message.text)
+        text = _text_of(message)
         private = message.chat.type == "private"
-        match = COMMAND.fullmatch(text)
+        if not text:
+            is_alone = private and message.content_type in MEDIA and not message.media_group_id
+            return texts.ONLY_TEXT if is_alone else None
+        match = _command_in(message, text)
         if match is None:
             return self._text_handler(cast(Message, message), text) if self._text_handler else None
-        to_us = (match["bot"] or "").lower() == self.username.lower()
+        to_us = self._is_us(match["bot"])
         if match["bot"] and not to_us:
             return None
         command = self.commands.get(match["name"].lower())
         if command is None:
             return texts.unknown_command(match["name"]) if private or to_us else None
+        return self._said(command.handler, command, message, match)
+
+    def answer_edit(self, message: types.Message) -> Said:
+        """Return what is said to a message that was edited; None where that changes nothing."""
+        text = _text_of(message)
+        if message.from_user is None or not text:
+            return None
+        match = _command_in(message, text)
+        if match is None:
+            return self._edits[""](cast(Message, message), text) if "" in self._edits else None
+        if match["bot"] and not self._is_us(match["bot"]):
+            return None
+        name = match["name"].lower()
+        return self._said(self._edits[name], self.commands[name], message, match) if name in self._edits else None
+
+    def _is_us(self, username: str | None) -> bool:
+        return (username or "").lower() == self.username.lower()
+
+    def _said(self, handler: Handler, command: Command, message: types.Message, match: re.Match[str]) -> Said:
         try:
-            return command.handler(cast(Message, message), (match["text"] or "").strip())
+            return handler(cast(Message, message), (match["text"] or "").strip())
         except Misuse:
             return texts.usage_line(command.name, command.usage)
 
     def tapped(self, query: types.CallbackQuery) -> Tapped:
         """Return what the button's handler says; a button of another time says nothing."""
         match = BUTTON.fullmatch(query.data or "")
-        handler = self.buttons.get(match["name"]) if match else None
-        if match is None or handler is None or query.message is None:
+        if match is None or match["name"] not in self.buttons or query.message is None:
             return Tapped()
-        return handler(cast(Tap, query), int(match["number"]))
+        handler, expected = self.buttons[match["name"]]
+        numbers = [int(number) for number in match["numbers"][1:].split(":")]
+        return handler(cast(Tap, query), *numbers) if len(numbers) == expected else Tapped()
+
+
+def _text_of(message: types.Message) -> str:
+    return texts.storable(message.text or message.caption or "")
+
+
+def _command_in(message: types.Message, text: str) -> re.Match[str] | None:
+    """Return the command that a message begins with; what is forwarded was not said to us, so it holds none."""
+    return None if message.forward_origin else COMMAND.fullmatch(text)
 
 
 def number(text: str, default: int | None = None) -> int:

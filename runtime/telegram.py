@@ -4,9 +4,12 @@ Parameters travel in the body. The library's default is the address, where the t
 in the logs of every server on the way.
 """
 
+import io
+import itertools
 import json
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, BinaryIO
 
 import telebot
 import urllib3
@@ -22,7 +25,17 @@ CONNECTIONS = 64  # kept open for the threads that send
 # A message whose answer was lost must not be sent again unseen: whether and when is for the outbox to say.
 NO_RETRIES = urllib3.Retry(total=False)
 
-Files = dict[str, tuple[str, bytes]]  # field → (name, content)
+UPLOAD_MOST, DOWNLOAD_MOST = 50 * 2**20, 20 * 2**20  # bytes of a file: from a bot, to a bot
+PART = 64 * 1024  # bytes
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that goes along with a call."""
+
+    field: str  # of the call: document, photo
+    name: str
+    content: BinaryIO
 
 
 class TelegramError(Exception):
@@ -50,6 +63,7 @@ class Telegram:
 
     def __init__(self, settings: Settings) -> None:
         self._prefix = f"{settings.telegram_api_url}/bot{settings.token}/"
+        self._files = f"{settings.telegram_api_url}/file/bot{settings.token}/"
         self._pool = (
             urllib3.ProxyManager(settings.telegram_proxy, maxsize=CONNECTIONS)
             if settings.telegram_proxy
@@ -65,20 +79,42 @@ class Telegram:
         self,
         method: str,
         params: dict[str, Any],
-        files: Files | None = None,
+        upload: Upload | None = None,
         timeout_s: float = READ_TIMEOUT_S,
     ) -> Any:
         """Call a method and return its result; TelegramError if there is none."""
-        return self._post(self._prefix + method, params, files, timeout_s).payload["result"]
+        return self._post(self._prefix + method, params, upload, timeout_s).payload["result"]
 
-    def _post(self, url: str, params: dict[str, Any] | None, files: Files | None, timeout_s: float) -> "_Response":
-        body, content_type = _body(params or {}, files)
+    def download(self, file_id: str, into: BinaryIO) -> None:
+        """Fetch a file that somebody sent; TelegramError if it does not come whole."""
+        about = self.call("getFile", {"file_id": file_id})
+        try:
+            with self._pool.request(
+                "GET",
+                f"{self._files}{about.get('file_path', '')}",
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
+                retries=NO_RETRIES,
+            ) as response:
+                if response.status != 200:
+                    raise TelegramError(response.status, "the file does not come")
+                for part in response.stream(PART):
+                    into.write(part)
+                    if into.tell() > DOWNLOAD_MOST:
+                        raise TelegramError(400, "file is too big")
+        except urllib3.exceptions.HTTPError as error:
+            raise TelegramError(0, type(error).__name__) from error
+
+    def _post(
+        self, url: str, params: dict[str, Any] | None, upload: Upload | None, timeout_s: float
+    ) -> "_Response":
+        body, headers = _body(params or {}, upload)
         try:
             response = self._pool.urlopen(
                 "POST",
                 url,
                 body=body,
-                headers={"Content-Type": content_type},
+                headers=headers,
                 timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, timeout_s), read=timeout_s),
                 retries=NO_RETRIES,
             )
@@ -91,11 +127,10 @@ class Telegram:
         _http_method: str,
         url: str,
         params: dict[str, Any] | None = None,
-        files: Files | None = None,
         timeout: tuple[float, float] = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
         **_: Any,
     ) -> "_Response":
-        return self._post(url, params, files, timeout[1])
+        return self._post(url, params, None, timeout[1])
 
 
 def get_me(telegram: Telegram) -> Any:
@@ -133,9 +168,14 @@ def _checked(status: int, raw: bytes) -> _Response:
     return _Response(status, payload)
 
 
-def _body(params: dict[str, Any], files: Files | None) -> tuple[bytes, str]:
-    """Return the body of a call and its content type: JSON, or a form where files go along."""
-    if not files:
-        return json.dumps(params).encode(), "application/json"
+def _body(params: dict[str, Any], upload: Upload | None) -> tuple[Any, dict[str, str]]:
+    """Return the body of a call and its headers: JSON, or a form with a file, which is read while it is sent."""
+    if not upload:
+        return json.dumps(params).encode(), {"Content-Type": "application/json"}
     fields = {key: value if isinstance(value, str) else json.dumps(value) for key, value in params.items()}
-    return urllib3.encode_multipart_formdata({**fields, **files})
+    form, content_type = urllib3.encode_multipart_formdata({**fields, upload.field: (upload.name, b"")})
+    end = form.rindex(b"\r\n--")  # the file is the last field, and empty so far
+    size = upload.content.seek(0, io.SEEK_END)
+    upload.content.seek(0)
+    parts = itertools.chain([form[:end]], iter(partial(upload.content.read, PART), b""), [form[end:]])
+    return parts, {"Content-Type": content_type, "Content-Length": str(len(form) + size)}

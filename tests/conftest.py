@@ -20,6 +20,7 @@ from sandbox.server import Server
 from sandbox.telegram import World
 
 ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "tests" / "data"
 settings.register_profile("patient", deadline=None)  # time limits live in benchmarks
 settings.load_profile("patient")
 

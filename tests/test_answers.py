@@ -37,7 +37,7 @@ def start(bot_process: BotProcess, gateway: Gateway) -> Start:
         db.open(bot_process.db_path)
         with db.transaction():
             for table in ("answer_messages", "questions", "models"):
-                db._write(f"DELETE FROM {table}")  # noqa: S608
+                db._write(f"DELETE FROM {table}")
             for number, key in enumerate(keys, 1):
                 db._write(
                     "INSERT INTO models (id, key, label, active, context_length) VALUES (?,?,?,?,?)",
@@ -57,7 +57,7 @@ def ann(world: World) -> Person:
 
 def ledger(bot: BotProcess, columns: str) -> list[Any]:
     with closing(sqlite3.connect(bot.db_path)) as connection:
-        return connection.execute(f"SELECT {columns} FROM llm_requests ORDER BY id").fetchall()  # noqa: S608
+        return connection.execute(f"SELECT {columns} FROM llm_requests ORDER BY id").fetchall()
 
 
 def hears_it_out(person: Person, bot: BotProcess) -> dict[str, Any]:

@@ -64,6 +64,9 @@ def test_malformed_token(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
     ("name", "value", "read"),
     [
         ("LOG_LEVEL", "LOUD", config.load),
+        ("TIMEZONE", "Europe/Nowhere", config.load),
+        ("TIMEZONE", "../../etc/passwd", config.load),
+        ("TIMEZONE", "Europe", config.load),
         ("TELEGRAM_API_URL", "api.telegram.org", config.load),
         ("HTTPS_PROXY", "socks5://127.0.0.1:9050", config.load),
         ("OPENROUTER_BASE_URL", "openrouter.ai", config.gateways),
@@ -97,6 +100,13 @@ def test_a_header_must_be_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENROUTER_TITLE", "Заметки")
     with pytest.raises(SetupError, match="OPENROUTER_TITLE"):
         config.openrouter_headers()
+
+
+@pytest.mark.usefixtures("token")
+def test_a_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config.load().timezone is None
+    monkeypatch.setenv("TIMEZONE", "Asia/Vladivostok")
+    assert str(config.load().timezone) == "Asia/Vladivostok"
 
 
 @pytest.mark.usefixtures("token")

@@ -77,7 +77,7 @@ class Crowd:
         with closing(sqlite3.connect(db_path)) as db:
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             stored: dict[int, list[str]] = defaultdict(list)
-            for user_id, text in db.execute(f"SELECT user_id, text FROM {table} ORDER BY id"):  # noqa: S608
+            for user_id, text in db.execute(f"SELECT user_id, text FROM {table} ORDER BY id"):
                 stored[user_id].append(text)
         assert stored == self._sent
 

@@ -4,15 +4,19 @@
 - search: any case, ё = е, a piece of a word, % and _ as letters, SQL and FTS syntax as text
 - models: switching up and down, unknown ids, an empty registry
 - transactions: a part is rolled back alone, on_commit, threads
-- opening: fresh, again, foreign, newer, not a database, in no folder, locked
+- opening: fresh, again, of an older version, foreign, newer, not a database, in no folder, locked
 """
 
+import re
+import shutil
 import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import DATA
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +37,7 @@ def add(text: str, user_id: int = ANN) -> int:
 
 
 def found(piece: str, user_id: int = ANN) -> list[str]:
-    return [row["text"] for row in db.find_notes(user_id, piece, FOREVER)]
+    return [row["text"] for row in db.find_notes(user_id, [piece], FOREVER)]
 
 
 # Notes
@@ -50,7 +54,7 @@ def test_any_text_is_listed_found_and_deleted_unchanged(text: str) -> None:
     assert text in found(text)
     assert next(iter(reversed(list(db.all_notes(ANN)))))["text"] == text
     assert db.delete_note(ANN, note_id)
-    assert db.find_notes(ANN, text, FOREVER) == []
+    assert db.find_notes(ANN, [text], FOREVER) == []
 
 
 @one_database
@@ -142,7 +146,7 @@ def test_search_takes_percent_and_underscore_as_letters(text: str, piece: str) -
 def test_search_gives_the_newest_and_no_more_than_asked_for(piece: str) -> None:
     for n in range(5):
         add(f"заметка {n}")
-    assert [row["text"] for row in db.find_notes(ANN, piece, 2)] == ["заметка 4", "заметка 3"]
+    assert [row["text"] for row in db.find_notes(ANN, [piece], 2)] == ["заметка 4", "заметка 3"]
 
 
 @pytest.mark.usefixtures("database")
@@ -152,9 +156,73 @@ def test_the_index_agrees_with_the_notes_after_every_kind_of_change() -> None:
         db.edit_note(ANN, note_id, f"берёза {note_id}")
     for note_id in ids[::3]:
         db.delete_note(ANN, note_id)
-    with db.transaction():
-        db._write("DELETE FROM notes WHERE id = ?", ids[1])
-        db._write("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
+    db._write("DELETE FROM notes WHERE id = ?", ids[1])
+    for note_id in ids[::6]:
+        assert db.restore_note(ANN, note_id)
+    db._write("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
+    [alive] = db._read("SELECT count(*) AS n FROM notes WHERE deleted_at IS NULL")
+    assert db.count_notes(ANN) == alive["n"]
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        (["купить", "молоко"], [3, 1]),
+        (["молоко", "купить"], [3, 1]),
+        (["купить молоко"], [1]),
+        (["ку", "сы"], [2]),
+        (["т", "молоко"], [3, 1]),
+        (["молоко", "ш"], [4]),
+        (["еж", "ЁЖ", "лет"], [5]),
+        (["купить", "ракета"], []),
+    ],
+)
+def test_all_pieces_must_occur_in_any_order(pieces: list[str], expected: list[int]) -> None:
+    for text in ("купить молоко", "купить сыр", "молоко тоже купить", "молоко скисло, увы, ошибка", "ёж летит"):
+        add(text)
+    assert [row["id"] for row in db.find_notes(ANN, pieces, FOREVER)] == expected
+
+
+@pytest.mark.usefixtures("database")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    notes=st.lists(st.text(st.sampled_from("абвёе Её.-"), min_size=1, max_size=8), min_size=1, max_size=30),
+    pieces=st.lists(st.text(st.sampled_from("абвёе."), min_size=1, max_size=4), min_size=1, max_size=3),
+    scanned=st.sampled_from([0, 3, 2000]),
+    limit=st.integers(1, 5),
+    data=st.data(),
+)
+def test_search_by_index_finds_what_a_look_at_every_note_finds(
+    notes: list[str], pieces: list[str], scanned: int, limit: int, data: st.DataObject
+) -> None:
+    db._write("DELETE FROM notes")
+    ids = [add(text) for text in notes]
+    at = data.draw(st.sampled_from(ids))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(db, "SCANNED_MOST", scanned)
+        older = db.find_notes(ANN, pieces, limit, older_than=at)
+        newer = db.find_notes(ANN, pieces, limit, newer_than=at)
+
+    def holds(text: str) -> bool:
+        return all(piece.replace("ё", "е") in text.lower().replace("ё", "е") for piece in pieces)
+
+    hits = [note_id for note_id, text in zip(ids, notes, strict=True) if holds(text)]
+    assert [row["id"] for row in older] == [n for n in reversed(hits) if n < at][:limit]
+    assert [row["id"] for row in newer] == list(reversed([n for n in hits if n > at][:limit]))
+
+
+@pytest.mark.usefixtures("database")
+def test_an_answer_that_was_saved_anew_does_not_keep_the_old_note_from_coming_back() -> None:
+    question = {"user_id": ANN, "chat_id": ANN, "message_id": 1, "is_private": True, "kind": "ask", "lane": 1}
+    question_id = db.add_question({**question, "model_id": 1, "text": "?", "asked_at": 1})
+    db.finish_question(question_id, "answered", "да")
+    first, _ = db.save_answer(ANN, ANN, 2, question_id)
+    db.delete_note(ANN, first)
+    second, is_new = db.save_answer(ANN, ANN, 2, question_id)
+    assert is_new
+    assert db.restore_note(ANN, first)
+    assert [row["id"] for row in db.list_notes(ANN, 5)] == [second, first]
 
 
 # Models
@@ -282,33 +350,72 @@ def test_two_bots_may_make_the_database_at_once(tmp_path: Path) -> None:
     assert errors == []
 
 
-def test_an_older_database_is_brought_up_to_date_and_keeps_everything(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add("останется")
-    db.close()
-    script = "CREATE TABLE tags (note_id INTEGER);\nALTER TABLE notes ADD COLUMN pinned INTEGER;"
-    monkeypatch.setattr(db, "MIGRATIONS", [script])
-    monkeypatch.setattr(db, "VERSION", 2)
+@pytest.fixture
+def version_1(tmp_path: Path) -> Path:
+    """Give a database that the first version of this code wrote."""
+    return Path(shutil.copy(DATA / "version-1.sqlite", tmp_path / "old.db"))
+
+
+def test_a_database_of_version_1_is_brought_up_to_date_and_keeps_everything(version_1: Path) -> None:
+    with closing(sqlite3.connect(version_1)) as old:
+        tables = [name for (name,) in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        kept = [name for name in tables if not name.startswith(("notes_fts", "people", "sqlite_"))]
+        before = {name: old.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in kept}
+        sequences = dict(old.execute("SELECT * FROM sqlite_sequence").fetchall())
     for _ in range(2):  # the second time there is nothing to do
-        db.open(database)
-        assert db._read("PRAGMA user_version") == [{"user_version": 2}]
-        assert db._read("SELECT text, pinned FROM notes") == [{"text": "останется", "pinned": None}]
-        assert db._read("SELECT * FROM tags") == []
-
-
-def test_a_migration_that_fails_changes_nothing(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    add("останется")
+        db.open(version_1)
+        assert db._read("PRAGMA user_version") == [{"user_version": db.VERSION}]
+        for name, rows in before.items():
+            after = [tuple(row.values()) for row in db._read(f"SELECT * FROM {name} ORDER BY 1")]
+            assert after == rows, name
+        counted = {row["name"]: row["seq"] for row in db._read("SELECT * FROM sqlite_sequence")}
+        assert {name: counted[name] for name in sequences} == sequences
+        assert db._read("PRAGMA foreign_key_check") == []
+    assert found("елка") == ["Ёлка:\n- гирлянда"]
+    assert found("ку") == ["ъё в конце ку", "Купить кефир"]
+    assert (db.count_notes(ANN), db.count_notes(BOB)) == (4, 1)
+    assert db.restore_note(ANN, 4)
+    assert add("новая") == 7
+    assert db.lanes_waiting() == [ANN]
+    assert [turn["answer"] for turn in db.talk_before(3)] == ["Путь длиннее.", "Рассеяние."]
+    assert db.chats_waiting() == [1]
     db.close()
-    monkeypatch.setattr(db, "MIGRATIONS", ["CREATE TABLE tags (note_id INTEGER);\nSELECT nonsense;"])
-    monkeypatch.setattr(db, "VERSION", 2)
+
+
+def shape(path: Path) -> dict[str, Any]:
+    """Return what a database is made of, whatever way its statements are written."""
+    db.open(path)
+    made = {
+        row["name"]: _bare(row["sql"])
+        for row in db._read("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL")
+    }
+    columns = {name: db._read(f"PRAGMA table_xinfo({name})") for name in made}
+    db.close()
+    return {"made": made, "columns": columns}
+
+
+def _bare(sql: str) -> str:
+    return re.sub(r'\s|"', "", re.sub(r"--.*", "", sql))
+
+
+def test_a_fresh_database_equals_a_migrated_one(version_1: Path, tmp_path: Path) -> None:
+    assert shape(version_1) == shape(tmp_path / "fresh.db")
+
+
+def test_every_migration_has_its_number() -> None:
+    names = sorted(path.name for path in db.MIGRATIONS.iterdir())
+    assert names == [f"{number}.sql" for number in range(2, db.VERSION + 1)]
+
+
+def test_a_migration_that_fails_changes_nothing(
+    version_1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = version_1.read_bytes()
+    (tmp_path / "2.sql").write_text("CREATE TABLE tags (note_id INTEGER);\nSELECT nonsense;", encoding="utf-8")
+    monkeypatch.setattr(db, "MIGRATIONS", tmp_path)
     with pytest.raises(SetupError):
-        db.open(database)
-    monkeypatch.undo()
-    db.open(database)
-    assert db._read("PRAGMA user_version") == [{"user_version": 1}]
-    assert db._read("SELECT name FROM sqlite_master WHERE name = 'tags'") == []
-    assert found("останется") == ["останется"]
+        db.open(version_1)
+    assert version_1.read_bytes() == before
 
 
 def foreign_sqlite(path: Path) -> None:

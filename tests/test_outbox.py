@@ -6,6 +6,7 @@
 - answers: rich, refused, long
 """
 
+import io
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -17,9 +18,10 @@ from conftest import eventually
 
 import config
 import db
+import texts
 from runtime import files, lanes, outbox
 from runtime.outbox import Button, Outbox, Reply
-from runtime.telegram import Telegram, TelegramError
+from runtime.telegram import Telegram, TelegramError, Upload
 from sandbox import telegram as sandbox
 from sandbox.telegram import REFUSED_MARKDOWN, Faults, World
 
@@ -119,7 +121,7 @@ def test_a_chat_that_blocked_the_bot_is_let_go(
 def test_a_refused_message_does_not_stop_the_next(
     sender: Outbox, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    db.add_reply(ANN, [("sendMessage", {"chat_id": ANN, "text": "<b>секрет", "parse_mode": "HTML"})])
+    db.add_reply(ANN, [("sendMessage", {"chat_id": ANN, "text": "секрет" * 1000})])
     db.add_reply(ANN, [("noSuchMethod", {"chat_id": ANN})])
     sender.put(ANN, Reply("раз"))
     eventually(lambda: said(world) == ["раз"])
@@ -133,19 +135,47 @@ def test_what_telegram_quotes_is_not_logged() -> None:
 
 
 def test_a_file_is_made_when_it_is_sent(sender: Outbox, world: World) -> None:
-    sender.put(ANN, Reply("вот", attachment={"kind": "notes.txt", "user_id": ANN}))
+    sender.put(ANN, Reply(attachment={"kind": "notes", "user_id": ANN, "format": "txt"}))
     db.add_note(ANN, ANN, 1, "раз", 1_700_000_000)
     eventually(lambda: world.events_of(ANN))
     [event] = world.events_of(ANN)
     document = event["message"]["document"]
-    assert (document["file_name"], event["message"]["caption"]) == ("notes.txt", "вот")
+    assert (document["file_name"], event["message"]["caption"]) == ("notes.txt", texts.EXPORT_CAPTION)
+    assert world.files[document["file_id"]].decode().endswith("раз\n\n")
+
+
+def test_a_file_is_sent_again_from_its_beginning(sender: Outbox, world: World) -> None:
+    db.add_note(ANN, ANN, 1, "раз", 1_700_000_000)
+    world.faults.bad_gateway = 1.0
+    sender.put(ANN, Reply(attachment={"kind": "notes", "user_id": ANN, "format": "txt"}))
+    eventually(lambda: len(world.calls) >= 2)
+    world.faults.bad_gateway = 0.0
+    eventually(lambda: world.events_of(ANN))
+    [content] = world.files.values()
+    assert content.decode().endswith("раз\n\n")
+
+
+def test_html_that_is_refused_comes_plain(sender: Outbox, world: World) -> None:
+    sender.put(ANN, Reply("<b>раз</b> &lt;два&gt; <x>три", is_html=True, buttons=[[Button("кнопка", "x:1")]]))
+    eventually(lambda: said(world) == ["раз <два> три"])
+    [event] = world.events_of(ANN)
+    assert event["message"]["reply_markup"]["inline_keyboard"][0][0]["text"] == "кнопка"
+
+
+def test_a_picture_that_is_refused_leaves_its_caption(
+    sender: Outbox, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = files.Made(Upload("photo", "stats.png", io.BytesIO(b"no picture")), "подпись")
+    monkeypatch.setitem(files.MAKERS, "picture", lambda _: made)
+    sender.put(ANN, Reply(attachment={"kind": "picture"}))
+    eventually(lambda: said(world) == ["подпись"])
 
 
 def test_a_file_that_cannot_be_made_is_said_and_does_not_stop_the_chat(
     sender: Outbox, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(files.MAKERS, "broken", lambda user_id: user_id / 0)
-    sender.put(ANN, Reply("вот", attachment={"kind": "broken", "user_id": ANN}))
+    monkeypatch.setitem(files.MAKERS, "broken", lambda _, user_id: user_id / 0)
+    sender.put(ANN, Reply(attachment={"kind": "broken", "user_id": ANN}))
     sender.put(ANN, Reply("раз"))
     eventually(lambda: len(said(world)) == 2)
     assert said(world)[0].startswith("Что-то пошло не так")

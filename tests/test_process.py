@@ -6,6 +6,7 @@
 - mistakes at start: one Russian sentence, exit code 2, no traceback, no token
 """
 
+import json
 import os
 import re
 import signal
@@ -57,10 +58,11 @@ def test_the_readmes_dialogue(bot_process: BotProcess, person: MakePerson, world
             assert heard == expected, said
     spoken = {said.split()[0][1:] for said, _ in dialogue()}
     assert spoken == set(router.commands)
-    [name] = [
-        event["message"]["document"]["file_id"] for event in world.events if event["method"] == "sendDocument"
-    ]
-    assert without_times(world.files[name].decode()) == "#1 · 21.11.2026 12:00\nКупить кефир\n"
+    [document] = [event["message"]["document"] for event in world.events if event["method"] == "sendDocument"]
+    exported = json.loads(world.files[document["file_id"]])["notes"]
+    assert [note["text"] for note in exported] == ["Купить кефир", "Ёлка:\n- гирлянда\n- звезда"]
+    [picture] = [event["message"]["photo"][0] for event in world.events if event["method"] == "sendPhoto"]
+    assert world.files[picture["file_id"]].startswith(b"\x89PNG")
     assert [command["command"] for command in world.commands] == list(router.commands)
     assert bot_process.stop() == 0
     assert "Traceback" not in bot_process.log
@@ -124,14 +126,93 @@ def test_in_a_group_replies_show_what_they_answer(bot_process: BotProcess, perso
     assert ann.hears()["text"].startswith("Заметок пока нет")
 
 
-def test_a_long_list_comes_whole_in_several_messages(bot_process: BotProcess, person: MakePerson) -> None:
+def test_pages_are_turned_in_their_message(bot_process: BotProcess, person: MakePerson, world: World) -> None:
     bot_process.start()
     ann = person()
-    for letter in "абв":
-        ann.asks(f"/note_add {letter * 3000}")
-    ann.says("/note_list")
-    heard = "".join(ann.hears()["text"] for _ in range(3))
-    assert all(letter * 3000 in heard for letter in "абв")
+    for n in range(12):
+        ann.asks(f"/note_add <номер> {n}")
+    ann.says("/note_find номер")
+    first = ann.hears()
+    assert first["text"].count("<номер>") == 10
+    assert {entity["type"] for entity in first["entities"]} == {"bold"}
+    ann.taps(first, "▶")
+    second = ann.hears()
+    assert (second["message_id"], second["text"].count("<номер>")) == (first["message_id"], 2)
+    ann.taps(second, "◀")
+    assert ann.hears()["text"] == first["text"]
+    assert world.calls[-1][1].get("parse_mode") in (None, "HTML")
+
+
+def test_a_page_that_is_refused_as_html_comes_plain(
+    bot_process: BotProcess, person: MakePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot_process.start()
+    ann = person()
+    for n in range(12):
+        ann.asks(f"/note_add раз & <два> {n}")
+    monkeypatch.setattr(telegram._TelegramHTML, "TAGS", frozenset())
+    ann.says("/note_find два 1")
+    first = ann.hears()
+    assert "раз & <два> 1" in first["text"]
+    assert "entities" not in first
+    ann.says("/note_find два")
+    first = ann.hears()
+    ann.taps(first, "▶")
+    second = ann.hears()
+    assert second["message_id"] == first["message_id"]
+    assert "раз & <два> 0" in second["text"]
+
+
+def test_an_edited_message_edits_its_note(bot_process: BotProcess, person: MakePerson) -> None:
+    bot_process.start()
+    ann = person()
+    message = ann.says("/note_add раз")
+    assert ann.hears()["text"] == "Заметка #1 добавлена."
+    ann.edits(message, "/note_add два")
+    said = ann.hears()
+    assert said["text"] == "Заметка #1 изменена."
+    ann.taps(said, "↩️ Отменить правку")
+    assert ann.hears()["text"] == "Заметка #1: прежний текст вернулся."
+    ann.sends_file("a.png", b"\x89PNG\r\n", "/note_add подпись", is_picture=True)
+    assert ann.hears()["text"] == "Заметка #2 добавлена."
+    assert "раз" in ann.asks("/note_show 1")
+    assert "подпись" in ann.asks("/note_show 2")
+
+
+def test_a_plain_text_is_offered_two_ways(bot_process: BotProcess, person: MakePerson) -> None:
+    bot_process.start()
+    ann = person()
+    ann.says("Почему небо голубое?")
+    offer = ann.hears()
+    ann.taps(offer, "🤖 Спросить модель")
+    heard = [ann.hears(), ann.hears()]
+    [asked] = [message for message in heard if message["message_id"] == offer["message_id"]]
+    [answer] = [message for message in heard if message["message_id"] != offer["message_id"]]
+    assert "Вы спросили: «Почему небо голубое?»" in text_of(answer)
+    ann.taps(asked, "📝 В заметки")
+    assert ann.hears()["text"] == "Заметка #1 добавлена."
+
+
+def test_a_long_note_comes_whole_in_several_messages(bot_process: BotProcess, person: MakePerson) -> None:
+    bot_process.start()
+    ann = person()
+    ann.asks(f"/note_add {'а' * 4086}")
+    ann.says("/note_show 1")
+    assert "".join(ann.hears()["text"] for _ in range(2)).count("а") == 4086
+
+
+def test_a_chart_is_drawn_only_when_it_is_asked_for(bot_process: BotProcess, person: MakePerson) -> None:
+    """matplotlib is slow to import and large: a bot at rest must not have it."""
+    bot_process.start()
+    ann = person()
+    ann.asks("/note_add раз")
+    maps = Path(f"/proc/{bot_process.pid}/maps")
+    if not maps.exists():
+        pytest.skip("only Linux tells what a process has loaded")
+    assert "matplotlib" not in maps.read_text(encoding="utf-8")
+    ann.says("/note_stats")
+    assert ann.hears()["caption"].startswith("Заметки за 30 дней: 1.")
+    assert "matplotlib" in maps.read_text(encoding="utf-8")
 
 
 def test_messages_that_hold_no_command_never_stop_the_bot(
@@ -148,7 +229,7 @@ def test_messages_that_hold_no_command_never_stop_the_bot(
         {"message": {**base, "text": "/note_add без отправителя"}},
         {"message": {"message_id": "?"}},
         {"channel_post": {**base, "chat": {"id": GROUP, "type": "channel"}, "text": "/note_add канал"}},
-        {"edited_message": {**base, "from": sender, "text": "/note_add правка", "edit_date": 1_700_000_001}},
+        {"edited_message": {**base, "from": sender, "text": "/note_count", "edit_date": 1_700_000_001}},
         {"something_new": {"id": 1}},
         {},
     ):
