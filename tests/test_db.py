@@ -350,20 +350,23 @@ def test_two_bots_may_make_the_database_at_once(tmp_path: Path) -> None:
     assert errors == []
 
 
-@pytest.fixture
-def version_1(tmp_path: Path) -> Path:
-    """Give a database that the first version of this code wrote."""
-    return Path(shutil.copy(DATA / "version-1.sqlite", tmp_path / "old.db"))
+@pytest.fixture(params=range(1, db.VERSION + 1))
+def old_path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Give a database that the code of a version wrote."""
+    return Path(shutil.copy(DATA / f"version-{request.param}.sqlite", tmp_path / "old.db"))
 
 
-def test_a_database_of_version_1_is_brought_up_to_date_and_keeps_everything(version_1: Path) -> None:
-    with closing(sqlite3.connect(version_1)) as old:
+def test_a_database_of_any_version_is_brought_up_to_date_and_keeps_everything(
+    old_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "_now", lambda: 1_795_300_000)  # the day when these were made
+    with closing(sqlite3.connect(old_path)) as old:
         tables = [name for (name,) in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         kept = [name for name in tables if not name.startswith(("notes_fts", "people", "sqlite_"))]
         before = {name: old.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in kept}
         sequences = dict(old.execute("SELECT * FROM sqlite_sequence").fetchall())
     for _ in range(2):  # the second time there is nothing to do
-        db.open(version_1)
+        db.open(old_path)
         assert db._read("PRAGMA user_version") == [{"user_version": db.VERSION}]
         for name, rows in before.items():
             after = [tuple(row.values()) for row in db._read(f"SELECT * FROM {name} ORDER BY 1")]
@@ -398,8 +401,8 @@ def _bare(sql: str) -> str:
     return re.sub(r'\s|"', "", re.sub(r"--.*", "", sql))
 
 
-def test_a_fresh_database_equals_a_migrated_one(version_1: Path, tmp_path: Path) -> None:
-    assert shape(version_1) == shape(tmp_path / "fresh.db")
+def test_a_fresh_database_equals_a_migrated_one(old_path: Path, tmp_path: Path) -> None:
+    assert shape(old_path) == shape(tmp_path / "fresh.db")
 
 
 def test_every_migration_has_its_number() -> None:
@@ -407,15 +410,14 @@ def test_every_migration_has_its_number() -> None:
     assert names == [f"{number}.sql" for number in range(2, db.VERSION + 1)]
 
 
-def test_a_migration_that_fails_changes_nothing(
-    version_1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = version_1.read_bytes()
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old_path = Path(shutil.copy(DATA / "version-1.sqlite", tmp_path / "old.db"))
+    before = old_path.read_bytes()
     (tmp_path / "2.sql").write_text("CREATE TABLE tags (note_id INTEGER);\nSELECT nonsense;", encoding="utf-8")
     monkeypatch.setattr(db, "MIGRATIONS", tmp_path)
     with pytest.raises(SetupError):
-        db.open(version_1)
-    assert version_1.read_bytes() == before
+        db.open(old_path)
+    assert old_path.read_bytes() == before
 
 
 def foreign_sqlite(path: Path) -> None:
