@@ -4,6 +4,7 @@ A handler gets the message and the text after its command, and returns what to s
 nothing slower: it runs inside the transaction of its update.
 """
 
+import argparse
 import sys
 import time
 from datetime import timedelta
@@ -11,7 +12,7 @@ from datetime import timedelta
 import config
 import db
 import texts
-from runtime import listing, logs, service
+from runtime import listing, logs, service, status
 from runtime.answers import Question
 from runtime.attempts import is_paid
 from runtime.outbox import Button, Reply
@@ -31,13 +32,13 @@ command = router.command
 @command("start", "начать")
 def start(message: Message, text: str) -> Said:
     """Greet, and list the commands."""
-    return f"{texts.GREETING}\n\n{router.help()}"
+    return f"{texts.GREETING}\n\n{router.help(message.from_user.id)}"
 
 
 @command("help", "все команды")
 def help_(message: Message, text: str) -> Said:
     """List the commands."""
-    return router.help()
+    return router.help(message.from_user.id)
 
 
 @command("note_add", "добавить заметку", usage="<текст>")
@@ -223,12 +224,13 @@ def model(message: Message, text: str) -> Said:
     try:
         if not text:
             return texts.model_active(db.get_active_model())
+        router.access.check(message.from_user.id, for_admin=True)
         return _switch(number(text))
     except RuntimeError:
         return texts.NO_MODELS
 
 
-@command("models_refresh", "обновить список моделей")
+@command("models_refresh", "обновить список моделей", for_admin=True)
 def models_refresh(message: Message, text: str) -> Said:
     """Have the lists of all gateways fetched, and say what changed once they are here."""
     return Reply(attachment={"kind": "models"})
@@ -240,7 +242,7 @@ def providers(message: Message, text: str) -> Said:
     return Reply(attachment={"kind": "providers", "name": text})
 
 
-@router.button("model")
+@router.button("model", for_admin=True)
 def tap_model(tap: Tap, model_id: int) -> Tapped:
     """Switch to a model, and show the page with the star in its new place."""
     said = _switch(model_id)
@@ -306,14 +308,24 @@ def note_ask(message: Message, text: str) -> Said:
     return _question(text, kind="note_ask")
 
 
-@command("usage", "запросы к моделям", usage="[дней]")
+@command("usage", "запросы к моделям", usage="[дней] [all]")
 def usage(message: Message, text: str) -> Said:
-    """Show a person's requests to models, and how much of the account's free day is spent."""
-    days = _days(text)
+    """Show a person's requests to models and what is spent of the account's free day; to an admin, everybody's."""
+    words = text.split()
+    since = _first_moment(days := _days(" ".join(word for word in words if word != "all")))
+    if "all" in words:
+        router.access.check(message.from_user.id, for_admin=True)
+        return texts.usage_of_all(db.usage_by_model(since), db.usage_by_person(since), days)
     midnight = int(time.time()) // 86400 * 86400  # OpenRouter counts days in UTC
     free_today = len(db.free_requests_since(midnight))
-    rows = db.usage_by_model(message.from_user.id, _first_moment(days))
+    rows = db.usage_by_model(since, message.from_user.id)
     return texts.usage(rows, days, free_today, config.free_requests_per_day())
+
+
+@command("status", "что с ботом", for_admin=True)
+def bot_status(message: Message, text: str) -> Said:
+    """Tell the owner what is going on; what the gateway says of the key is asked when it is sent."""
+    return Reply(attachment={"kind": "status", "state": status.now()})
 
 
 @router.text
@@ -333,7 +345,7 @@ def plain_text(message: Message, text: str) -> Said:
     return _offer(texts.PLAIN_TEXT, text_id)
 
 
-@router.edit()
+@router.text_edit
 def plain_text_edited(message: Message, text: str) -> Said:
     """Have the note, or the offer, that a text brought follow its new wording."""
     note = db.note_of_message(message.from_user.id, message.chat.id, message.message_id)
@@ -433,18 +445,34 @@ def _first_moment(days: int) -> int:
 
 
 def main() -> int:
-    """Run the bot until it is told to stop; return the exit code."""
+    """Do what the command line asks for: run until told to stop, check, or back up; return the exit code."""
+    parser = argparse.ArgumentParser(prog="bot.py")
+    parser.add_argument("--check", action="store_true", help=texts.CHECK_HELP)
+    parser.add_argument("--backup", metavar="FILE", help=texts.BACKUP_HELP)
+    asked = parser.parse_args()
     try:
-        settings = config.load()
-        config.check_the_rest()
-        logs.start(settings.log_level, secrets=config.secrets())
-        texts.use_timezone(settings.timezone)
-        db.open(settings.db_path)
-        service.run(settings, router)
+        if asked.check:
+            table, is_well = status.check()
+            print(table)
+            return 0 if is_well else 1
+        if asked.backup:
+            print(texts.backup_made(asked.backup, db.backup(config.db_path(), asked.backup)))
+            return 0
+        run()
     except config.SetupError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the owner reads it in the terminal
+        print(error, file=sys.stderr)
         return 2
     return 0
+
+
+def run() -> None:
+    """Run the bot until it is told to stop; SetupError if the owner has to mend something."""
+    settings = config.load()
+    config.check_the_rest()
+    logs.start(settings.log_level, secrets=config.secrets())
+    texts.use_timezone(settings.timezone)
+    db.open(settings.db_path, settings.notes_max)
+    service.run(settings, router)
 
 
 if __name__ == "__main__":

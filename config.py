@@ -16,6 +16,8 @@ from dotenv import dotenv_values
 
 import texts
 
+VERSION = "1.0"  # of this code
+
 TOKEN_SHAPE = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
 URL_SHAPE = re.compile(r"https?://[^\s/]\S*")
 
@@ -34,6 +36,10 @@ class Settings:
     db_path: Path
     log_level: str
     timezone: tzinfo | None  # None: the machine's
+    allowed_user_ids: frozenset[int]  # empty: everyone
+    admin_user_ids: frozenset[int]  # empty: everyone
+    notes_max: int  # of a person
+    ask_per_day: int  # questions of a person
     free_requests_per_minute: int
 
 
@@ -53,11 +59,20 @@ def load() -> Settings:
         token=token,
         telegram_api_url=api_url,
         telegram_proxy=_proxy_for(api_url),
-        db_path=Path(env.get("DB_PATH") or "notes.db"),
+        db_path=db_path(),
         log_level=log_level,
         timezone=_timezone(env.get("TIMEZONE", "")),
+        allowed_user_ids=_user_ids(env, "ALLOWED_USER_IDS"),
+        admin_user_ids=_user_ids(env, "ADMIN_USER_IDS"),
+        notes_max=_number(env, "NOTES_MAX", 100_000),
+        ask_per_day=_number(env, "ASK_PER_DAY", 50),
         free_requests_per_minute=_number(env, "FREE_REQUESTS_PER_MINUTE", 20),
     )
+
+
+def db_path() -> Path:
+    """Return where the database is."""
+    return Path(_environment().get("DB_PATH") or "notes.db")
 
 
 def free_requests_per_day() -> int:
@@ -153,6 +168,13 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
     if not (value.isascii() and value.isdigit() and 0 < int(value) < 10**9):
         raise SetupError(texts.bad_number(name))
     return int(value)
+
+
+def _user_ids(env: Mapping[str, str], name: str) -> frozenset[int]:
+    ids = re.split(r"[\s,;]+", env.get(name, "").strip(" ,;"))
+    if not all(re.fullmatch("[0-9]{0,18}", user_id) for user_id in ids):
+        raise SetupError(texts.bad_user_ids(name))
+    return frozenset(int(user_id) for user_id in ids if user_id)
 
 
 def _timezone(name: str) -> tzinfo | None:

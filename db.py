@@ -29,11 +29,16 @@ SCHEMA = Path(__file__).with_name("schema.sql")
 MIGRATIONS = SCHEMA.with_name("migrations")
 VERSION = 2
 
+NOTES_MAX = 100_000
 NOTES_A_PERSON = 1 << 40  # numbers of the search index that belong to one person: see schema.sql
 INDEXED_LETTERS = 3  # the search index knows pieces of so many and more
 SCANNED_MOST = 2000  # notes are looked through for a shorter piece, before the index is asked for it
 HANDLED_UPDATES_KEPT_S = 14 * 86400  # Telegram keeps an update for a day; ids may start anew after a week
 DELETED_KEPT_S = 30 * 86400  # for so long what was deleted or edited can be brought back
+
+
+class NotesFull(Exception):
+    """A person has as many notes as allowed; str() is a sentence for them."""
 
 
 class _Thread(threading.local):
@@ -46,6 +51,7 @@ class _Thread(threading.local):
 
 
 _path: Path | None = None
+_notes_max = NOTES_MAX
 _thread = _Thread()
 _courier: sqlite3.Connection | None = None
 # Writers of this process queue here. SQLite's own lock would do, but who meets it sleeps and tries again:
@@ -56,9 +62,12 @@ _write_lock = threading.RLock()
 # Opening -----------------------------------------------------------------------------------------------
 
 
-def open(path: Path | str) -> None:
-    """Make or upgrade the database at path and use it from now on; SetupError if it cannot be ours."""
-    global _path
+def open(path: Path | str, notes_max: int = NOTES_MAX) -> None:
+    """Make or upgrade the database at path and use it from now on; SetupError if it cannot be ours.
+
+    notes_max is how many notes a person may have.
+    """
+    global _path, _notes_max
     close()
     path = Path(path)
     try:
@@ -72,7 +81,7 @@ def open(path: Path | str) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.DatabaseError as error:
         raise SetupError(_why_not(error, path)) from error
-    _path = path
+    _path, _notes_max = path, notes_max
 
 
 def close() -> None:
@@ -137,6 +146,8 @@ def _why_not(error: sqlite3.DatabaseError, path: Path) -> str:
     code = _primary_code(error)
     if code == sqlite3.SQLITE_NOTADB:
         return texts.db_foreign(path)
+    if code == sqlite3.SQLITE_CORRUPT:
+        return texts.db_damaged(path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return texts.db_busy(path)
     return texts.db_unusable(path)
@@ -247,12 +258,26 @@ def _now() -> int:
 
 
 def add_note(user_id: int, chat_id: int, message_id: int, text: str, created_at: int) -> int:
-    """Store a note and return its number; created_at is when the person sent it, in Unix seconds."""
+    """Store a note and return its number; created_at is when the person sent it, in Unix seconds.
+
+    NotesFull if it is one too many.
+    """
+    _check_room(user_id)
     cursor = _write(
         "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at) VALUES (?,?,?,?,?,?)",
         *(user_id, chat_id, message_id, text, created_at, created_at),
     )
     return int(cursor.lastrowid or 0)
+
+
+def has_room(user_id: int) -> bool:
+    """Return whether a person may have one more note."""
+    return count_notes(user_id) < _notes_max
+
+
+def _check_room(user_id: int) -> None:
+    if not has_room(user_id):
+        raise NotesFull(texts.notes_full(_notes_max))
 
 
 def import_note(user_id: int, note: Row) -> None:
@@ -444,7 +469,8 @@ def delete_note(user_id: int, note_id: int) -> bool:
 
 
 def restore_note(user_id: int, note_id: int) -> bool:
-    """Bring a deleted note back; False if there is none to bring back."""
+    """Bring a deleted note back; False if there is none to bring back, NotesFull if it is one too many."""
+    _check_room(user_id)
     # An answer may have been saved anew meanwhile: then that note is the one that keeps it.
     cursor = _write(
         "UPDATE notes SET deleted_at = NULL, question_id = iif(EXISTS (SELECT 1 FROM notes AS other"
@@ -665,6 +691,14 @@ def get_question(chat_id: int, question_id: int) -> Row | None:
     return _read_one("SELECT * FROM questions WHERE id = ? AND chat_id = ?", question_id, chat_id)
 
 
+def question_times(user_id: int, since: int) -> list[int]:
+    """Return when a person asked since a moment, in Unix seconds, oldest first."""
+    rows = _read(
+        "SELECT asked_at FROM questions WHERE user_id = ? AND asked_at > ? ORDER BY asked_at", user_id, since
+    )
+    return [row["asked_at"] for row in rows]
+
+
 def next_question(lane: int) -> Row | None:
     """Return the oldest unanswered question of a lane."""
     return _read_one(
@@ -760,13 +794,25 @@ def free_requests_since(moment: int) -> list[int]:
     return [row["created_at"] for row in rows]
 
 
-def usage_by_model(user_id: int, since: int) -> list[Row]:
-    """Return a person's requests, tokens and cost (USD) since a moment by model, the most used first."""
+_USED = "count(*) AS requests, total(prompt_tokens) + total(completion_tokens) AS tokens, total(cost) AS cost"
+
+
+def usage_by_model(since: int, user_id: int | None = None) -> list[Row]:
+    """Return requests, tokens and cost (USD) since a moment by model, of a person or all; the most used first."""
     return _read(
-        "SELECT model, count(*) AS requests, total(prompt_tokens) + total(completion_tokens) AS tokens,"
-        " total(cost) AS cost FROM llm_requests WHERE user_id = ? AND created_at >= ?"
-        " GROUP BY model ORDER BY requests DESC, model",
-        *(user_id, since),
+        f"SELECT model, {_USED} FROM llm_requests WHERE created_at >= :since"
+        " AND (:user_id IS NULL OR user_id = :user_id) GROUP BY model ORDER BY requests DESC, model",
+        since=since,
+        user_id=user_id,
+    )
+
+
+def usage_by_person(since: int) -> list[Row]:
+    """Return requests, tokens and cost (USD) since a moment by person, the most active first."""
+    return _read(
+        f"SELECT user_id, {_USED} FROM llm_requests WHERE created_at >= ?"
+        " GROUP BY user_id ORDER BY requests DESC, user_id LIMIT 50",
+        since,
     )
 
 
@@ -836,6 +882,71 @@ def _courier_connection() -> sqlite3.Connection:
     if not _courier:
         _courier = _connect(_path, synchronous="NORMAL")
     return _courier
+
+
+# The whole ------------------------------------------------------------------------------------------------
+
+
+def state(updates_since: int) -> Row:
+    """Return how much waits and how much was done: counts, and moments in Unix seconds."""
+    row = _read_one(
+        "SELECT (SELECT count(*) FROM handled_updates WHERE handled_at >= ?) AS updates,"
+        " (SELECT count(*) FROM outbox) AS replies,"
+        " (SELECT min(created_at) FROM outbox) AS oldest_reply_at,"
+        " (SELECT count(*) FROM questions WHERE state = 'pending') AS questions,"
+        " (SELECT sum(notes) FROM people) AS notes, (SELECT count(*) FROM people) AS people",
+        updates_since,
+    )
+    assert row
+    return row
+
+
+def size() -> int:
+    """Return how many bytes the database takes, with what it has not merged yet."""
+    assert _path
+    files = (_path, _path.with_name(f"{_path.name}-wal"))
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+def check(path: Path | str) -> int:
+    """Look at the database at path without a change to it; return how many notes it has.
+
+    SetupError if it is missing, not ours, or damaged.
+    """
+    path = Path(path)
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
+            connection.row_factory = _as_dict
+            _check_ours(connection, path)
+            if connection.execute("PRAGMA quick_check(1)").fetchone() != {"quick_check": "ok"}:
+                raise SetupError(texts.db_damaged(path))
+            count = connection.execute("SELECT count(*) AS notes FROM notes WHERE deleted_at IS NULL").fetchone()
+            return int(count["notes"])
+    except sqlite3.DatabaseError as error:
+        raise SetupError(_why_not(error, path)) from error
+
+
+def backup(path: Path | str, target: Path | str) -> int:
+    """Copy the database at path into a file, whole and consistent while a bot runs; return how many notes it has.
+
+    An older copy under that name stays until the new one is complete. SetupError if there is nothing to copy, or
+    no room for it.
+    """
+    path, target = Path(path), Path(target)
+    check(path)
+    if target.exists() and target.samefile(path):
+        raise SetupError(texts.backup_onto_itself(target))
+    part = target.with_name(f"{target.name}.part")
+    try:
+        with closing(_connect(path)) as source, closing(sqlite3.connect(part, isolation_level=None)) as copy:
+            source.backup(copy)  # in one step: a bot that writes meanwhile would make a slower copy begin anew
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a companion
+        notes = check(part)
+        part.replace(target)
+    except (sqlite3.DatabaseError, OSError) as error:
+        part.unlink(missing_ok=True)
+        raise SetupError(texts.backup_failed(target)) from error
+    return notes
 
 
 # Updates ---------------------------------------------------------------------------------------------------

@@ -188,6 +188,12 @@ def generation(generation_id: str, timeout_s: float = 15) -> Json:
     return data if isinstance(data, dict) else {}
 
 
+def key(timeout_s: float = 15) -> Json:
+    """Return what OpenRouter tells of the owner's key: limit_remaining in USD, free_model_daily_requests, …"""
+    data = _get("openrouter", "/key", timeout_s).get("data")
+    return data if isinstance(data, dict) else {}
+
+
 def catalogue(gateway: str, timeout_s: float = 20) -> list[Json]:
     """Return the models that a gateway has, as it describes them."""
     return _list_of(_get(gateway, "/models", timeout_s), "data", "models")

@@ -257,6 +257,80 @@ def imported(added: int, present: int, refused: int) -> str:
     return said + (f" Не подошли: {plural(refused, 'запись', 'записи', 'записей')}." if refused else "")
 
 
+# Who may, and how much ----------------------------------------------------------------------------------
+
+ADMINS_ONLY = "Это может только хозяин бота."
+
+
+def not_allowed(user_id: int) -> str:
+    """Refuse somebody whom the owner does not know."""
+    return f"Этот бот личный. Чтобы пользоваться им, передайте хозяину свой номер: {user_id}"
+
+
+def notes_full(most: int) -> str:
+    """Refuse one note too many."""
+    return f"У вас уже {notes(most)}, больше хранить нельзя. Удалите ненужные: /note_del <id>"
+
+
+def too_many_in_a_row(most: int, opens_at: int) -> str:
+    """Refuse one question too many in a row; opens_at in Unix seconds."""
+    return f"Не больше {most} вопросов в минуту. Следующий можно задать в {local(opens_at):%H:%M:%S}."
+
+
+def too_many_in_a_day(most: int, opens_at: int) -> str:
+    """Refuse one question too many in a day; opens_at in Unix seconds."""
+    return f"Вопросов за сутки: {most}, больше нельзя. Следующий можно задать {local(opens_at):%d.%m в %H:%M}."
+
+
+def bot_state(
+    *,
+    version: str,
+    uptime_s: int,
+    state: Mapping[str, Any],
+    waited_s: int,
+    size: int,
+    free_today: int,
+    free_limit: int,
+    key: str,
+    errors: Sequence[tuple[str, int, float]],
+) -> str:
+    """Describe the bot to its owner."""
+    waits = f", старший ждёт {period(waited_s)}" if state["replies"] else ""
+    lines = [
+        f"Версия {version}, работает {period(uptime_s)}.",
+        f"Обновлений обработано: {state['updates']}.",
+        f"Ответов ждёт отправки: {state['replies']}{waits}.",
+        f"Вопросов ждёт ответа: {state['questions']}.",
+        f"База: {size / 2**20:.1f} МБ; заметок {state['notes'] or 0}, людей с заметками {state['people']}.",
+        f"Бесплатных запросов сегодня: {free_today} из {free_limit}.",
+        f"Ключ OpenRouter: {key}",
+        "Последние ошибки:" if errors else "Ошибок не было.",
+        *(f"{kind} — {count}, последняя {when(int(moment))}" for kind, count, moment in errors),
+    ]
+    return "\n".join(lines)
+
+
+def period(seconds: int) -> str:
+    """Say how long something takes, in its two largest units."""
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    passed, hours = divmod(hours, 24)
+    if passed:
+        return f"{passed} д {hours} ч"
+    if hours:
+        return f"{hours} ч {minutes} мин"
+    return f"{minutes} мин {seconds} с" if minutes else f"{seconds} с"
+
+
+def key_left(told: Mapping[str, Any]) -> str:
+    """Say what is left of a key, as far as the gateway tells."""
+    limit, daily = told.get("limit_remaining"), told.get("free_model_daily_requests")
+    left = [f"осталось ${limit:.2f}"] if isinstance(limit, int | float) else ["без предела по деньгам"]
+    if isinstance(daily, Mapping) and "remaining" in daily:
+        left.append(f"бесплатных запросов сегодня осталось {daily['remaining']} из {daily.get('limit', '?')}")
+    return ", ".join(left) + "."
+
+
 # Models and questions ----------------------------------------------------------------------------------
 
 SYSTEM_PROMPT = (
@@ -406,20 +480,26 @@ def note_kept(number: int, *, is_new: bool) -> str:
     return note_added(number) if is_new else note_kept_already(number)
 
 
+def _used(name: object, row: Mapping[str, Any]) -> str:
+    requests = plural(row["requests"], "запрос", "запроса", "запросов")
+    return f"{name}: {requests}, {plural(int(row['tokens']), 'токен', 'токена', 'токенов')}, ${row['cost']:.4f}"
+
+
 def usage(rows: Iterable[Mapping[str, Any]], period: int, free_today: int, free_limit: int) -> str:
     """Show what was asked of models, and how much of the account's day is spent."""
-    lines = [
-        f"{row['model']}: {plural(row['requests'], 'запрос', 'запроса', 'запросов')},"
-        f" {plural(int(row['tokens']), 'токен', 'токена', 'токенов')}, ${row['cost']:.4f}"
-        for row in rows
-    ]
-    return "\n".join(
-        [
-            f"Ваши запросы к моделям за {days(period)}:",
-            *(lines or ["пока не было"]),
-            f"Бесплатных запросов сегодня (на всех): {free_today} из {free_limit}.",
-        ]
-    )
+    lines = [_used(row["model"], row) for row in rows] or ["пока не было"]
+    spent = f"Бесплатных запросов сегодня (на всех): {free_today} из {free_limit}."
+    return "\n".join([f"Ваши запросы к моделям за {days(period)}:", *lines, spent])
+
+
+def usage_of_all(
+    by_model: Iterable[Mapping[str, Any]], by_person: Iterable[Mapping[str, Any]], period: int
+) -> str:
+    """Show what everybody asked of models, by model and by person."""
+    lines = [_used(row["model"], row) for row in by_model] or ["пока не было"]
+    people = [_used(row["user_id"], row) for row in by_person]
+    heading = f"Запросы всех к моделям за {days(period)}:"
+    return "\n".join([heading, *lines, *(["По людям:", *people] if people else [])])
 
 
 # What OpenRouter's statuses mean, and what to do next ----------------------------------------------------
@@ -504,6 +584,11 @@ def bad_number(name: str) -> str:
 BAD_LOG_LEVEL = "LOG_LEVEL должен быть DEBUG, INFO, WARNING или ERROR."
 
 
+def bad_user_ids(name: str) -> str:
+    """Refuse a setting that is no list of people."""
+    return f"{name} должен быть списком номеров через запятую, например 123456789,987654321."
+
+
 def bad_url(name: str) -> str:
     """Refuse a setting that is no address."""
     return f"{name} должен быть адресом, который начинается с http:// или https://."
@@ -522,6 +607,65 @@ def db_busy(path: object) -> str:
 def db_foreign(path: object) -> str:
     """Refuse a file that is not our database."""
     return f"Файл {path} — не база этого бота: укажите другой DB_PATH, этот файл не тронут."
+
+
+def db_damaged(path: object) -> str:
+    """Tell of a database whose file is damaged."""
+    return f"База {path} повреждена: восстановите её из резервной копии."
+
+
+def backup_onto_itself(path: object) -> str:
+    """Refuse to copy the database over itself."""
+    return f"{path} — сама база: укажите для копии другой файл."
+
+
+def backup_failed(path: object) -> str:
+    """Say that no copy was made."""
+    return f"Копия {path} не сделана: проверьте папку, права на запись и место на диске."
+
+
+def backup_made(path: object, count: int) -> str:
+    """Confirm a copy."""
+    return f"Копия готова: {path}, {notes(count)}."
+
+
+CHECK_SETTINGS, CHECK_DATABASE, CHECK_TELEGRAM = "настройки", "база", "Telegram"
+SETTINGS_READ = "прочитаны."
+GATEWAY_ABSENT = "не настроен, это не обязательно."
+
+
+def check_table(rows: Iterable[tuple[str, bool, str]]) -> str:
+    """Show what is well and what is not, a line each."""
+    return "\n".join(f"{'ок' if is_well else 'НЕ ОК':<6} {name:<10} {said}" for name, is_well, said in rows)
+
+
+def db_will_be_made(path: object) -> str:
+    """Say that there is no database yet."""
+    return f"{path} ещё нет, появится при запуске."
+
+
+def db_found(path: object, count: int) -> str:
+    """Tell of a good database."""
+    return f"{path}, {notes(count)}."
+
+
+def bot_found(username: object) -> str:
+    """Tell which bot the token is of."""
+    return f"бот @{username}."
+
+
+def telegram_away(error: object) -> str:
+    """Tell that Telegram does not answer."""
+    return f"Telegram не отвечает ({error}): проверьте интернет, HTTPS_PROXY и TELEGRAM_API_URL."
+
+
+def models_found(count: int) -> str:
+    """Tell how many models a gateway has."""
+    return f"{plural(count, 'модель', 'модели', 'моделей')}."
+
+
+CHECK_HELP = "проверить настройки, базу, Telegram и шлюзы и выйти"
+BACKUP_HELP = "сделать копию базы (можно на ходу) и выйти"
 
 
 def db_newer(path: object) -> str:

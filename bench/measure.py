@@ -70,6 +70,7 @@ def bot_between(world: World, gateway: Gateway, command: Sequence[str] = OURS, m
             "TOKEN": telegram.TOKEN,
             "TELEGRAM_API_URL": telegram_server.url,
             "OPENROUTER_API_KEY": "bench",
+            "ASK_PER_DAY": "1000000",
             "OPENROUTER_BASE_URL": f"{openrouter_server.url}/api",
             "DB_PATH": str(Path(folder, "notes.db")),
             "NO_PROXY": "127.0.0.1",

@@ -16,7 +16,7 @@ import openrouter_client
 import texts
 from config import Settings
 from openrouter_client import OpenRouterError
-from runtime import prompts
+from runtime import access, prompts
 from runtime.attempts import Answer, Attempts, stand_ins
 from runtime.catalogue import Catalogue
 from runtime.drafts import Draft
@@ -48,6 +48,7 @@ class Answers:
     """Answers what db's questions hold: one person's in order, different people's side by side."""
 
     def __init__(self, settings: Settings, telegram: Telegram, outbox: Outbox, catalogue: Catalogue) -> None:
+        self._per_day = settings.ask_per_day
         self._telegram = telegram
         self._outbox = outbox
         self._catalogue = catalogue
@@ -73,7 +74,8 @@ class Answers:
     def ask(
         self, question: Question, user_id: int, chat_id: int, message_id: int, asked_at: int, *, is_private: bool
     ) -> None:
-        """Write a question down, to be asked once the transaction is committed."""
+        """Write a question down, to be asked once the transaction is committed; Refused if it is one too many."""
+        access.check_questions(user_id, asked_at, self._per_day)
         if switch := db.take_switch():
             self._outbox.put(chat_id, Reply(texts.model_vanished(switch)))
         active = db.get_active_model()

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import db
 import texts
-from runtime import catalogue, chart, exports, imports
+from runtime import catalogue, chart, exports, imports, status
 from runtime.telegram import Telegram, Upload
 
 
@@ -46,6 +46,10 @@ def _stats(_: Telegram, user_id: int, days: int) -> Made | str:
     return Made(Upload("photo", "stats.png", io.BytesIO(picture)), texts.stats_caption(per_day))
 
 
+def _status(_: Telegram, state: db.Row) -> str:
+    return status.report(state)
+
+
 def _models(_: Telegram) -> str:
     return catalogue.refresh_now()
 
@@ -58,6 +62,7 @@ MAKERS: dict[str, Callable[..., Made | str]] = {
     "notes": _notes,
     "import": _import,
     "stats": _stats,
+    "status": _status,
     "models": _models,
     "providers": _providers,
 }

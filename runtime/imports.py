@@ -113,10 +113,12 @@ def _store(user_id: int, entries: Iterator[Any]) -> str:
                     refused += 1
                 elif (_by_message(note) if note["message_id"] else _by_text(note)) in known:
                     present += 1
-                else:
+                elif db.has_room(user_id):
                     db.import_note(user_id, note)
                     known |= {_by_message(note), _by_text(note)}
                     added += 1
+                else:
+                    refused += 1
         time.sleep(0.001)  # who waits for the lock of the writers gets it only if this thread looks away
     return texts.imported(added, present, refused)
 

@@ -10,11 +10,38 @@ from types import TracebackType
 BOT_TOKEN = re.compile(r"\d+(?::|%3A)[A-Za-z0-9_-]{30,}")
 
 
+KINDS_MOST = 5
+
+
+class _Errors(logging.Handler):
+    """Counts what went wrong, by kind: the words of the line without what was put into them."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.kinds: dict[str, tuple[int, float]] = {}  # kind → how often, and when last
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count a line; the lock of the handler is held."""
+        kind = f"{record.name}: {record.msg}"
+        count, _ = self.kinds.pop(kind, (0, 0.0))
+        self.kinds[kind] = count + 1, record.created
+        while len(self.kinds) > KINDS_MOST:
+            del self.kinds[next(iter(self.kinds))]
+
+
+_errors = _Errors()
+
+
+def recent_errors() -> list[tuple[str, int, float]]:
+    """Return the kinds of what went wrong lately, the latest first: kind, how often, when last (Unix seconds)."""
+    return [(kind, *seen) for kind, seen in reversed(_errors.kinds.copy().items())]
+
+
 def start(level: str, secrets: Iterable[str]) -> None:
     """Log to stderr from this level up; what nobody catches is logged too."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Redacting(secrets))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[handler, _errors], force=True)
     # The libraries' own debug lines hold texts of messages and addresses with the token.
     for library in ("urllib3", "requests", "TeleBot"):
         logging.getLogger(library).setLevel(logging.WARNING)

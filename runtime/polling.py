@@ -16,6 +16,7 @@ from telebot.types import Update
 import db
 import texts
 from config import SetupError
+from runtime.access import Refused
 from runtime.answers import Answers, Question
 from runtime.catalogue import OLD_S, Catalogue
 from runtime.outbox import Outbox, Reply, backoff_s, edit_call
@@ -124,6 +125,8 @@ class Polling:
         try:
             with db.transaction():
                 self._dispatch(update)
+        except (Refused, db.NotesFull) as refusal:
+            self._refuse(update, str(refusal))
         except Exception as error:
             if db.is_unavailable(error):
                 raise
@@ -142,6 +145,13 @@ class Polling:
         elif update.stopped_message_generation:
             stopped = update.stopped_message_generation
             self._answers.stop_question(stopped.chat.id, stopped.draft_id)
+
+    def _refuse(self, update: Any, why: str) -> None:
+        if query := update.callback_query:
+            alert = {"callback_query_id": query.id, "text": why, "show_alert": True}
+            self._outbox.put_calls(_chat_id_of_tap(query), [("answerCallbackQuery", alert)])
+        else:
+            self._say(update.message or update.edited_message, why)
 
     def _say(self, message: Any, said: Said) -> None:
         if isinstance(said, Question):

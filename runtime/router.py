@@ -8,6 +8,7 @@ from typing import cast
 from telebot import types
 
 import texts
+from runtime.access import Access
 from runtime.answers import Question
 from runtime.outbox import Reply
 
@@ -59,6 +60,7 @@ class Command:
     summary: str
     usage: str
     handler: Handler
+    for_admin: bool
 
 
 class Router:
@@ -66,31 +68,37 @@ class Router:
 
     def __init__(self) -> None:
         self.commands: dict[str, Command] = {}
-        self.buttons: dict[str, tuple[TapHandler, int]] = {}
+        self.buttons: dict[str, tuple[TapHandler, int, bool]] = {}  # with how many numbers, and whether for admins
         self.username = ""  # the bot's, known once Telegram has told it
-        self._edits: dict[str, Handler] = {}  # by command; "" for messages that hold none
-        self._text_handler: Handler | None = None
+        self.access = Access()
+        self._edits: dict[str, Handler] = {}  # by command
+        self._text_handler: Handler = _silence
+        self._text_edit_handler: Handler = _silence
 
-    def command(self, name: str, summary: str, usage: str = "") -> Callable[[Handler], Handler]:
+    def command(
+        self, name: str, summary: str, usage: str = "", *, for_admin: bool = False
+    ) -> Callable[[Handler], Handler]:
         """Put a handler into the table: handler(message, text after the command) returns what to say."""
 
         def add(handler: Handler) -> Handler:
-            self.commands[name] = Command(name, summary, usage, handler)
+            self.commands[name] = Command(name, summary, usage, handler, for_admin)
             return handler
 
         return add
 
-    def button(self, name: str, numbers: int = 1) -> Callable[[TapHandler], TapHandler]:
+    def button(
+        self, name: str, numbers: int = 1, *, for_admin: bool = False
+    ) -> Callable[[TapHandler], TapHandler]:
         """Make a handler the one of the buttons whose data is `name:<number>:…`: handler(tap, number, …)."""
 
         def add(handler: TapHandler) -> TapHandler:
-            self.buttons[name] = handler, numbers
+            self.buttons[name] = handler, numbers, for_admin
             return handler
 
         return add
 
-    def edit(self, name: str = "") -> Callable[[Handler], Handler]:
-        """Make a handler the one of a command's messages that are edited later; "": of those without a command."""
+    def edit(self, name: str) -> Callable[[Handler], Handler]:
+        """Make a handler the one of a command's messages that are edited later."""
 
         def add(handler: Handler) -> Handler:
             self._edits[name] = handler
@@ -103,46 +111,65 @@ class Router:
         self._text_handler = handler
         return handler
 
-    def help(self) -> str:
-        """Describe all commands, in the order of the table."""
-        return texts.help_text(texts.help_line(c.name, c.usage, c.summary) for c in self.commands.values())
+    def text_edit(self, handler: Handler) -> Handler:
+        """Make a handler the one of the messages without a command that are edited later."""
+        self._text_edit_handler = handler
+        return handler
+
+    def help(self, user_id: int) -> str:
+        """Describe the commands that a person may use, in the order of the table."""
+        may = [c for c in self.commands.values() if not c.for_admin or self.access.is_admin(user_id)]
+        return texts.help_text(texts.help_line(c.name, c.usage, c.summary) for c in may)
 
     def menu(self) -> list[types.BotCommand]:
-        """Return the commands for Telegram's menu."""
-        return [types.BotCommand(c.name, c.summary) for c in self.commands.values()]
+        """Return the commands that everybody may use, for Telegram's menu."""
+        everybodys = [c for c in self.commands.values() if not (c.for_admin and self.access.admins)]
+        return [types.BotCommand(c.name, c.summary) for c in everybodys]
 
     def answer(self, message: types.Message) -> Said:
-        """Return what the message's handler says; None for what is not meant for us."""
-        if message.from_user is None:
-            return None
+        """Return what the message's handler says; None for what is not meant for us, Refused if they may not."""
         text = _text_of(message)
-        private = message.chat.type == "private"
-        if not text:
-            is_alone = private and message.content_type in MEDIA and not message.media_group_id
-            return texts.ONLY_TEXT if is_alone else None
         match = _command_in(message, text)
-        if match is None:
-            return self._text_handler(cast(Message, message), text) if self._text_handler else None
-        to_us = self._is_us(match["bot"])
-        if match["bot"] and not to_us:
+        if not self._is_for_us(message, text, match):
             return None
-        command = self.commands.get(match["name"].lower())
+        command = self._checked(message, match)
+        if match is None:
+            return self._text_handler(cast(Message, message), text) if text else texts.ONLY_TEXT
         if command is None:
-            return texts.unknown_command(match["name"]) if private or to_us else None
+            return texts.unknown_command(match["name"])
         return self._said(command.handler, command, message, match)
 
     def answer_edit(self, message: types.Message) -> Said:
         """Return what is said to a message that was edited; None where that changes nothing."""
         text = _text_of(message)
-        if message.from_user is None or not text:
-            return None
         match = _command_in(message, text)
-        if match is None:
-            return self._edits[""](cast(Message, message), text) if "" in self._edits else None
-        if match["bot"] and not self._is_us(match["bot"]):
+        if not text or not self._is_for_us(message, text, match):
             return None
-        name = match["name"].lower()
-        return self._said(self._edits[name], self.commands[name], message, match) if name in self._edits else None
+        command = self._checked(message, match)
+        if match is None:
+            return self._text_edit_handler(cast(Message, message), text)
+        if command is None or command.name not in self._edits:
+            return None
+        return self._said(self._edits[command.name], command, message, match)
+
+    def _checked(self, message: types.Message, match: re.Match[str] | None) -> Command | None:
+        """Return the command that is meant; Refused if the person may not."""
+        command = self.commands.get(match["name"].lower()) if match else None
+        self.access.check(cast(Message, message).from_user.id, for_admin=bool(command and command.for_admin))
+        return command
+
+    def _is_for_us(self, message: types.Message, text: str, match: re.Match[str] | None) -> bool:
+        """Whether somebody talks to the bot: in a group by a command or a reply, in private by anything."""
+        if message.from_user is None:
+            return False
+        private = message.chat.type == "private"
+        if match:
+            known = match["name"].lower() in self.commands
+            return self._is_us(match["bot"]) if match["bot"] else private or known
+        if text:
+            replied = message.reply_to_message
+            return private or bool(replied and replied.from_user and self._is_us(replied.from_user.username))
+        return private and message.content_type in MEDIA and not message.media_group_id
 
     def _is_us(self, username: str | None) -> bool:
         return (username or "").lower() == self.username.lower()
@@ -158,9 +185,14 @@ class Router:
         match = BUTTON.fullmatch(query.data or "")
         if match is None or match["name"] not in self.buttons or query.message is None:
             return Tapped()
-        handler, expected = self.buttons[match["name"]]
+        handler, expected, for_admin = self.buttons[match["name"]]
+        self.access.check(query.from_user.id, for_admin=for_admin)
         numbers = [int(number) for number in match["numbers"][1:].split(":")]
         return handler(cast(Tap, query), *numbers) if len(numbers) == expected else Tapped()
+
+
+def _silence(*_: object) -> None:
+    """Say nothing."""
 
 
 def _text_of(message: types.Message) -> str:

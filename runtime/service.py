@@ -10,6 +10,7 @@ from typing import Any
 import db
 from config import Settings
 from runtime import telegram as telegram_api
+from runtime.access import Access
 from runtime.answers import Answers
 from runtime.catalogue import Catalogue
 from runtime.outbox import Outbox, backoff_s
@@ -57,6 +58,7 @@ def run(settings: Settings, router: Router) -> None:
     stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.tell)
+    router.access = Access(settings.allowed_user_ids, settings.admin_user_ids)
     telegram = Telegram(settings)
     if not _introduce(telegram, router, stop):
         return

@@ -95,7 +95,7 @@ def tap(data: str, user_id: int = ANN, chat_id: int = ANN) -> Tapped:
 def test_help_the_menu_and_dispatch_are_one_table() -> None:
     names = ["start", "help", "note_add", "note_list", "note_show", "note_find", "note_edit", "note_del"]
     names += ["note_restore", "note_count", "note_stats", "note_export", "note_import", "models", "model"]
-    names += ["models_refresh", "providers", "ask", "compare", "web", "note_ask", "usage"]
+    names += ["models_refresh", "providers", "ask", "compare", "web", "note_ask", "usage", "status"]
     assert list(router.commands) == names
     assert [command.command for command in router.menu()] == names
     said = say("/help")
@@ -229,7 +229,7 @@ def test_what_cannot_be_stored_is_replaced(odd: str) -> None:
         ("/model " + "9" * 30, "/model <ID из /models>"),
         ("/ask", "/ask <вопрос>"),
         ("/compare", "/compare <вопрос>"),
-        ("/usage много", "/usage [дней]"),
+        ("/usage много", "/usage [дней] [all]"),
     ],
 )
 def test_what_does_not_fit_gets_the_usage_line(text: str, usage: str) -> None:

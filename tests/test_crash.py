@@ -106,6 +106,7 @@ class Crowd:
 def survive(bot: BotProcess, crowd: Crowd, ends: int, number: int) -> int:
     """End the bot so many times at random instants while the crowd writes; return how many replies came twice."""
     bot.env["FREE_REQUESTS_PER_MINUTE"] = "1000000"
+    bot.env["ASK_PER_DAY"] = "1000000"
     with crowd.writing():
         for _ in range(ends):
             bot.start()

@@ -1,0 +1,205 @@
+"""status: what is going on (/status), whether all is well (--check), a copy of the database (--backup)."""
+
+import re
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, BotProcess, Person, eventually
+
+import db
+import texts
+from config import SetupError
+from sandbox import telegram
+from sandbox.openrouter import Gateway
+from sandbox.telegram import World
+
+MakePerson = Callable[..., Person]
+
+
+def run(bot: BotProcess, *options: str) -> tuple[int, str]:
+    """Run `python bot.py` with options; return its exit code and what it said."""
+    done = subprocess.run(
+        [*bot.command, *options], cwd=bot.folder, env=bot.env, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_status(bot_process: BotProcess, person: MakePerson, world: World) -> None:
+    bot_process.start()
+    ann = person()
+    ann.asks("/note_add раз")
+    ann.asks("/ask раз")
+    world.blocked.add(2)
+    person(2).says("/start")
+    eventually(lambda: "refused" in bot_process.log)
+    said = ann.asks("/status")
+    for pattern in (
+        r"Версия 1\.0, работает \d+ с\.",
+        r"Обновлений обработано: \d+\.",
+        r"Ответов ждёт отправки: 0\.",
+        r"Вопросов ждёт ответа: 0\.",
+        r"База: 0\.\d МБ; заметок 1, людей с заметками 1\.",
+        r"Бесплатных запросов сегодня: 1 из 50\.",
+        r"Ключ OpenRouter: без предела по деньгам, бесплатных запросов сегодня осталось 49 из 50\.",
+        r"Последние ошибки:",
+        r"runtime\.outbox: .*refused.* — 1, последняя [\d.]+ [\d:]+",
+    ):
+        assert re.search(f"^{pattern}$", said, re.MULTILINE), pattern
+
+
+def test_status_tells_what_waits(bot_process: BotProcess, person: MakePerson, gateway: Gateway) -> None:
+    gateway.think_s = 600
+    bot_process.start()
+    ann = person()
+    ann.says("/ask раз")
+    eventually(lambda: gateway.requests)
+    assert "Вопросов ждёт ответа: 1." in ann.asks("/status")
+
+
+def test_status_without_a_key_says_so(bot_process: BotProcess, person: MakePerson) -> None:
+    del bot_process.env["OPENROUTER_API_KEY"]
+    bot_process.start()
+    assert f"Ключ OpenRouter: [401] {texts.NO_API_KEY}" in person().asks("/status")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "0 с"), (61, "1 мин 1 с"), (3600, "1 ч 0 мин"), (200_000, "2 д 7 ч")]
+)
+def test_a_period(seconds: int, said: str) -> None:
+    assert texts.period(seconds) == said
+
+
+# --check
+
+
+def test_check_when_all_is_well(bot_process: BotProcess) -> None:
+    code, said = run(bot_process, "--check")
+    lines = said.strip().split("\n")
+    assert (code, [line.split()[0] for line in lines]) == (0, ["ок"] * 6)
+    assert "ещё нет, появится при запуске" in lines[1]
+    assert "@sandbox_notes_bot" in lines[2]
+    assert "осталось 50 из 50" in lines[3]
+    assert not bot_process.db_path.exists()
+
+
+def test_check_while_the_bot_runs(bot_process: BotProcess, person: MakePerson) -> None:
+    bot_process.start()
+    person().asks("/note_add раз")
+    code, said = run(bot_process, "--check")
+    assert code == 0
+    assert "bot.db, 1 заметка." in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"TOKEN": ""}, ["настройки", "Telegram"]),
+        ({"TOKEN": "1:wrong"}, ["Telegram"]),
+        ({"TELEGRAM_API_URL": "http://127.0.0.1:9"}, ["Telegram"]),
+        ({"DB_PATH": str(ROOT / "README.md")}, ["база"]),
+        ({"DB_PATH": "нет такой папки/notes.db"}, ["база"]),
+        ({"OPENROUTER_API_KEY": ""}, ["openrouter"]),
+        ({"OPENROUTER_BASE_URL": "http://127.0.0.1:9"}, ["openrouter"]),
+        ({"LOCAL_LLM_URL": "http://127.0.0.1:9"}, ["local"]),
+        ({"TIMEZONE": "Луна"}, ["настройки", "Telegram"]),
+    ],
+    ids=str,
+)
+def test_check_says_what_is_not_well(bot_process: BotProcess, changes: dict[str, str], wrong: list[str]) -> None:
+    bot_process.env |= changes
+    code, said = run(bot_process, "--check")
+    lines = said.strip().split("\n")
+    not_well = [line.removeprefix("НЕ ОК").split()[0] for line in lines if line.startswith("НЕ ОК")]
+    assert (code, not_well) == (1, wrong)
+    assert all(re.search("[а-я]", line.removeprefix("НЕ ОК")) for line in lines)
+    assert telegram.TOKEN not in said
+
+
+# --backup
+
+
+def test_a_copy_made_under_load_is_whole(bot_process: BotProcess, person: MakePerson, world: World) -> None:
+    bot_process.start()
+    people = [person(user_id) for user_id in range(1, 6)]
+    people[0].asks("/start")
+    stop = threading.Event()
+
+    def write() -> None:
+        sent = 0
+        while not stop.is_set():
+            for one in people:
+                one.says(f"/note_add номер {sent}")
+            sent += 1
+            world.wait(lambda: world.pending() < 50)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    target = bot_process.folder / "копия.db"
+    counts = []
+    try:
+        for _ in range(5):
+            code, said = run(bot_process, "--backup", str(target))
+            assert (code, said.startswith(f"Копия готова: {target}")) == (0, True)
+            with closing(sqlite3.connect(target)) as copy:
+                assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+                copy.execute("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
+                [(count, numbers)] = copy.execute("SELECT count(*), max(id) FROM notes").fetchall()
+                assert count == (numbers or 0)
+                counts.append(count)
+    finally:
+        stop.set()
+        writing.join()
+    assert counts == sorted(counts)
+    assert counts[-1] > counts[0]
+    assert sorted(path.name for path in bot_process.folder.glob("копия*")) == ["копия.db"]
+    bot_process.stop()
+    bot_process.env["DB_PATH"] = str(target)
+    bot_process.start()
+    assert person(9).asks("/note_add раз") == f"Заметка #{counts[-1] + 1} добавлена."
+
+
+def test_a_copy_that_cannot_be_made_leaves_the_older_one(database: Path, tmp_path: Path) -> None:
+    db.add_note(1, 1, 1, "раз", 1_700_000_000)
+    target = tmp_path / "copy.db"
+    assert db.backup(database, target) == 1
+    before = target.read_bytes()
+    with pytest.raises(SetupError, match="сама база"):
+        db.backup(database, database)
+    with pytest.raises(SetupError, match="не база этого бота"):
+        db.backup(ROOT / "README.md", target)
+    with pytest.raises(SetupError, match="DB_PATH"):
+        db.backup(tmp_path / "missing.db", target)
+    with pytest.raises(SetupError, match="не сделана"):
+        db.backup(database, tmp_path / "нет такой папки" / "copy.db")
+    assert target.read_bytes() == before
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_damaged_database_is_told_of(database: Path) -> None:
+    for n in range(200):
+        db.add_note(1, 1, n, "раз " * 200, 1_700_000_000)
+    db.close()
+    with database.open("r+b") as file:
+        file.seek(30_000)
+        file.write(b"\xff" * 30_000)
+    with pytest.raises(SetupError, match="повреждена"):
+        db.check(database)
+    with pytest.raises(SetupError):
+        db.backup(database, database.with_name("copy.db"))
+
+
+# deploy/
+
+
+def test_the_service_runs_this_bot() -> None:
+    unit = (ROOT / "deploy" / "notes-bot.service").read_text(encoding="utf-8")
+    assert "ExecStart=/opt/notes-bot/.venv/bin/python /opt/notes-bot/bot.py\n" in unit
+    assert "RestartPreventExitStatus=2\n" in unit  # what main() returns when the owner has to mend something
+    settings = set(re.findall(r"\b([A-Z]+_?[A-Z]+)=/", unit)) - {"MPLCONFIGDIR"}
+    assert settings == {"DB_PATH"}
