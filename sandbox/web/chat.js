@@ -129,12 +129,13 @@ function messageElement(view) {
     view.document ? documentElement(view.document) : null,
     contentElement(view),
     make("span", { className: "time", textContent: (view.is_edited ? "изменено " : "") + clock(view.at) }),
+    actionsElement(view),
   );
   const rows = view.buttons.map((row) =>
     make("div", { className: "buttons" }, ...row.map((button) => buttonElement(view, button))),
   );
   const className = view.is_own ? "message own" : "message";
-  const element = make("div", { className }, bubble, ...rows, actionsElement(view));
+  const element = make("div", { className }, bubble, ...rows);
   element.dataset.id = view.message_id;
   element.ondblclick = () => startReply(view);
   return element;
@@ -304,8 +305,12 @@ let isAtEnd = true;
 
 function followTheEnd() {
   const scroll = byId("scroll");
+  let lastTop = 0;
   scroll.onscroll = () => {
-    isAtEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
+    // The chat may have grown since the page itself scrolled: only a move upwards is the person's.
+    if (scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60) isAtEnd = true;
+    else if (scroll.scrollTop < lastTop) isAtEnd = false;
+    lastTop = scroll.scrollTop;
     byId("down").hidden = isAtEnd;
   };
   const watcher = new ResizeObserver(() => isAtEnd && goToEnd());
@@ -626,6 +631,7 @@ async function start() {
   listen();
   followTheEnd();
   become();
+  text.disabled = false;
   text.focus();
 }
 
