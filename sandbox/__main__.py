@@ -46,9 +46,10 @@ def main() -> int:
         except KeyboardInterrupt:
             pass
         finally:
+            has_failed = bot.poll() not in (None, 0)
             bot.send_signal(signal.SIGTERM)
-            code = bot.wait()
-        if code not in (0, -signal.SIGTERM, 1):
+            bot.wait()
+        if has_failed:
             print(Path(log.name).read_text(encoding="utf-8"), file=sys.stderr)
     return 0
 
@@ -71,8 +72,8 @@ def show_page(world: World, bot: "subprocess.Popen[bytes]", options: argparse.Na
             if not options.no_browser:
                 webbrowser.open(server.url)
             bot.wait()
-    except OSError as error:
-        print(f"Порт {options.port} не открыть: {error.strerror}", file=sys.stderr)
+    except OSError:
+        sys.exit(f"Порт {options.port} открыть нельзя: выберите другой, --port.")
 
 
 def bot_environment(telegram_url: str, openrouter_url: str) -> dict[str, str]:

@@ -34,8 +34,8 @@ class Chat:
     def take(self, event: Json) -> None:
         """Take an event of the world over."""
         if message := event.get("message"):
-            if event["method"] != "editMessageText":
-                self._forget("draft", "typing")  # the message that a draft was a draft of
+            if message["message_id"] not in self._messages:  # else it is an edit
+                self._forget("draft", "typing")  # as Telegram does, whatever message it is
             self._take_message(message)
         elif draft := event.get("draft"):
             is_rich = event["method"] == "sendRichMessageDraft"

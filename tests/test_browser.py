@@ -490,16 +490,34 @@ def test_news_go_on_where_they_broke_off(site: str, world: World) -> None:
     assert news(2, 1) == ["три"]
 
 
-def test_python_m_sandbox_serves_the_page_until_it_is_told_to_stop() -> None:
+@pytest.mark.parametrize("key", ["", "sk-or-test-key"])
+def test_python_m_sandbox_serves_the_page_until_it_is_told_to_stop(tmp_path: Path, key: str) -> None:
     command = [sys.executable, "-X", "utf8", "-m", "sandbox", "--no-browser"]
+    real = {"OPENROUTER_API_KEY": key, "OPENROUTER_BASE_URL": "http://127.0.0.1:9"}
     with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        command,
+        cwd=tmp_path,
+        env={**os.environ, **real, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
     ) as run:
         assert run.stdout
         address = re.search(r"http://127\.0\.0\.1:\d+", run.stdout.readline())
         assert address
         assert "Заметки" in requests.get(address[0], timeout=60).content.decode()
-        told = requests.get(f"{address[0]}/setup", timeout=60).json()
-        assert not told["is_real"]
+        assert requests.get(f"{address[0]}/setup", timeout=60).json()["is_real"] is bool(key)
         run.send_signal(signal.SIGTERM)
         assert run.wait(PATIENCE_S) == 0
+
+
+def test_a_port_that_is_taken_is_said_so(site: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "utf8", "-m", "sandbox", "--no-browser", "--port", site.rpartition(":")[2]]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, encoding="utf-8", timeout=PATIENCE_S
+    )
+    assert run.returncode == 1
+    assert "открыть нельзя" in run.stderr
+    assert "Traceback" not in run.stderr

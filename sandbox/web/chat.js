@@ -608,8 +608,10 @@ function listen() {
   byId("theme").onclick = toggleTheme;
   byId("try").onclick = (event) => event.target.matches("button") && tryOut(event.target);
   log.addEventListener("click", (event) => event.target.matches(".copy") && copyCode(event.target));
-  document.ondragover = (event) => event.preventDefault();
+  byId("scroll").onclick = () => (byId("menu").hidden = true);
+  document.ondragover = (event) => event.dataTransfer.types.includes("Files") && event.preventDefault();
   document.ondrop = (event) => {
+    if (!event.dataTransfer.files.length) return;
     event.preventDefault();
     chooseFile(event.dataTransfer.files[0]);
   };
