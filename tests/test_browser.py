@@ -401,6 +401,12 @@ def test_a_text_is_shown_with_its_entities(quiet_page: Page, world: World) -> No
     expect(message.locator(".command")).to_have_text("/help")
 
 
+def test_a_text_too_long_for_one_message_is_sent_as_several(quiet_page: Page, world: World) -> None:
+    says(quiet_page, "а" * 4096 + "я" * 10)
+    expect(own(quiet_page)).to_contain_text("я" * 10)
+    assert [len(message["text"]) for message in world._messages[ANN].values()] == [6, 4096, 10]
+
+
 def test_pictures_of_the_bot_are_shown_but_not_fetched_from_elsewhere(quiet_page: Page, world: World) -> None:
     photo = Upload("chart.png", picture())
     world.call("sendPhoto", {"chat_id": ANN, "photo": photo, "caption": "<b>вот</b>", "parse_mode": "HTML"})

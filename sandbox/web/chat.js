@@ -13,6 +13,7 @@ const TYPING_MS = 5_000;
 const TOAST_MS = 3_500;
 const ANSWER_MS = 15_000; // how long a suggestion waits for the bot
 const UPLOAD_MOST = 50 * 2 ** 20;
+const PARTS = /[^]{1,4096}/g; // a longer text is sent as several, as Telegram does
 
 let person = 1; // whose chat is shown
 let names = {}; // person → name
@@ -356,7 +357,7 @@ async function send() {
   let isDone;
   if (doing.editing) isDone = await post("edit", { message_id: doing.editing.message_id, text: said });
   else if (doing.file) isDone = await sendFile(doing.file, said, doing.isPicture);
-  else isDone = await say(said, doing.reply?.message_id);
+  else for (const part of said.match(PARTS)) isDone = await say(part, doing.reply?.message_id);
   if (!isDone) write(said); // nothing that was typed is lost
 }
 
