@@ -146,7 +146,7 @@ def test_a_newcomer_starts_adds_lists_and_finds(page: Page) -> None:
     page.reload()
     expect(page.locator(".message")).to_have_count(10)
     assert page.locator("#log").inner_text() == before
-    heard(page).page.locator(".command", has_text="/help").first.click()
+    page.locator(".command", has_text="/help").first.click()
     expect(heard(page)).to_contain_text("Команды:")
 
 
@@ -167,6 +167,7 @@ def test_the_menu_of_commands(page: Page, world: World) -> None:
     expect(menu).to_be_visible()
     field.press("Enter")
     expect(heard(page)).to_contain_text("У вас 0 заметок.")
+    asks(page, "/model", "Текущая активная модель")
     page.get_by_role("button", name="Команды бота").click()
     menu.locator("b", has_text="/note_list").click()
     expect(heard(page)).to_contain_text("Заметок пока нет")

@@ -444,7 +444,7 @@ async function showMenu(all = false) {
   if (text.value === "/") commands = (await setup()).commands; // the bot may have set them since
   const typed = all ? "" : text.value.match(/^\/(\w*)$/)?.[1];
   const fitting = commands.filter(({ command }) => command.startsWith(typed));
-  chosen = 0;
+  chosen = Math.max(0, fitting.findIndex(({ command }) => command === typed)); // not /models for /model
   byId("menu").replaceChildren(...fitting.map(menuItem));
   byId("menu").hidden = !fitting.length;
   select(0);
