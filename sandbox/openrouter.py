@@ -89,7 +89,7 @@ class Gateway:
         """Answer with a text: at once, or word by word where a stream is asked for."""
         if not body.get("stream"):
             return web.json_response(completion(body, text, **choice))
-        return await self.stream(request, body, self._words(body, text, **choice))
+        return await self.stream(request, body, self._whole(body, text, **choice))
 
     async def stream(
         self, request: web.Request, body: Json, events: AsyncIterator[Json | bytes]
@@ -105,12 +105,17 @@ class Gateway:
             self.broken_off.append(body["model"])
         return response
 
-    async def _words(self, body: Json, text: str, **choice: Any) -> AsyncIterator[Json | bytes]:
+    async def words(self, body: Json, text: str) -> AsyncIterator[Json | bytes]:
+        """Yield a text word by word, with no end to it."""
         yield b": OPENROUTER PROCESSING\n\n"
         for word in re.findall(r"\S*\s*", text):
             if word:
                 await asyncio.sleep(self.piece_s)
                 yield chunk(body, word)
+
+    async def _whole(self, body: Json, text: str, **choice: Any) -> AsyncIterator[Json | bytes]:
+        async for event in self.words(body, text):
+            yield event
         yield chunk(body, "", **{"finish_reason": "stop", **choice})
         yield {**chunk(body, ""), "choices": [], "usage": completion(body, text)["usage"]}
         yield b"data: [DONE]\n\n"
@@ -245,7 +250,13 @@ async def _long(gateway: Gateway, request: web.Request, body: Json, thousands: i
 
 async def _slow(gateway: Gateway, request: web.Request, body: Json, tenths: int) -> web.StreamResponse:
     await asyncio.sleep(tenths / 10)
-    return await gateway.answer(request, body, answer_to(body))
+    return await gateway.answer(request, body, gateway.answer_to(body))
+
+
+async def _half(gateway: Gateway, request: web.Request, body: Json, _: int) -> web.StreamResponse:
+    """Break off in the middle of a streamed answer."""
+    text = gateway.answer_to(body)
+    return await gateway.stream(request, body, gateway.words(body, text[: len(text) // 2]))
 
 
 async def _status(_: Gateway, __: web.Request, ___: Json, status: int) -> web.StreamResponse:
@@ -480,6 +491,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "talk": _talk,
     "long": _long,
     "slow": _slow,
+    "half": _half,
     "status": _status,
     "flaky": _flaky,
     "unknown": _unknown,

@@ -17,11 +17,14 @@ class Server:
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
+        self._failure: OSError | None = None
         self.url = ""
 
     def __enter__(self) -> "Server":
         self._thread.start()
         self._ready.wait()
+        if self._failure:
+            raise self._failure
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -35,9 +38,13 @@ class Server:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=0.1)
-        self._loop.run_until_complete(self._listen(runner))
-        self._ready.set()
-        self._loop.run_forever()
+        try:
+            self._loop.run_until_complete(self._listen(runner))
+            self._ready.set()
+            self._loop.run_forever()
+        except OSError as error:  # the port is another's
+            self._failure = error
+            self._ready.set()
         self._loop.run_until_complete(self._leave(runner))
         self._loop.close()
 

@@ -82,10 +82,10 @@ class World:
         self._updates: list[Json] = []
         self._next_update = random.Random(2).randrange(10**8, 10**9)
         self._next_message: dict[int, int] = defaultdict(lambda: 1)
-        self._open_queries: set[str] = set()
+        self._open_queries: dict[str, int] = {}  # callback query → chat
         self._allowed: list[str] | None = None
         self._changed = threading.Condition(threading.RLock())
-        self._pollers: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        self._watchers: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
         self.poll_number = 0
 
     # The people's side --------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ class World:
         """Press a button under a message; return the callback query's id."""
         with self._changed:
             query_id = f"{self._next_update}00"
-            self._open_queries.add(query_id)
+            self._open_queries[query_id] = chat_id
             self.update(
                 {
                     "callback_query": {
@@ -171,6 +171,18 @@ class World:
         with self._changed:
             yield
 
+    @contextmanager
+    def watched(self) -> Iterator[asyncio.Event]:
+        """Give an event of the running loop that is set whenever something happens here."""
+        watcher = (asyncio.get_running_loop(), asyncio.Event())
+        with self._changed:
+            self._watchers.append(watcher)
+        try:
+            yield watcher[1]
+        finally:
+            with self._changed:
+                self._watchers.remove(watcher)
+
     def pending(self) -> int:
         """Return how many updates the bot has not confirmed."""
         with self._changed:
@@ -203,7 +215,7 @@ class World:
 
     def _wake(self) -> None:
         self._changed.notify_all()
-        for loop, event in self._pollers:
+        for loop, event in self._watchers:
             loop.call_soon_threadsafe(event.set)
 
     # The bot's side: one method each, named as in the Bot API ----------------------------------------------
@@ -339,8 +351,8 @@ class World:
         query_id = str(params.get("callback_query_id"))
         if query_id not in self._open_queries:
             raise Refusal(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
-        self._open_queries.remove(query_id)
-        self._did("answerCallbackQuery", None, query_id=query_id, text=params.get("text", ""))
+        chat_id = self._open_queries.pop(query_id)
+        self._did("answerCallbackQuery", chat_id, query_id=query_id, text=params.get("text", ""))
         return True
 
     def _send(self, method: str, params: Json, content: Json) -> Json:
@@ -366,7 +378,7 @@ class World:
             raise Refusal(403, "Forbidden: bot was blocked by the user")
         return chat
 
-    def _did(self, method: str, chat_id: int | None, **what: Any) -> None:
+    def _did(self, method: str, chat_id: int, **what: Any) -> None:
         event = {"seq": len(self.events) + 1, "at": time.time(), "method": method, "chat_id": chat_id}
         self.events.append({**event, **what})
 
@@ -374,21 +386,15 @@ class World:
 
     async def get_updates(self, params: Json) -> list[Json]:
         """Confirm what lies below the offset and return what is queued, waiting for it if asked to."""
-        woken = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        with self._changed:
-            if params.get("allowed_updates") is not None:
-                self._allowed = params["allowed_updates"]
-            self._confirm(_integer(params.get("offset") or 0))
-            self.poll_number += 1
-            mine = self.poll_number
-            self._pollers.append((loop, woken))
-            self._wake()  # an older poll learns that it is no longer the one
-        try:
-            return await self._wait_for_updates(params, woken, mine)
-        finally:
+        with self.watched() as woken:
             with self._changed:
-                self._pollers.remove((loop, woken))
+                if params.get("allowed_updates") is not None:
+                    self._allowed = params["allowed_updates"]
+                self._confirm(_integer(params.get("offset") or 0))
+                self.poll_number += 1
+                mine = self.poll_number
+                self._wake()  # an older poll learns that it is no longer the one
+            return await self._wait_for_updates(params, woken, mine)
 
     async def _wait_for_updates(self, params: Json, woken: asyncio.Event, mine: int) -> list[Json]:
         limit = min(max(_integer(params.get("limit") or 100), 1), 100)
@@ -500,24 +506,27 @@ class _TelegramHTML(HTMLParser):
     TAGS = frozenset(["b", "strong", "i", "em", "u", "ins", "s", "strike", "del", "code", "pre", "a"])
     TAGS |= {"tg-spoiler", "blockquote"}
     NAMES: ClassVar = {"b": "bold", "strong": "bold", "i": "italic", "em": "italic", "a": "text_link"}
+    NAMES |= {"u": "underline", "ins": "underline", "tg-spoiler": "spoiler"}
+    NAMES |= dict.fromkeys(["s", "strike", "del"], "strikethrough")
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.open: list[tuple[str, int]] = []  # tag, and where its text begins
+        self.open: list[tuple[str, int, Json]] = []  # tag, where its text begins, the address of a link
         self.text = ""
         self.entities: list[Json] = []  # as a message holds them: in UTF-16 units
 
-    def handle_starttag(self, tag: str, _: Any) -> None:
+    def handle_starttag(self, tag: str, attributes: Any) -> None:
         if tag not in self.TAGS:
             raise Refusal(400, f"Bad Request: can't parse entities: unsupported start tag {tag}")
-        self.open.append((tag, _units(self.text)))
+        link = {"url": dict(attributes).get("href") or ""} if tag == "a" else {}
+        self.open.append((tag, _units(self.text), link))
 
     def handle_endtag(self, tag: str) -> None:
         if not self.open or self.open[-1][0] != tag:
             raise Refusal(400, "Bad Request: can't parse entities: unexpected end tag")
-        _, offset = self.open.pop()
+        _, offset, link = self.open.pop()
         kind = self.NAMES.get(tag, tag)
-        self.entities.append({"type": kind, "offset": offset, "length": _units(self.text) - offset})
+        self.entities.append({"type": kind, "offset": offset, "length": _units(self.text) - offset, **link})
 
     def handle_data(self, data: str) -> None:
         self.text += data

@@ -3,7 +3,7 @@
 - what Telegram refuses is refused
 - parameters are read from wherever a client puts them
 - polling: offsets, limits, conflicts
-- python -m sandbox
+- python -m sandbox --terminal
 """
 
 import json
@@ -192,7 +192,7 @@ def test_a_person_may_be_played_from_another_process(telegram_url: str, call: Ca
 def test_the_chat_in_the_terminal() -> None:
     script = "/note_add Купить\\nмолоко\n/note_export\n/ask Почему?\n"
     run = subprocess.run(
-        [sys.executable, "-X", "utf8", "-m", "sandbox"],
+        [sys.executable, "-X", "utf8", "-m", "sandbox", "--terminal"],
         cwd=ROOT,
         input=script,
         capture_output=True,

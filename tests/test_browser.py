@@ -1,0 +1,530 @@
+"""sandbox: the chat in a real browser, with the real bot behind it; skipped where no browser is installed.
+
+- what a visitor does first: notes, the menu, questions, buttons, files
+- an answer that grows, and Stop
+- what a model or another site must not do
+- how messages are shown
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from conftest import PATIENCE_S, ROOT, BotProcess, eventually
+from playwright.sync_api import Browser, FilePayload, Locator, Page, expect, sync_playwright
+
+from sandbox import browser, demo
+from sandbox.openrouter import Gateway
+from sandbox.server import Server
+from sandbox.telegram import Upload, World
+
+ANN, BOB = 1, 2
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+OPTIONS: dict[str, Any] = {"locale": "ru-RU", "color_scheme": "light", "viewport": {"width": 1100, "height": 760}}
+
+expect.set_options(timeout=PATIENCE_S * 500)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        pytest.skip("no chromium is installed")
+    as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS + as_root)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def site(world: World) -> Iterator[str]:
+    with Server(browser.application(world)) as server:
+        yield server.url
+
+
+@pytest.fixture
+def open_page(chromium: Browser, site: str) -> Iterator[Callable[..., Page]]:
+    """Give a way to open the chat; nothing may leave the machine, and nothing may fail on the page."""
+    contexts, asked, failed = [], list[str](), list[str]()
+
+    def open_page(**options: Any) -> Page:
+        context = chromium.new_context(**{**OPTIONS, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: failed.append(str(error)))
+        page.on("console", lambda said: failed.append(said.text) if said.type in ("error", "warning") else None)
+        page.goto(site)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [url for url in asked if not url.startswith((f"{site}/", f"blob:{site}/"))] == []
+    assert failed == []
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page], bot_process: BotProcess, world: World) -> Page:
+    """Give the chat with the bot running."""
+    bot_process.start()
+    world.wait(lambda: world.commands)
+    return open_page()
+
+
+@pytest.fixture
+def quiet_page(open_page: Callable[..., Page], world: World) -> Page:
+    """Give the chat with no bot: the test says what a bot says, by world.call()."""
+    page = open_page()
+    says(page, "/start")
+    world.wait(lambda: world.pending())
+    return page
+
+
+def says(page: Page, text: str) -> None:
+    page.locator("#text").fill(text)
+    page.locator("#text").press("Enter")
+
+
+def heard(page: Page) -> Locator:
+    """Return the last message that is the bot's."""
+    return page.locator(".message:not(.own):not(.draft)").last
+
+
+def own(page: Page) -> Locator:
+    return page.locator(".message.own").last
+
+
+def asks(page: Page, text: str, answer: str) -> None:
+    """Say something and wait for an answer that holds a text."""
+    says(page, text)
+    expect(heard(page)).to_contain_text(answer)
+
+
+def picture() -> bytes:
+    """Return a PNG of 2 × 2."""
+
+    def piece(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = zlib.compress(b"\0\xff\0\0\0\xff\0" * 2)
+    head = struct.pack(">IIBBBBB", 2, 2, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + piece(b"IHDR", head) + piece(b"IDAT", rows) + piece(b"IEND", b"")
+
+
+# What a visitor does first
+
+
+def test_a_newcomer_starts_adds_lists_and_finds(page: Page) -> None:
+    page.get_by_role("button", name="Начать").click()
+    expect(heard(page)).to_contain_text("Привет! Я храню ваши заметки")
+    field = page.locator("#text")
+    field.press_sequentially("/note_add Ёлка:")
+    field.press("Shift+Enter")
+    field.press_sequentially("гирлянда")
+    field.press("Enter")
+    expect(heard(page)).to_have_text(re.compile(r"^Заметка #1 добавлена\.\d\d:\d\d"))
+    expect(own(page).locator(".text")).to_have_text("/note_add Ёлка:\nгирлянда", use_inner_text=True)
+    asks(page, "/note_add Молоко", "#2")
+    asks(page, "/note_list", "Последние заметки (2 из 2)")
+    asks(page, "/note_find елка", "Найдено: 1 заметка.")
+    before = page.locator("#log").inner_text()
+    page.reload()
+    expect(page.locator(".message")).to_have_count(10)
+    assert page.locator("#log").inner_text() == before
+    page.locator(".command", has_text="/help").first.click()
+    expect(heard(page)).to_contain_text("Команды:")
+
+
+def test_the_menu_of_commands(page: Page, world: World) -> None:
+    field, menu = page.locator("#text"), page.locator("#menu")
+    field.press("/")
+    expect(menu.get_by_role("option")).to_have_count(len(world.commands))
+    field.press_sequentially("note_e")
+    expect(menu.get_by_role("option")).to_have_count(2)
+    expect(menu).to_contain_text("все заметки файлом")
+    field.press("ArrowDown")
+    expect(menu.locator("[aria-selected=true] b")).to_have_text("/note_export")
+    field.press("ArrowUp")
+    field.press("Tab")
+    expect(field).to_have_value("/note_edit ")
+    expect(menu).to_be_hidden()
+    field.fill("/note_c")
+    expect(menu).to_be_visible()
+    field.press("Enter")
+    expect(heard(page)).to_contain_text("У вас 0 заметок.")
+    asks(page, "/model", "Текущая активная модель")
+    page.get_by_role("button", name="Команды бота").click()
+    menu.locator("b", has_text="/note_list").click()
+    expect(heard(page)).to_contain_text("Заметок пока нет")
+    expect(menu).to_be_hidden()
+
+
+def test_a_button_changes_the_message_it_is_under(page: Page) -> None:
+    asks(page, "/models", "★ 1. DeepSeek")
+    count = page.locator(".message").count()
+    heard(page).get_by_role("button", name="5. Gemma").click()
+    expect(heard(page)).to_contain_text("★ 5. Gemma")
+    expect(heard(page)).not_to_contain_text("★ 1.")
+    expect(page.locator("#toast")).to_contain_text("Активная модель переключена")
+    assert page.locator(".message").count() == count
+
+
+def test_two_people_do_not_see_each_other(page: Page, site: str, world: World) -> None:
+    asks(page, "/note_add Тайна", "#1")
+    asks(page, "/note_export", "Все ваши заметки.")
+    [file_id] = world.files
+    page.get_by_role("button", name="Борис").click()
+    expect(page.get_by_role("button", name="Начать")).to_be_visible()
+    asks(page, "/note_count", "У вас 0 заметок.")
+    expect(page.locator("#log")).not_to_contain_text("Тайна")
+    page.get_by_role("button", name="Анна").click()
+    expect(page.locator("#log")).to_contain_text("Тайна")
+    expect(page.locator("#log")).not_to_contain_text("У вас 0 заметок.")
+    fetched = [requests.get(f"{site}/people/{who}/files/{file_id}", timeout=60).status_code for who in (ANN, BOB)]
+    assert fetched == [200, 404]
+
+
+def test_an_own_message_is_edited(page: Page, world: World) -> None:
+    asks(page, "/note_add Молоко", "#1")
+    page.locator("#text").press("ArrowUp")
+    expect(page.locator("#bar")).to_contain_text("Изменение")
+    expect(page.locator("#text")).to_have_value("/note_add Молоко")
+    says(page, "/note_add Кефир")
+    expect(own(page)).to_contain_text("/note_add Кефир")
+    expect(own(page)).to_contain_text("изменено")
+    expect(page.locator(".message.own")).to_have_count(1)
+    assert world._messages[ANN][1]["text"] == "/note_add Кефир"
+
+
+def test_a_reply_to_an_answer_goes_on_with_the_talk(page: Page, gateway: Gateway) -> None:
+    asks(page, "/ask Почему небо голубое?", "Вы спросили")
+    heard(page).hover()
+    heard(page).get_by_role("button", name="Ответить").click()
+    expect(page.locator("#bar")).to_contain_text("Заметки")
+    says(page, "А ночью?")
+    expect(own(page).locator(".quote")).to_contain_text("Это песочница")
+    expect(heard(page)).to_contain_text("Вы спросили: «А ночью?»")
+    assert [message["content"] for message in gateway.requests[-1]["messages"][1::2]] == [
+        "Почему небо голубое?",
+        "А ночью?",
+    ]
+
+
+def test_files_are_sent_with_a_caption_and_pictures_as_pictures(page: Page, world: World) -> None:
+    choose = page.locator("#file").set_input_files
+    choose(FilePayload(name="список.txt", mimeType="text/plain", buffer="раз\nдва".encode()))
+    expect(page.locator("#bar")).to_contain_text("13 Б")
+    says(page, "вот список")
+    expect(own(page).locator(".document")).to_contain_text("список.txt")
+    expect(own(page)).to_contain_text("вот список")
+    choose(FilePayload(name="точки.png", mimeType="image/png", buffer=picture()))
+    page.get_by_role("button", name="Отправить").click()
+    expect(own(page).locator(".photo")).to_be_visible()
+    eventually(lambda: page.evaluate("document.querySelector('.photo').naturalWidth") == 2)
+    assert list(world.files.values()) == ["раз\nдва".encode(), picture()]
+
+
+def test_a_document_is_downloaded(page: Page) -> None:
+    asks(page, "/note_add Молоко", "#1")
+    asks(page, "/note_export", "Все ваши заметки.")
+    with page.expect_download() as download:
+        heard(page).locator(".document").click()
+    assert download.value.suggested_filename == "notes.txt"
+    assert Path(download.value.path()).read_text(encoding="utf-8").endswith("Молоко\n")
+
+
+# An answer that grows
+
+
+def test_an_answer_grows_and_stop_keeps_the_part(page: Page, gateway: Gateway) -> None:
+    gateway.piece_s = 0.02
+    gateway.answer_to = lambda _: "**Начало** " + "слово " * 3000 + "конец"
+    says(page, "/ask Расскажи")
+    draft = page.locator(".draft")
+    expect(draft.locator(".thinking, .rich")).to_be_visible()
+    expect(draft.locator("b, strong")).to_have_text("Начало")
+    length = len(draft.inner_text())
+    eventually(lambda: len(draft.inner_text()) > length)
+    draft.get_by_role("button", name="Остановить").click()
+    expect(draft).to_have_count(0)
+    expect(heard(page)).to_contain_text("остановлен")
+    expect(heard(page)).to_contain_text("Начало слово слово")
+    expect(heard(page)).not_to_contain_text("конец")
+
+
+def test_a_visitor_sees_what_the_bot_does_when_a_model_is_busy(page: Page, gateway: Gateway) -> None:
+    played = demo.gateway()
+    gateway.catalogue, gateway.answer_to = played.catalogue, played.answer_to
+    asks(page, "/models_refresh", f"новых {len(demo.TROUBLE)}")
+    page.get_by_role("button", name="Модель занята").click()
+    expect(heard(page)).to_contain_text("модель: qwen/qwen3-coder:free (вместо sandbox/busy:free: лимит запросов)")
+    expect(heard(page).locator("table td", has_text="Ключ словаря")).to_be_visible()
+    expect(heard(page).locator(".code pre")).to_contain_text("steps.append((5, 6))")
+    expect(heard(page).locator(".code-head")).to_contain_text("python")
+    expect(heard(page).locator("ol > li > ul > li")).to_have_count(2)
+    page.get_by_role("button", name="Вернуть обычную модель").click()
+    expect(heard(page)).to_contain_text("★ 1. DeepSeek V3.1")
+
+
+# What a model or another site must not do
+
+HOSTILE = """\
+<script>window.pwned = 1</script> <img src="x" onerror="window.pwned = 2">
+
+<iframe src="https://evil.example/"></iframe>
+
+[раз](javascript:window.pwned=3) [два](https://good.example/?a=1&b=2) [три](data:text/html,<script>1</script>)
+[четыре](//evil.example) [пять](JaVaScRiPt:window.pwned=4)
+
+![пиксель](https://evil.example/pixel.png) ![и](data:image/png;base64,AAAA)
+
+<a href="javascript:window.pwned=5">шесть</a> <style>body { display: none }</style>
+
+```"><script>window.pwned = 6</script>
+<script>window.pwned = 7</script>
+```
+
+| <b onmouseover="window.pwned = 8">a</b> | b |
+|:-:|--:|
+| <svg onload="window.pwned = 9"> | c |
+"""
+
+
+def test_hostile_markdown_runs_nothing_and_loads_nothing(page: Page, gateway: Gateway) -> None:
+    gateway.answer_to = lambda _: HOSTILE
+    asks(page, "/ask раз", "<script>window.pwned = 1</script>")
+    message = heard(page)
+    assert message.locator("script, img, iframe, svg, style, [style], b[onmouseover]").count() == 0
+    addresses = [link.get_attribute("href") for link in message.locator("a[href]").all()]
+    assert addresses == [
+        "https://evil.example/",  # the iframe's, shown as the text it is
+        "https://good.example/?a=1&b=2",
+        "https://evil.example/pixel.png",
+    ]
+    for link in message.locator("a[href]").all():
+        assert link.get_attribute("target") == "_blank"
+        assert "noopener" in str(link.get_attribute("rel"))
+    says(page, '/note_add <img src="https://evil.example/x" onerror="window.pwned = 10">')
+    asks(page, "/note_list", "<img src=")
+    assert page.evaluate("window.pwned") is None
+
+
+def test_the_policy_stops_what_would_get_through_all_the_same(site: str) -> None:
+    policy = requests.get(site, timeout=60).headers["Content-Security-Policy"]
+    for part in ("default-src 'none'", "script-src 'self'", "base-uri 'none'", "frame-ancestors 'none'"):
+        assert part in policy
+    assert "unsafe" not in policy
+    for name in browser.PAGES.values():
+        assert not re.search(r"(src|href|url\()[=\"']*https?:", (browser.WEB / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"X-Sandbox": "1"}, 200),
+        ({"X-Sandbox": "1", "Host": "localhost:8000"}, 200),
+        ({"X-Sandbox": "1", "Host": "[::1]"}, 200),
+        ({"X-Sandbox": "1", "Host": "evil.example"}, 403),
+        ({"X-Sandbox": "1", "Host": "127.0.0.1.evil.example"}, 403),
+        ({"X-Sandbox": "1", "Host": "evil.example:127.0.0.1"}, 403),
+        ({"X-Sandbox": "1", "Origin": "https://evil.example"}, 403),
+        ({"X-Sandbox": "1", "Origin": "null"}, 403),
+        ({"X-Sandbox": "1", "Origin": "http://127.0.0.1:1"}, 403),
+        ({}, 403),
+    ],
+)
+def test_only_the_page_itself_may_ask(site: str, world: World, headers: dict[str, str], status: int) -> None:
+    answer = requests.post(f"{site}/people/1/say", json={"text": "раз"}, headers=headers, timeout=60)
+    assert answer.status_code == status
+    assert world.pending() == (status == 200)
+    if "Host" in headers:
+        assert requests.get(site, headers=headers, timeout=60).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/people/3/news", 404), ("/people/1/files/file1", 404), ("/chat.py", 404), ("/../bot.py", 404)],
+)
+def test_there_is_nothing_else_to_see(site: str, path: str, status: int) -> None:
+    assert requests.get(f"{site}{path}", timeout=60).status_code == status
+
+
+def test_a_person_can_only_do_what_telegram_lets_them(site: str, world: World) -> None:
+    def post(action: str, **body: Any) -> int:
+        url = f"{site}/people/1/{action}"
+        return requests.post(url, json=body, headers={"X-Sandbox": "1"}, timeout=60).status_code
+
+    assert post("say", text="/start") == 200
+    keyboard = {"inline_keyboard": [[{"text": "да", "callback_data": "yes"}]]}
+    sent = world.call("sendMessage", {"chat_id": ANN, "text": "раз", "reply_markup": keyboard})["message_id"]
+    assert post("tap", message_id=sent, data="yes") == 200
+    for action, body in (
+        ("tap", {"message_id": sent, "data": "no"}),
+        ("tap", {"message_id": 99, "data": "yes"}),
+        ("edit", {"message_id": sent, "text": "два"}),
+        ("edit", {"message_id": [], "text": "два"}),
+        ("say", {"text": "раз", "reply_to": 99}),
+        ("say", {}),
+        ("stop", {"draft_id": "x"}),
+    ):
+        assert post(action, **body) == 400
+
+
+# How messages are shown
+
+
+def test_a_text_is_shown_with_its_entities(quiet_page: Page, world: World) -> None:
+    html = '😀 <b>жирно <i>и косо</i></b> <code>/start</code> <a href="https://a.example/">сюда</a> <s>нет</s>'
+    html += ' <a href="javascript:alert(1)">туда</a> /help https://b.example/x.'
+    world.call("sendMessage", {"chat_id": ANN, "text": html, "parse_mode": "HTML"})
+    message = heard(quiet_page)
+    expect(message.locator("b")).to_have_text("жирно и косо")
+    expect(message.locator("b > i")).to_have_text("и косо")
+    expect(message.locator("code")).to_have_text("/start")
+    expect(message.locator("s")).to_have_text("нет")
+    addresses = [link.get_attribute("href") for link in message.locator("a").all()]
+    assert addresses == ["https://a.example/", "#", "https://b.example/x"]
+    expect(message.locator(".command")).to_have_text("/help")
+
+
+def test_a_text_too_long_for_one_message_is_sent_as_several(quiet_page: Page, world: World) -> None:
+    says(quiet_page, "а" * 4096 + "я" * 10)
+    expect(own(quiet_page)).to_contain_text("я" * 10)
+    assert [len(message["text"]) for message in world._messages[ANN].values()] == [6, 4096, 10]
+
+
+def test_pictures_of_the_bot_are_shown_but_not_fetched_from_elsewhere(quiet_page: Page, world: World) -> None:
+    photo = Upload("chart.png", picture())
+    world.call("sendPhoto", {"chat_id": ANN, "photo": photo, "caption": "<b>вот</b>", "parse_mode": "HTML"})
+    expect(heard(quiet_page).locator(".photo")).to_be_visible()
+    expect(heard(quiet_page).locator("b")).to_have_text("вот")
+    world.call("sendPhoto", {"chat_id": ANN, "photo": "https://evil.example/pixel.png"})
+    expect(heard(quiet_page).locator("a")).to_have_attribute("href", "https://evil.example/pixel.png")
+
+
+def test_a_draft_is_seen_until_the_message_comes(quiet_page: Page, world: World) -> None:
+    def draft(method: str, **content: Any) -> None:
+        world.call(method, {"chat_id": ANN, "draft_id": 7, "can_stop": True, **content})
+
+    world.call("sendChatAction", {"chat_id": ANN, "action": "typing"})
+    expect(quiet_page.locator("#status")).to_have_text("печатает…")
+    shown = quiet_page.locator(".draft .bubble")
+    draft("sendMessageDraft", text="")
+    expect(shown).to_have_text("Думает…")
+    draft("sendMessageDraft", text="в очереди: 2")
+    expect(shown).to_have_text("в очереди: 2")
+    draft("sendRichMessageDraft", rich_message={"markdown": "```python\nprint("})
+    expect(shown.locator("pre")).to_have_text("print(\n")
+    quiet_page.reload()
+    expect(shown.locator("pre")).to_be_visible()
+    world.call("sendRichMessage", {"chat_id": ANN, "rich_message": {"markdown": "**всё**"}})
+    expect(heard(quiet_page).locator("strong")).to_have_text("всё")
+    expect(shown).to_have_count(0)
+    expect(quiet_page.locator("#status")).to_have_text("бот")
+
+
+def test_the_chat_stays_at_its_end_unless_one_reads_above(quiet_page: Page, world: World) -> None:
+    def send(text: str) -> None:
+        world.call("sendMessage", {"chat_id": ANN, "text": text})
+        expect(heard(quiet_page)).to_contain_text(text)
+
+    for n in range(5):
+        send(f"{n}\n" * 20)
+    send("последнее")
+    expect(heard(quiet_page)).to_be_in_viewport()
+    quiet_page.locator("#scroll").evaluate("element => element.scrollTop = 100")
+    expect(quiet_page.locator("#down")).to_be_visible()
+    send("новое")
+    expect(heard(quiet_page)).not_to_be_in_viewport()
+    assert quiet_page.locator("#scroll").evaluate("element => element.scrollTop") == 100
+    quiet_page.locator("#down").click()
+    expect(heard(quiet_page)).to_be_in_viewport()
+
+
+def test_a_phone_and_the_dark(open_page: Callable[..., Page], world: World) -> None:
+    phone = open_page(viewport={"width": 390, "height": 800}, color_scheme="dark", is_mobile=True, has_touch=True)
+    says(phone, "Д" * 300)
+    expect(own(phone)).to_be_visible()
+    wide = (
+        "| " + " | ".join(["колонка"] * 12) + " |\n|" + "---|" * 12 + f"\n\n```\n{'код ' * 100}\n```\n{'я' * 200}"
+    )
+    world.call("sendRichMessage", {"chat_id": ANN, "rich_message": {"markdown": wide}})
+    expect(heard(phone).locator("table")).to_be_visible()
+    keyboard = {"inline_keyboard": [[{"text": "кнопка " * 5, "callback_data": str(n)} for n in range(3)]]}
+    world.call("sendMessage", {"chat_id": ANN, "text": "раз", "reply_markup": keyboard})
+    expect(heard(phone).get_by_role("button").first).to_be_visible()
+    phone.locator("#text").fill("/")
+    for element in ("html", "#scroll"):
+        assert phone.locator(element).evaluate("e => e.scrollWidth - e.clientWidth") == 0
+    assert phone.evaluate("document.documentElement.scrollHeight <= innerHeight")
+
+    def background() -> Any:
+        return phone.locator("header").evaluate("e => getComputedStyle(e).backgroundColor")
+
+    dark = background()
+    phone.get_by_role("button", name="Сменить тему").click()
+    assert background() == "rgb(255, 255, 255)" != dark
+
+
+def test_news_go_on_where_they_broke_off(site: str, world: World) -> None:
+    def news(after: int, count: int) -> list[str]:
+        """Read so many news after a number."""
+        url, headers = f"{site}/people/1/news", {"Last-Event-ID": str(after)}
+        with requests.get(url, headers=headers, stream=True, timeout=60) as response:
+            response.encoding = "utf-8"
+            lines = (line for line in response.iter_lines(decode_unicode=True) if line.startswith("data: {"))
+            return [json.loads(next(lines)[6:])["message"]["text"] for _ in range(count)]
+
+    requests.post(f"{site}/people/1/say", json={"text": "раз"}, headers={"X-Sandbox": "1"}, timeout=60)
+    world.call("sendMessage", {"chat_id": ANN, "text": "два"})
+    world.call("sendMessage", {"chat_id": ANN, "text": "три"})
+    assert news(0, 3) == ["раз", "два", "три"]
+    assert news(2, 1) == ["три"]
+
+
+@pytest.mark.parametrize("key", ["", "sk-or-test-key"])
+def test_python_m_sandbox_serves_the_page_until_it_is_told_to_stop(tmp_path: Path, key: str) -> None:
+    command = [sys.executable, "-X", "utf8", "-m", "sandbox", "--no-browser"]
+    real = {"OPENROUTER_API_KEY": key, "OPENROUTER_BASE_URL": "http://127.0.0.1:9"}
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, **real, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    ) as run:
+        assert run.stdout
+        address = re.search(r"http://127\.0\.0\.1:\d+", run.stdout.readline())
+        assert address
+        assert "Заметки" in requests.get(address[0], timeout=60).content.decode()
+        assert requests.get(f"{address[0]}/setup", timeout=60).json()["is_real"] is bool(key)
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(PATIENCE_S) == 0
+
+
+def test_a_port_that_is_taken_is_said_so(site: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "utf8", "-m", "sandbox", "--no-browser", "--port", site.rpartition(":")[2]]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, encoding="utf-8", timeout=PATIENCE_S
+    )
+    assert run.returncode == 1
+    assert "открыть нельзя" in run.stderr
+    assert "Traceback" not in run.stderr
