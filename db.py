@@ -1,33 +1,41 @@
-"""What the bot remembers: every SQL statement, as plain functions.
+"""What the bot remembers: every statement about its tables, as plain functions.
 
-Call open() once; after that any thread may call anything. A thread has a connection of its own; a function
-runs inside the transaction that its thread has open, or commits by itself.
+Call open() once; after that any thread may call anything. A function runs inside the transaction that its thread
+has open, or commits by itself; a row is a dict.
 """
 
 import json
 import math
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import storage
 import texts
-from config import SetupError
+from storage import (
+    Row,
+    begun,
+    close,
+    close_thread,
+    connection,
+    copy,
+    inspected,
+    is_unavailable,
+    on_commit,
+    read,
+    read_one,
+    relaxed,
+    size,
+    transaction,
+    write,
+)
 
-Row = dict[str, Any]
-
-APPLICATION_ID = 0x6E6F7465  # "note" in ASCII, in the file's header: tells our database from any other
-SCHEMA = Path(__file__).with_name("schema.sql")
-
-# migrations/N.sql brings a database from version N - 1 to version N. A fresh one is made from schema.sql, which
-# always has the newest shape.
-MIGRATIONS = SCHEMA.with_name("migrations")
-VERSION = 2
+__all__ = ["Row", "close", "close_thread", "is_unavailable", "on_commit", "size", "transaction"]  # of the storage
 
 NOTES_MAX = 100_000
 NOTES_A_PERSON = 1 << 40  # numbers of the search index that belong to one person: see schema.sql
@@ -36,30 +44,11 @@ SCANNED_MOST = 2000  # notes are looked through for a shorter piece, before the 
 HANDLED_UPDATES_KEPT_S = 14 * 86400  # Telegram keeps an update for a day; ids may start anew after a week
 DELETED_KEPT_S = 30 * 86400  # for so long what was deleted or edited can be brought back
 
+_notes_max = NOTES_MAX
+
 
 class NotesFull(Exception):
     """A person has as many notes as allowed; str() is a sentence for them."""
-
-
-class _Thread(threading.local):
-    """A thread's connection and what it wants done after its commit."""
-
-    def __init__(self) -> None:
-        self.connection: sqlite3.Connection | None = None
-        self.path: Path | None = None
-        self.after_commit: list[Callable[[], None]] = []
-
-
-_path: Path | None = None
-_notes_max = NOTES_MAX
-_thread = _Thread()
-_courier: sqlite3.Connection | None = None
-# Writers of this process queue here. SQLite's own lock would do, but who meets it sleeps and tries again:
-# slower, and in no order.
-_write_lock = threading.RLock()
-
-
-# Opening -----------------------------------------------------------------------------------------------
 
 
 def open(path: Path | str, notes_max: int = NOTES_MAX) -> None:
@@ -67,187 +56,9 @@ def open(path: Path | str, notes_max: int = NOTES_MAX) -> None:
 
     notes_max is how many notes a person may have.
     """
-    global _path, _notes_max
-    close()
-    path = Path(path)
-    try:
-        with closing(_connect(path)) as connection:
-            connection.execute("PRAGMA foreign_keys = OFF")  # a migration may make anew what others point to
-            # The lock comes first: two bots started at once look and upgrade one after the other.
-            connection.execute("BEGIN IMMEDIATE")
-            _check_ours(connection, path)
-            _upgrade(connection)
-            connection.execute("COMMIT")
-            connection.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.DatabaseError as error:
-        raise SetupError(_why_not(error, path)) from error
-    _path, _notes_max = path, notes_max
-
-
-def close() -> None:
-    """Close this thread's connection and the couriers' one; the next call opens them again."""
-    global _courier
-    close_thread()
-    with _write_lock:
-        if _courier:
-            _courier.close()
-            _courier = None
-
-
-def close_thread() -> None:
-    """Close this thread's connection; the thread is about to end."""
-    if _thread.connection:
-        _thread.connection.close()
-        _thread.connection = None
-
-
-def _connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
-    connection.row_factory = _as_dict
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA synchronous = {synchronous}")
-    return connection
-
-
-def _check_ours(connection: sqlite3.Connection, path: Path) -> None:
-    if _pragma(connection, "application_id") != APPLICATION_ID:
-        if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-            raise SetupError(texts.db_foreign(path))
-    elif _pragma(connection, "user_version") > VERSION:
-        raise SetupError(texts.db_newer(path))
-
-
-def _upgrade(connection: sqlite3.Connection) -> None:
-    """Bring an empty or older database to VERSION, inside the caller's transaction."""
-    version = _pragma(connection, "user_version")
-    steps = [MIGRATIONS / f"{n}.sql" for n in range(version + 1, VERSION + 1)] if version else [SCHEMA]
-    for step in steps:
-        for statement in _statements(step.read_text(encoding="utf-8")):
-            connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Cut a script into statements: executescript() would commit the transaction it is run in."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[name])
-
-
-def _why_not(error: sqlite3.DatabaseError, path: Path) -> str:
-    code = _primary_code(error)
-    if code == sqlite3.SQLITE_NOTADB:
-        return texts.db_foreign(path)
-    if code == sqlite3.SQLITE_CORRUPT:
-        return texts.db_damaged(path)
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return texts.db_busy(path)
-    return texts.db_unusable(path)
-
-
-# Transactions --------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def transaction() -> Iterator[None]:
-    """Run a block as one transaction; inside another one, as a part of it that is rolled back alone."""
-    connection = _connection()
-    is_part = connection.in_transaction
-    if is_part:
-        with _savepoint(connection):
-            yield
-        return
-    with _write_lock:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            _thread.after_commit.clear()
-            if connection.in_transaction:  # SQLite has rolled back by itself when the disk is full
-                connection.execute("ROLLBACK")
-            raise
-    callbacks, _thread.after_commit = _thread.after_commit, []
-    for callback in callbacks:
-        callback()
-
-
-@contextmanager
-def _savepoint(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("SAVEPOINT part")
-    try:
-        yield
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK TO part")
-            connection.execute("RELEASE part")
-        raise
-    connection.execute("RELEASE part")
-
-
-def on_commit(callback: Callable[[], None]) -> None:
-    """Call back once what this transaction wrote is on disk; never, if it is rolled back."""
-    if _connection().in_transaction:
-        _thread.after_commit.append(callback)
-    else:
-        callback()
-
-
-def is_unavailable(error: BaseException) -> bool:
-    """Tell a database that cannot be used now (locked, full, failing disk) from a mistake in our code."""
-    return isinstance(error, sqlite3.DatabaseError) and _primary_code(error) in (
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_CORRUPT,
-    )
-
-
-def _primary_code(error: sqlite3.DatabaseError) -> int:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # the higher bits tell the variety
-
-
-def _connection() -> sqlite3.Connection:
-    if _path is None:
-        raise RuntimeError("db.open() has not been called")
-    if _thread.path is not _path:
-        close_thread()
-    if not _thread.connection:
-        _thread.connection, _thread.path = _connect(_path), _path
-    return _thread.connection
-
-
-def _read(sql: str, *values: Any, **named: Any) -> list[Row]:
-    return _connection().execute(sql, named or values).fetchall()
-
-
-def _read_one(sql: str, *values: Any) -> Row | None:
-    row: Row | None = _connection().execute(sql, values).fetchone()
-    return row
-
-
-def _write(sql: str, *values: Any, **named: Any) -> sqlite3.Cursor:
-    connection = _connection()
-    if connection.in_transaction:
-        return connection.execute(sql, named or values)
-    with transaction():
-        return connection.execute(sql, named or values)
-
-
-def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Row:
-    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+    global _notes_max
+    storage.open(path)
+    _notes_max = notes_max
 
 
 def _now() -> int:
@@ -263,7 +74,7 @@ def add_note(user_id: int, chat_id: int, message_id: int, text: str, created_at:
     NotesFull if it is one too many.
     """
     _check_room(user_id)
-    cursor = _write(
+    cursor = write(
         "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at) VALUES (?,?,?,?,?,?)",
         *(user_id, chat_id, message_id, text, created_at, created_at),
     )
@@ -283,7 +94,7 @@ def _check_room(user_id: int) -> None:
 def import_note(user_id: int, note: Row) -> None:
     """Store a note that comes from an export; the columns of the table but id, user_id and deleted_at."""
     # The question whose answer it keeps may be another database's; and one note keeps an answer.
-    _write(
+    write(
         "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at, question_id)"
         " VALUES (:user_id, :chat_id, :message_id, :text, :created_at, :updated_at, ("
         " SELECT id FROM questions WHERE id = :question_id AND chat_id = :chat_id AND NOT EXISTS ("
@@ -295,12 +106,12 @@ def import_note(user_id: int, note: Row) -> None:
 
 def get_note(user_id: int, note_id: int) -> Row | None:
     """Return all there is to know of a note, a deleted one too: see deleted_at."""
-    return _read_one("SELECT * FROM notes WHERE id = ? AND user_id = ?", note_id, user_id)
+    return read_one("SELECT * FROM notes WHERE id = ? AND user_id = ?", note_id, user_id)
 
 
 def note_of_message(user_id: int, chat_id: int, message_id: int) -> Row | None:
     """Return the note that a message of the person's brought, a deleted one too."""
-    return _read_one(
+    return read_one(
         "SELECT * FROM notes WHERE chat_id = ? AND message_id = ? AND user_id = ? ORDER BY id LIMIT 1",
         *(chat_id, message_id, user_id),
     )
@@ -313,7 +124,7 @@ def list_notes(user_id: int, limit: int) -> list[Row]:
 
 def all_notes(user_id: int) -> Iterator[Row]:
     """Yield all notes, oldest first, without holding them all in memory."""
-    yield from _connection().execute(
+    yield from connection().execute(
         "SELECT id, chat_id, message_id, text, created_at, updated_at, question_id FROM notes"
         " WHERE user_id = ? AND deleted_at IS NULL ORDER BY id",
         (user_id,),
@@ -372,14 +183,14 @@ def _notes_in(user_id: int, expressions: list[str], span: _Span) -> sqlite3.Curs
     """Walk a person's notes that match all expressions of the index."""
     order = "ASC" if span.is_upward else "DESC"
     if not expressions:
-        return _connection().execute(
+        return connection().execute(
             "SELECT id, text, created_at FROM notes WHERE user_id = ? AND deleted_at IS NULL"
             f" AND id > ? AND id < ? ORDER BY id {order}",
             (user_id, span.above, span.below),
         )
     first = _first_of(user_id)
     # CROSS JOIN: begin with the index. Left to itself SQLite walks the person's notes for the sake of ORDER BY.
-    return _connection().execute(
+    return connection().execute(
         "SELECT notes.id, notes.text, notes.created_at FROM notes_fts CROSS JOIN notes"
         " ON notes.id = notes_fts.rowid - ? WHERE notes_fts MATCH ? AND notes_fts.rowid BETWEEN ? AND ?"
         f" AND notes.user_id = ? AND notes.deleted_at IS NULL ORDER BY notes_fts.rowid {order}",
@@ -389,7 +200,7 @@ def _notes_in(user_id: int, expressions: list[str], span: _Span) -> sqlite3.Curs
 
 def _first_of(user_id: int) -> int:
     """Return where a person's notes begin in the search index; where nobody's are, if there are none."""
-    person = _read_one("SELECT number << 40 AS first FROM people WHERE user_id = ?", user_id)
+    person = read_one("SELECT number << 40 AS first FROM people WHERE user_id = ?", user_id)
     return int(person["first"]) if person else 0
 
 
@@ -400,7 +211,7 @@ def _quoted(piece: str) -> str:
 
 def _beginning(letters: str) -> str:
     """Return the expression of the index for what begins with one or two letters; "" if nothing does."""
-    terms = _read(
+    terms = read(
         "SELECT term FROM notes_terms WHERE term >= :letters AND term < :letters || char(0x10FFFF)",
         letters=letters,
     )
@@ -418,7 +229,7 @@ def similar_notes(user_id: int, trigrams: Iterable[str], limit: int) -> list[Row
     first = _first_of(user_id)
     if not expression:
         return []
-    return _read(
+    return read(
         "SELECT notes.id, notes.text, notes.created_at FROM notes_fts CROSS JOIN notes"
         " ON notes.id = notes_fts.rowid - ? WHERE notes_fts MATCH ? AND notes_fts.rowid BETWEEN ? AND ?"
         " AND notes.user_id = ? AND notes.deleted_at IS NULL ORDER BY bm25(notes_fts) LIMIT ?",
@@ -429,15 +240,15 @@ def similar_notes(user_id: int, trigrams: Iterable[str], limit: int) -> list[Row
 def edit_note(user_id: int, note_id: int, text: str) -> int | None:
     """Replace a note's text; return the edit's number, 0 if nothing changed, None if there is no such note."""
     with transaction():
-        note = _read_one(
+        note = read_one(
             "SELECT text FROM notes WHERE id = ? AND user_id = ? AND deleted_at IS NULL", note_id, user_id
         )
         if note is None:
             return None
         if note["text"] == text:
             return 0
-        _write("UPDATE notes SET text = ?, updated_at = ? WHERE id = ?", text, _now(), note_id)
-        cursor = _write(
+        write("UPDATE notes SET text = ?, updated_at = ? WHERE id = ?", text, _now(), note_id)
+        cursor = write(
             "INSERT INTO edits (note_id, text_before, created_at) VALUES (?,?,?)", note_id, note["text"], _now()
         )
         return cursor.lastrowid
@@ -449,7 +260,7 @@ def undo_edit(user_id: int, edit_id: int) -> tuple[int, int | None]:
     ValueError if there is no such edit.
     """
     with transaction():
-        edit = _read_one(
+        edit = read_one(
             "SELECT note_id, text_before FROM edits JOIN notes ON notes.id = note_id"
             " WHERE edits.id = ? AND user_id = ?",
             *(edit_id, user_id),
@@ -461,7 +272,7 @@ def undo_edit(user_id: int, edit_id: int) -> tuple[int, int | None]:
 
 def delete_note(user_id: int, note_id: int) -> bool:
     """Delete a note, to be brought back or purged later; False if there is no such note."""
-    cursor = _write(
+    cursor = write(
         "UPDATE notes SET deleted_at = ? WHERE id = ? AND user_id = ? AND deleted_at IS NULL",
         *(_now(), note_id, user_id),
     )
@@ -472,7 +283,7 @@ def restore_note(user_id: int, note_id: int) -> bool:
     """Bring a deleted note back; False if there is none to bring back, NotesFull if it is one too many."""
     _check_room(user_id)
     # An answer may have been saved anew meanwhile: then that note is the one that keeps it.
-    cursor = _write(
+    cursor = write(
         "UPDATE notes SET deleted_at = NULL, question_id = iif(EXISTS (SELECT 1 FROM notes AS other"
         " WHERE other.user_id = notes.user_id AND other.question_id = notes.question_id"
         " AND other.deleted_at IS NULL), NULL, question_id)"
@@ -484,13 +295,13 @@ def restore_note(user_id: int, note_id: int) -> bool:
 
 def count_notes(user_id: int) -> int:
     """Return how many notes there are."""
-    person = _read_one("SELECT notes FROM people WHERE user_id = ?", user_id)
+    person = read_one("SELECT notes FROM people WHERE user_id = ?", user_id)
     return int(person["notes"]) if person else 0
 
 
 def note_times(user_id: int, since: int) -> list[int]:
     """Return when the notes since a moment were made, in Unix seconds."""
-    rows = _read(
+    rows = read(
         "SELECT created_at FROM notes WHERE user_id = ? AND deleted_at IS NULL AND created_at >= ?",
         *(user_id, since),
     )
@@ -500,7 +311,7 @@ def note_times(user_id: int, since: int) -> list[int]:
 def save_answer(user_id: int, chat_id: int, message_id: int, question_id: int) -> tuple[int, bool]:
     """Keep an answer as a note; return its number and whether it is new. ValueError if there is no such answer."""
     with transaction():
-        saved = _read_one(
+        saved = read_one(
             "SELECT id FROM notes WHERE user_id = ? AND question_id = ? AND deleted_at IS NULL",
             *(user_id, question_id),
         )
@@ -510,7 +321,7 @@ def save_answer(user_id: int, chat_id: int, message_id: int, question_id: int) -
         if question is None or question["answer"] is None:
             raise ValueError(f"question {question_id} has no answer")
         note_id = add_note(user_id, chat_id, message_id, question["answer"], _now())
-        _write("UPDATE notes SET question_id = ? WHERE id = ?", question_id, note_id)
+        write("UPDATE notes SET question_id = ? WHERE id = ?", question_id, note_id)
         return note_id, True
 
 
@@ -519,7 +330,7 @@ def save_answer(user_id: int, chat_id: int, message_id: int, question_id: int) -
 
 def add_listing(user_id: int, query: str, page_size: int) -> int:
     """Remember what a person turns the pages of; return its number."""
-    cursor = _write(
+    cursor = write(
         "INSERT INTO listings (user_id, query, page_size, created_at) VALUES (?,?,?,?)",
         *(user_id, query, page_size, _now()),
     )
@@ -528,12 +339,12 @@ def add_listing(user_id: int, query: str, page_size: int) -> int:
 
 def get_listing(user_id: int, listing_id: int) -> Row | None:
     """Return what a person turns the pages of."""
-    return _read_one("SELECT * FROM listings WHERE id = ? AND user_id = ?", listing_id, user_id)
+    return read_one("SELECT * FROM listings WHERE id = ? AND user_id = ?", listing_id, user_id)
 
 
 def keep_plain_text(user_id: int, chat_id: int, message_id: int, text: str, sent_at: int) -> int:
     """Keep a text that is neither a note nor a question yet; return its number."""
-    cursor = _write(
+    cursor = write(
         "INSERT OR REPLACE INTO plain_texts (user_id, chat_id, message_id, text, sent_at) VALUES (?,?,?,?,?)",
         *(user_id, chat_id, message_id, text, sent_at),
     )
@@ -542,7 +353,7 @@ def keep_plain_text(user_id: int, chat_id: int, message_id: int, text: str, sent
 
 def update_plain_text(user_id: int, chat_id: int, message_id: int, text: str) -> None:
     """Let a text that was kept follow its message."""
-    _write(
+    write(
         "UPDATE plain_texts SET text = ? WHERE chat_id = ? AND message_id = ? AND user_id = ?",
         *(text, chat_id, message_id, user_id),
     )
@@ -550,12 +361,12 @@ def update_plain_text(user_id: int, chat_id: int, message_id: int, text: str) ->
 
 def get_plain_text(user_id: int, text_id: int) -> Row | None:
     """Return a text that was kept."""
-    return _read_one("SELECT * FROM plain_texts WHERE id = ? AND user_id = ?", text_id, user_id)
+    return read_one("SELECT * FROM plain_texts WHERE id = ? AND user_id = ?", text_id, user_id)
 
 
 def mark_asked(text_id: int) -> None:
     """Remember that a model was asked what a plain text says."""
-    _write("UPDATE plain_texts SET is_asked = 1 WHERE id = ?", text_id)
+    write("UPDATE plain_texts SET is_asked = 1 WHERE id = ?", text_id)
 
 
 # Models ----------------------------------------------------------------------------------------------------
@@ -565,12 +376,12 @@ _MODEL = "SELECT id, key, label, active, gateway, available, context_length, cat
 
 def list_models() -> list[Row]:
     """Return all models by number."""
-    return _read(f"{_MODEL} ORDER BY id")
+    return read(f"{_MODEL} ORDER BY id")
 
 
 def get_model(model_id: int) -> Row:
     """Return a model; ValueError for an unknown id."""
-    row = _read_one(f"{_MODEL} WHERE id = ?", model_id)
+    row = read_one(f"{_MODEL} WHERE id = ?", model_id)
     if row is None:
         raise ValueError(f"unknown model id {model_id}")
     return row
@@ -578,7 +389,7 @@ def get_model(model_id: int) -> Row:
 
 def get_active_model() -> Row:
     """Return the active model (the first one, if none is); RuntimeError if there are no models."""
-    row = _read_one(f"{_MODEL} ORDER BY active DESC, id LIMIT 1")
+    row = read_one(f"{_MODEL} ORDER BY active DESC, id LIMIT 1")
     if row is None:
         raise RuntimeError("the registry of models is empty")
     return row
@@ -589,15 +400,15 @@ def set_active_model(model_id: int) -> Row:
     with transaction():
         get_active_model()
         # Clear first: the unique index is checked row by row, and allows no moment with two active models.
-        _write("UPDATE models SET active = 0 WHERE active = 1")
-        if _write("UPDATE models SET active = 1 WHERE id = ?", model_id).rowcount == 0:
+        write("UPDATE models SET active = 0 WHERE active = 1")
+        if write("UPDATE models SET active = 1 WHERE id = ?", model_id).rowcount == 0:
             raise ValueError(f"unknown model id {model_id}")
         return get_active_model()
 
 
 def models_after(model_id: int) -> list[Row]:
     """Return the available models to turn to when this one fails: of its own gateway first, then by number."""
-    return _read(
+    return read(
         f"{_MODEL} WHERE available = 1 AND id <> :id"
         " ORDER BY gateway <> (SELECT gateway FROM models WHERE id = :id), id < :id, id",
         id=model_id,
@@ -606,7 +417,7 @@ def models_after(model_id: int) -> list[Row]:
 
 def mark_model_gone(model_id: int) -> None:
     """Remember that the gateway does not have a model any more."""
-    _write("UPDATE models SET available = 0 WHERE id = ?", model_id)
+    write("UPDATE models SET available = 0 WHERE id = ?", model_id)
 
 
 def update_catalogue(gateway: str, models: list[Row]) -> tuple[int, int]:
@@ -616,17 +427,17 @@ def update_catalogue(gateway: str, models: list[Row]) -> tuple[int, int]:
     marked; if it was the active one, the next available takes its place, and that is remembered to be told.
     """
     with transaction():
-        known = {row["key"]: row for row in _read(f"{_MODEL} WHERE gateway = ?", gateway)}
+        known = {row["key"]: row for row in read(f"{_MODEL} WHERE gateway = ?", gateway)}
         for model in models:
             if model["key"] in known:
-                _write(
+                write(
                     "UPDATE models SET label = :label, context_length = coalesce(:context_length, context_length),"
                     " category = :category, available = 1 WHERE gateway = :gateway AND key = :key",
                     **model,
                     gateway=gateway,
                 )
             else:
-                _write(
+                write(
                     "INSERT INTO models (key, label, context_length, category, gateway)"
                     " VALUES (:key, :label, :context_length, :category, :gateway)",
                     **model,
@@ -636,7 +447,7 @@ def update_catalogue(gateway: str, models: list[Row]) -> tuple[int, int]:
         vanished = [row for key, row in known.items() if row["available"] and key not in there]
         for row in vanished:
             mark_model_gone(row["id"])
-        _write("INSERT OR REPLACE INTO catalogues VALUES (?,?)", gateway, _now())
+        write("INSERT OR REPLACE INTO catalogues VALUES (?,?)", gateway, _now())
         _leave_vanished_model()
     return len(there - set(known)), len(vanished)
 
@@ -644,34 +455,34 @@ def update_catalogue(gateway: str, models: list[Row]) -> tuple[int, int]:
 def forget_catalogue(gateway: str) -> None:
     """Mark all models of a gateway that is no longer set up; it may come back."""
     with transaction():
-        _write("UPDATE models SET available = 0 WHERE gateway = ?", gateway)
-        _write("DELETE FROM catalogues WHERE gateway = ?", gateway)
+        write("UPDATE models SET available = 0 WHERE gateway = ?", gateway)
+        write("DELETE FROM catalogues WHERE gateway = ?", gateway)
         _leave_vanished_model()
 
 
 def _leave_vanished_model() -> None:
     """Put the next available model into the place of an active one that is gone, if there is any."""
-    active = _read_one(f"{_MODEL} WHERE active = 1")
+    active = read_one(f"{_MODEL} WHERE active = 1")
     if active is None:
         return
     after = [] if active["available"] else models_after(active["id"])
     texts_first = sorted(after, key=lambda model: model["category"] != "text")
     if texts_first:
         set_active_model(texts_first[0]["id"])
-        _write("INSERT OR REPLACE INTO switches VALUES (1,?,?)", active["label"], texts_first[0]["label"])
+        write("INSERT OR REPLACE INTO switches VALUES (1,?,?)", active["label"], texts_first[0]["label"])
 
 
 def take_switch() -> Row | None:
     """Return which active model vanished and which took its place, once; None if that has been told."""
     with transaction():
-        row = _read_one("SELECT vanished, active FROM switches")
-        _write("DELETE FROM switches")
+        row = read_one("SELECT vanished, active FROM switches")
+        write("DELETE FROM switches")
     return row
 
 
 def catalogue_age_s(gateway: str) -> float:
     """Return how long ago a gateway told its models, in seconds; infinity if it never did."""
-    row = _read_one("SELECT fetched_at FROM catalogues WHERE gateway = ?", gateway)
+    row = read_one("SELECT fetched_at FROM catalogues WHERE gateway = ?", gateway)
     return time.time() - row["fetched_at"] if row else math.inf
 
 
@@ -682,18 +493,18 @@ def add_question(question: Row) -> int:
     """Write a question down (the columns of the table that are known when it is asked); return its number."""
     columns = ", ".join(question)
     values = ", ".join(f":{column}" for column in question)
-    cursor = _write(f"INSERT INTO questions ({columns}) VALUES ({values})", **question)
+    cursor = write(f"INSERT INTO questions ({columns}) VALUES ({values})", **question)
     return int(cursor.lastrowid or 0)
 
 
 def get_question(chat_id: int, question_id: int) -> Row | None:
     """Return a question that was asked in this chat."""
-    return _read_one("SELECT * FROM questions WHERE id = ? AND chat_id = ?", question_id, chat_id)
+    return read_one("SELECT * FROM questions WHERE id = ? AND chat_id = ?", question_id, chat_id)
 
 
 def question_times(user_id: int, since: int) -> list[int]:
     """Return when a person asked since a moment, in Unix seconds, oldest first."""
-    rows = _read(
+    rows = read(
         "SELECT asked_at FROM questions WHERE user_id = ? AND asked_at > ? ORDER BY asked_at", user_id, since
     )
     return [row["asked_at"] for row in rows]
@@ -701,7 +512,7 @@ def question_times(user_id: int, since: int) -> list[int]:
 
 def next_question(lane: int) -> Row | None:
     """Return the oldest unanswered question of a lane."""
-    return _read_one(
+    return read_one(
         "SELECT * FROM questions WHERE lane = ? AND state = 'pending' ORDER BY id LIMIT 1",
         lane,
     )
@@ -709,13 +520,13 @@ def next_question(lane: int) -> Row | None:
 
 def lanes_waiting() -> list[int]:
     """Return the lanes that have unanswered questions, the longest waiting first."""
-    rows = _read("SELECT lane FROM questions WHERE state = 'pending' GROUP BY lane ORDER BY min(id)")
+    rows = read("SELECT lane FROM questions WHERE state = 'pending' GROUP BY lane ORDER BY min(id)")
     return [row["lane"] for row in rows]
 
 
 def stop_question(chat_id: int, question_id: int) -> bool:
     """Remember that a person pressed Stop; False if there is nothing to stop."""
-    cursor = _write(
+    cursor = write(
         "UPDATE questions SET stop_at = ? WHERE id = ? AND chat_id = ? AND state = 'pending'",
         *(_now(), question_id, chat_id),
     )
@@ -724,13 +535,13 @@ def stop_question(chat_id: int, question_id: int) -> bool:
 
 def is_stopped(question_id: int) -> bool:
     """Return whether Stop was pressed before the answer was there."""
-    row = _read_one("SELECT stop_at FROM questions WHERE id = ?", question_id)
+    row = read_one("SELECT stop_at FROM questions WHERE id = ?", question_id)
     return bool(row and row["stop_at"] is not None)
 
 
 def finish_question(question_id: int, state: str, answer: str | None) -> None:
     """Store what became of a question: answered, stopped or failed."""
-    _write(
+    write(
         "UPDATE questions SET state = ?, answer = ?, finished_at = ? WHERE id = ?",
         *(state, answer, _now(), question_id),
     )
@@ -738,7 +549,7 @@ def finish_question(question_id: int, state: str, answer: str | None) -> None:
 
 def question_answered_by(chat_id: int, message_id: int) -> Row | None:
     """Return the question that a message of ours answers."""
-    return _read_one(
+    return read_one(
         "SELECT questions.* FROM answer_messages JOIN questions ON questions.id = question_id"
         " WHERE answer_messages.chat_id = ? AND answer_messages.message_id = ?",
         *(chat_id, message_id),
@@ -747,7 +558,7 @@ def question_answered_by(chat_id: int, message_id: int) -> Row | None:
 
 def talk_before(question_id: int) -> list[Row]:
     """Return the answered questions that led to this one, with their answers, the latest first."""
-    return _read(
+    return read(
         "WITH RECURSIVE talk(id, parent_id, depth) AS ("
         " SELECT id, parent_id, 0 FROM questions WHERE id = ?"
         " UNION ALL SELECT questions.id, questions.parent_id, depth + 1"
@@ -767,13 +578,13 @@ def add_llm_request(request: Row) -> int:
     """Write a request into the ledger (the columns of the table, without id and created_at); return its number."""
     columns = ", ".join(request)
     values = ", ".join(f":{column}" for column in request)
-    cursor = _write(f"INSERT INTO llm_requests (created_at, {columns}) VALUES ({_now()}, {values})", **request)
+    cursor = write(f"INSERT INTO llm_requests (created_at, {columns}) VALUES ({_now()}, {values})", **request)
     return int(cursor.lastrowid or 0)
 
 
 def set_llm_cost(request_id: int, cost: float, prompt_tokens: int | None, completion_tokens: int | None) -> None:
     """Complete a request in the ledger with what the gateway told later; cost in USD."""
-    _write(
+    write(
         "UPDATE llm_requests SET cost = ?, prompt_tokens = ?, completion_tokens = ? WHERE id = ?",
         *(cost, prompt_tokens, completion_tokens, request_id),
     )
@@ -781,7 +592,7 @@ def set_llm_cost(request_id: int, cost: float, prompt_tokens: int | None, comple
 
 def requests_without_cost(since: int) -> list[Row]:
     """Return the requests since a moment that were stopped or cut, and whose cost can still be asked for."""
-    return _read(
+    return read(
         "SELECT id, generation_id FROM llm_requests WHERE cost IS NULL AND generation_id IS NOT NULL"
         " AND finish_reason IN ('stopped', 'cut') AND created_at >= ? AND gateway = 'openrouter'",
         since,
@@ -790,7 +601,7 @@ def requests_without_cost(since: int) -> list[Row]:
 
 def free_requests_since(moment: int) -> list[int]:
     """Return when requests to free models were made since a moment, oldest first, in Unix seconds."""
-    rows = _read(f"SELECT created_at FROM llm_requests WHERE created_at >= ? AND {_FREE} ORDER BY id", moment)
+    rows = read(f"SELECT created_at FROM llm_requests WHERE created_at >= ? AND {_FREE} ORDER BY id", moment)
     return [row["created_at"] for row in rows]
 
 
@@ -799,7 +610,7 @@ _USED = "count(*) AS requests, total(prompt_tokens) + total(completion_tokens) A
 
 def usage_by_model(since: int, user_id: int | None = None) -> list[Row]:
     """Return requests, tokens and cost (USD) since a moment by model, of a person or all; the most used first."""
-    return _read(
+    return read(
         f"SELECT model, {_USED} FROM llm_requests WHERE created_at >= :since"
         " AND (:user_id IS NULL OR user_id = :user_id) GROUP BY model ORDER BY requests DESC, model",
         since=since,
@@ -809,7 +620,7 @@ def usage_by_model(since: int, user_id: int | None = None) -> list[Row]:
 
 def usage_by_person(since: int) -> list[Row]:
     """Return requests, tokens and cost (USD) since a moment by person, the most active first."""
-    return _read(
+    return read(
         f"SELECT user_id, {_USED} FROM llm_requests WHERE created_at >= ?"
         " GROUP BY user_id ORDER BY requests DESC, user_id LIMIT 50",
         since,
@@ -825,7 +636,7 @@ def add_reply(
     chat_id: int, calls: list[Call], attachment: Row | None = None, question_id: int | None = None
 ) -> None:
     """Put calls to Telegram, a message each, into the outbox."""
-    _write(
+    write(
         "INSERT INTO outbox (chat_id, calls, attachment, question_id, created_at) VALUES (?,?,?,?,?)",
         *(chat_id, json.dumps(calls), attachment and json.dumps(attachment), question_id, _now()),
     )
@@ -833,14 +644,14 @@ def add_reply(
 
 def chats_waiting() -> list[int]:
     """Return the chats that replies are waiting for, the longest waiting first."""
-    return [row["chat_id"] for row in _read("SELECT chat_id FROM outbox GROUP BY chat_id ORDER BY min(id)")]
+    return [row["chat_id"] for row in read("SELECT chat_id FROM outbox GROUP BY chat_id ORDER BY min(id)")]
 
 
 def next_reply(chat_id: int) -> Row | None:
     """Return a chat's oldest reply, its calls and attachment unpacked."""
-    with _write_lock:
+    with relaxed() as courier:
         sql = "SELECT id, calls, attachment, question_id FROM outbox WHERE chat_id = ? ORDER BY id LIMIT 1"
-        row: Row | None = _courier_connection().execute(sql, (chat_id,)).fetchone()
+        row: Row | None = courier.execute(sql, (chat_id,)).fetchone()
     if row:
         row["calls"] = json.loads(row["calls"])
         row["attachment"] = json.loads(row["attachment"]) if row["attachment"] else None
@@ -850,38 +661,17 @@ def next_reply(chat_id: int) -> Row | None:
 def reply_done(reply_id: int, calls_left: list[Call], answered: tuple[int, int, int] | None = None) -> None:
     """Take a reply out of the outbox, or leave in it the calls that are still to be made.
 
-    answered is (chat, message, question) when a message that answers a question has been sent.
+    answered is (chat, message, question) when a message that answers a question has been sent. Forty senders share
+    the relaxed connection: one each would be eighty open files, and a power cut may at worst send a reply twice.
     """
-    with _write_lock:
-        courier = _courier_connection()
-        courier.execute("BEGIN IMMEDIATE")
-        try:
-            if answered:
-                courier.execute("INSERT OR REPLACE INTO answer_messages VALUES (?,?,?)", answered)
-            if calls_left:
-                sql = "UPDATE outbox SET calls = ?, attachment = NULL WHERE id = ?"  # it went with the first call
-                courier.execute(sql, (json.dumps(calls_left), reply_id))
-            else:
-                courier.execute("DELETE FROM outbox WHERE id = ?", (reply_id,))
-            courier.execute("COMMIT")
-        except BaseException:
-            if courier.in_transaction:
-                courier.execute("ROLLBACK")
-            raise
-
-
-def _courier_connection() -> sqlite3.Connection:
-    """Return the connection that all senders of replies share; the caller holds the write lock.
-
-    Its commits do not wait for the disk: a power cut may send a reply twice, but loses nothing, and a process
-    that is killed not even that. And forty senders with a connection each would be eighty open files.
-    """
-    global _courier
-    if _path is None:
-        raise RuntimeError("db.open() has not been called")
-    if not _courier:
-        _courier = _connect(_path, synchronous="NORMAL")
-    return _courier
+    with relaxed() as courier, begun(courier):
+        if answered:
+            courier.execute("INSERT OR REPLACE INTO answer_messages VALUES (?,?,?)", answered)
+        if calls_left:
+            sql = "UPDATE outbox SET calls = ?, attachment = NULL WHERE id = ?"  # it went with the first call
+            courier.execute(sql, (json.dumps(calls_left), reply_id))
+        else:
+            courier.execute("DELETE FROM outbox WHERE id = ?", (reply_id,))
 
 
 # The whole ------------------------------------------------------------------------------------------------
@@ -889,7 +679,7 @@ def _courier_connection() -> sqlite3.Connection:
 
 def state(updates_since: int) -> Row:
     """Return how much waits and how much was done: counts, and moments in Unix seconds."""
-    row = _read_one(
+    row = read_one(
         "SELECT (SELECT count(*) FROM handled_updates WHERE handled_at >= ?) AS updates,"
         " (SELECT count(*) FROM outbox) AS replies,"
         " (SELECT min(created_at) FROM outbox) AS oldest_reply_at,"
@@ -901,52 +691,20 @@ def state(updates_since: int) -> Row:
     return row
 
 
-def size() -> int:
-    """Return how many bytes the database takes, with what it has not merged yet."""
-    assert _path
-    files = (_path, _path.with_name(f"{_path.name}-wal"))
-    return sum(file.stat().st_size for file in files if file.exists())
-
-
 def check(path: Path | str) -> int:
     """Look at the database at path without a change to it; return how many notes it has.
 
     SetupError if it is missing, not ours, or damaged.
     """
-    path = Path(path)
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
-            connection.row_factory = _as_dict
-            _check_ours(connection, path)
-            if connection.execute("PRAGMA quick_check(1)").fetchone() != {"quick_check": "ok"}:
-                raise SetupError(texts.db_damaged(path))
-            count = connection.execute("SELECT count(*) AS notes FROM notes WHERE deleted_at IS NULL").fetchone()
-            return int(count["notes"])
-    except sqlite3.DatabaseError as error:
-        raise SetupError(_why_not(error, path)) from error
+    with inspected(path) as connection:
+        count = connection.execute("SELECT count(*) AS notes FROM notes WHERE deleted_at IS NULL").fetchone()
+    return int(count["notes"])
 
 
 def backup(path: Path | str, target: Path | str) -> int:
-    """Copy the database at path into a file, whole and consistent while a bot runs; return how many notes it has.
-
-    An older copy under that name stays until the new one is complete. SetupError if there is nothing to copy, or
-    no room for it.
-    """
-    path, target = Path(path), Path(target)
-    check(path)
-    if target.exists() and target.samefile(path):
-        raise SetupError(texts.backup_onto_itself(target))
-    part = target.with_name(f"{target.name}.part")
-    try:
-        with closing(_connect(path)) as source, closing(sqlite3.connect(part, isolation_level=None)) as copy:
-            source.backup(copy)  # in one step: a bot that writes meanwhile would make a slower copy begin anew
-            copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a companion
-        notes = check(part)
-        part.replace(target)
-    except (sqlite3.DatabaseError, OSError) as error:
-        part.unlink(missing_ok=True)
-        raise SetupError(texts.backup_failed(target)) from error
-    return notes
+    """Copy the database at path into a file while a bot runs; return how many notes the copy has. See copy()."""
+    copy(path, target)
+    return check(target)
 
 
 # Updates ---------------------------------------------------------------------------------------------------
@@ -955,7 +713,7 @@ def backup(path: Path | str, target: Path | str) -> int:
 def unhandled(update_ids: Iterable[int]) -> set[int]:
     """Return those of the updates that have not been handled yet."""
     ids = set(update_ids)
-    rows = _read(
+    rows = read(
         "SELECT update_id FROM handled_updates WHERE update_id IN (SELECT value FROM json_each(?))",
         json.dumps(list(ids)),
     )
@@ -964,7 +722,7 @@ def unhandled(update_ids: Iterable[int]) -> set[int]:
 
 def mark_handled(update_ids: Iterable[int]) -> None:
     """Remember that updates were handled."""
-    _write(
+    write(
         "INSERT OR IGNORE INTO handled_updates (update_id, handled_at) SELECT value, ? FROM json_each(?)",
         *(_now(), json.dumps(list(update_ids))),
     )
@@ -974,8 +732,8 @@ def forget_the_old() -> None:
     """Drop what cannot be asked for any more: updates, deleted notes, texts before edits, pages, plain texts."""
     now = _now()
     with transaction():
-        _write("DELETE FROM handled_updates WHERE handled_at < ?", now - HANDLED_UPDATES_KEPT_S)
-        _write("DELETE FROM notes WHERE deleted_at < ?", now - DELETED_KEPT_S)
-        _write("DELETE FROM edits WHERE created_at < ?", now - DELETED_KEPT_S)
-        _write("DELETE FROM listings WHERE created_at < ?", now - DELETED_KEPT_S)
-        _write("DELETE FROM plain_texts WHERE sent_at < ?", now - DELETED_KEPT_S)
+        write("DELETE FROM handled_updates WHERE handled_at < ?", now - HANDLED_UPDATES_KEPT_S)
+        write("DELETE FROM notes WHERE deleted_at < ?", now - DELETED_KEPT_S)
+        write("DELETE FROM edits WHERE created_at < ?", now - DELETED_KEPT_S)
+        write("DELETE FROM listings WHERE created_at < ?", now - DELETED_KEPT_S)
+        write("DELETE FROM plain_texts WHERE sent_at < ?", now - DELETED_KEPT_S)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import db
+import storage
 from bench.bench_search import fill
 from bench.measure import print_table
 from runtime import exports, imports
@@ -33,7 +34,7 @@ class OneFile:
 @contextmanager
 def another_database(path: Path) -> Iterator[None]:
     """Work on another database for a while."""
-    before = db._path
+    before = storage._path
     db.open(path)
     yield
     assert before

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import db
+import storage
 from bench.measure import print_table
 from runtime import search
 
@@ -72,7 +73,7 @@ def find(query: str) -> object:
 
 def like(piece: str) -> object:
     """Search as most bots do; it finds less, for LIKE knows no case of Russian letters."""
-    return db._read(
+    return storage.read(
         "SELECT id, text, created_at FROM notes WHERE user_id = 1 AND deleted_at IS NULL AND text LIKE ?"
         " ORDER BY id DESC LIMIT ?",
         *(f"%{piece}%", PAGE + 1),

@@ -16,6 +16,7 @@ from conftest import BotProcess, Person, text_of
 from telebot.types import CallbackQuery, Message
 
 import db
+import storage
 import texts
 from bot import router
 from runtime import access, imports
@@ -81,12 +82,12 @@ def all_ways(user_id: int) -> dict[str, Callable[[], Any]]:
 @pytest.mark.parametrize("way", all_ways(EVE))
 def test_who_may_not_gets_one_sentence_and_nothing_is_stored(way: str) -> None:
     db.add_note(EVE, EVE, 5, "из прошлого", NOW)
-    before = db._connection().total_changes
+    before = storage.connection().total_changes
     with pytest.raises(Refused) as refused:
         all_ways(EVE)[way]()
     assert str(refused.value) == texts.not_allowed(EVE)
     assert str(EVE) in str(refused.value)
-    assert db._connection().total_changes == before
+    assert storage.connection().total_changes == before
 
 
 @pytest.mark.usefixtures("database", "_private")

@@ -19,6 +19,7 @@ import pytest
 from conftest import BotProcess, Person, eventually, text_of
 
 import db
+import storage
 import texts
 from sandbox.openrouter import Gateway
 from sandbox.telegram import METHODS, Faults, World
@@ -37,9 +38,9 @@ def start(bot_process: BotProcess, gateway: Gateway) -> Start:
         db.open(bot_process.db_path)
         with db.transaction():
             for table in ("answer_messages", "questions", "models"):
-                db._write(f"DELETE FROM {table}")
+                storage.write(f"DELETE FROM {table}")
             for number, key in enumerate(keys, 1):
-                db._write(
+                storage.write(
                     "INSERT INTO models (id, key, label, active, context_length) VALUES (?,?,?,?,?)",
                     *(number, key, key, number == 1, context_length),
                 )

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from telebot.types import CallbackQuery, Message
 
 import db
+import storage
 import texts
 from bot import router
 from runtime import exports
@@ -355,8 +356,8 @@ def test_a_deleted_note_is_purged_after_thirty_days_and_not_before(monkeypatch: 
     monkeypatch.setattr(time, "time", lambda: now + 60 * 86400)
     assert say("/note_restore 1") == "Заметка #1 не найдена."  # also where nothing has purged it yet
     db.forget_the_old()
-    assert db._read("SELECT * FROM notes") == db._read("SELECT * FROM edits") == []
-    db._write("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
+    assert storage.read("SELECT * FROM notes") == storage.read("SELECT * FROM edits") == []
+    storage.write("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
 
 
 def test_an_edit_can_be_undone_and_the_undoing_too() -> None:
@@ -535,7 +536,7 @@ def test_an_unknown_model(text: str) -> None:
 
 
 def test_without_models() -> None:
-    db._write("DELETE FROM models")
+    storage.write("DELETE FROM models")
     for text in ("/models", "/model", "/model 1", "/ask раз"):
         assert say(text) == "Список моделей пуст."
 

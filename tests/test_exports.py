@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import db
+import storage
 import texts
 from runtime import exports, imports
 from runtime.telegram import Upload
@@ -88,7 +89,7 @@ def test_json_holds_everything_a_note_has() -> None:
     name, content = exported("json")
     assert name == "notes.json"
     notes = json.loads(content)["notes"]
-    columns = set(db._read("SELECT * FROM notes")[0]) - {"user_id", "deleted_at"}
+    columns = set(storage.read("SELECT * FROM notes")[0]) - {"user_id", "deleted_at"}
     assert all(set(note) == columns for note in notes)
     assert notes == list(db.all_notes(ANN))
 
@@ -141,13 +142,13 @@ def test_into_another_bot_everything_comes_once(tmp_path: Path) -> None:
     )
 )
 def test_any_notes_survive_the_way_there_and_back(notes: list[tuple[str, int]]) -> None:
-    db._write("DELETE FROM notes")
+    storage.write("DELETE FROM notes")
     for message_id, (text, moment) in enumerate(notes, 1):
         db.add_note(ANN, ANN, message_id, text, moment)
     _, content = exported("json")
     before = rows()
     assert imported(content) == texts.imported(0, len(notes), 0)
-    db._write("DELETE FROM notes")
+    storage.write("DELETE FROM notes")
     assert imported(content) == texts.imported(len(notes), 0, 0)
     assert rows() == before
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import db
+import storage
 import texts
 from runtime import listing
 from runtime.outbox import Reply
@@ -91,7 +92,7 @@ def test_the_heading_tells_where_one_is() -> None:
 def test_one_page_needs_no_buttons() -> None:
     fill(10)
     assert labels(first()) == []
-    assert db._read("SELECT * FROM listings") == []
+    assert storage.read("SELECT * FROM listings") == []
 
 
 @pytest.mark.parametrize("size", [1, 7, 50])
@@ -116,7 +117,7 @@ def test_a_page_fits_one_message_whatever_its_notes_are(size: int, letters: str)
 def test_notes_that_come_and_go_make_no_other_skipped_or_repeated(
     count: int, page_size: int, turns: list[str], data: st.DataObject
 ) -> None:
-    db._write("DELETE FROM notes")
+    storage.write("DELETE FROM notes")
     fill(count)
     page = first(page_size=page_size)
     for label in turns:

@@ -18,6 +18,7 @@ from conftest import eventually
 
 import config
 import db
+import storage
 import texts
 from runtime import files, lanes, outbox
 from runtime.outbox import Button, Outbox, Reply
@@ -190,8 +191,8 @@ def test_a_reply_that_was_sent_but_cannot_be_removed_is_not_sent_again(
     db.add_reply(ANN, [("sendMessage", {"chat_id": ANN, "text": "раз"})])
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
         db.next_reply(ANN)  # opens the couriers' connection
-        assert db._courier
-        db._courier.execute("PRAGMA busy_timeout = 10")
+        assert storage._relaxed
+        storage._relaxed.execute("PRAGMA busy_timeout = 10")
         other.execute("BEGIN IMMEDIATE")
         sender.start()
         eventually(lambda: caplog.text.count("will try again") == 3)
