@@ -10,9 +10,9 @@ import time
 from collections import defaultdict
 
 from bench.measure import OURS, Bot, bot_between, median_of, print_table
-from db import SCHEMA
 from sandbox.openrouter import Gateway
 from sandbox.telegram import Faults, World
+from storage import SCHEMA
 
 RUNS = 3
 PEOPLE = 50
