@@ -90,17 +90,13 @@ def note_find(message: Message, text: str) -> Said:
 @router.button("older", numbers=2)
 def older(tap: Tap, listing_id: int, note_id: int) -> Tapped:
     """Turn to the page of the notes before one."""
-    return _turned(listing.turn(tap.from_user.id, listing_id, older_than=note_id))
+    return listing.turn(tap.from_user.id, listing_id, older_than=note_id)
 
 
 @router.button("newer", numbers=2)
 def newer(tap: Tap, listing_id: int, note_id: int) -> Tapped:
     """Turn to the page of the notes after one."""
-    return _turned(listing.turn(tap.from_user.id, listing_id, newer_than=note_id))
-
-
-def _turned(page: Reply | str) -> Tapped:
-    return Tapped(page) if isinstance(page, str) else Tapped(edit=page)
+    return listing.turn(tap.from_user.id, listing_id, newer_than=note_id)
 
 
 @command("note_edit", "изменить заметку", usage="<id> <текст>")

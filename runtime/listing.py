@@ -9,6 +9,7 @@ import db
 import texts
 from runtime import search
 from runtime.outbox import MESSAGE_LIMIT, Button, Reply
+from runtime.router import Tapped
 
 SHOWN_MOST = 300  # characters of a note
 HEADINGS_ROOM, NOTE_HEAD_ROOM = 200, 36  # characters: of a page's heading and foot, of a note's number and date
@@ -28,13 +29,11 @@ def first_page(user_id: int, query: str, page_size: int) -> Reply | None:
     return Reply(text, is_html=True, buttons=_buttons(listing_id, shown, is_first=True, is_last=False))
 
 
-def turn(
-    user_id: int, listing_id: int, *, older_than: int | None = None, newer_than: int | None = None
-) -> Reply | str:
+def turn(user_id: int, listing_id: int, *, older_than: int = 0, newer_than: int | None = None) -> Tapped:
     """Show the page next to a note, or say why there is none."""
     listing = db.get_listing(user_id, listing_id)
     if listing is None:
-        return texts.LIST_GONE
+        return Tapped(texts.LIST_GONE)
     pieces = search.pieces(listing["query"]) if listing["query"] else []
     size = listing["page_size"]
     if newer_than is not None:
@@ -42,13 +41,14 @@ def turn(
         shown, is_first = rows[-size:], len(rows) <= size
         is_last = not (rows and db.find_notes(user_id, pieces, 1, older_than=shown[-1]["id"]))
     else:
-        rows = db.find_notes(user_id, pieces, size + 1, older_than=older_than or 0)
+        rows = db.find_notes(user_id, pieces, size + 1, older_than=older_than)
         shown, is_last = rows[:size], len(rows) <= size
         is_first = not (rows and db.find_notes(user_id, pieces, 1, newer_than=shown[0]["id"]))
     if not rows:
-        return texts.NO_MORE
+        return Tapped(texts.NO_MORE)
     text = _page(user_id, shown, pieces, is_first=is_first, is_last=is_last)
-    return Reply(text, is_html=True, buttons=_buttons(listing_id, shown, is_first=is_first, is_last=is_last))
+    buttons = _buttons(listing_id, shown, is_first=is_first, is_last=is_last)
+    return Tapped(edit=Reply(text, is_html=True, buttons=buttons))
 
 
 def _page(user_id: int, rows: list[db.Row], pieces: Sequence[str], *, is_first: bool, is_last: bool) -> str:

@@ -48,7 +48,8 @@ def press(page: Reply, label: str, user_id: int = ANN) -> Reply | str:
     [data] = [button.data for row in page.buttons for button in row if button.label == label]
     name, listing_id, note_id = data.split(":")
     ways = {"older": "older_than", "newer": "newer_than"}
-    return listing.turn(user_id, int(listing_id), **{ways[name]: int(note_id)})
+    tapped = listing.turn(user_id, int(listing_id), **{ways[name]: int(note_id)})
+    return tapped.edit or tapped.toast
 
 
 def turned(page: Reply, label: str) -> Reply:
