@@ -35,7 +35,7 @@ class OneFile:
 def another_database(path: Path) -> Iterator[None]:
     """Work on another database for a while."""
     before = storage._path
-    db.open(path)
+    db.open(path, notes_max=10**9)
     yield
     assert before
     db.open(before)
@@ -70,7 +70,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        db.open(folder / "notes.db")
+        db.open(folder / "notes.db", notes_max=2 * notes)
         fill(notes, people=1)
         for kind in ("txt", "md", "json"):
             taken_s, memory_mib = measured(lambda kind=kind: export_to(folder / kind, kind))  # type: ignore[misc]

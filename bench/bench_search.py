@@ -83,7 +83,7 @@ def like(piece: str) -> object:
 def row(notes: int, people: int) -> list[str]:
     """Measure one size."""
     with tempfile.TemporaryDirectory() as folder:
-        db.open(Path(folder, "notes.db"))
+        db.open(Path(folder, "notes.db"), notes_max=2 * notes)
         fill(notes, people)
         cells = [f"{notes:,} / {people:,}".replace(",", " ")]
         for piece in SEARCHES.values():
