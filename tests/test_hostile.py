@@ -5,13 +5,14 @@
 - numbers that SQLite does not hold
 - texts that are SQL or FTS5, data of buttons that nobody made
 - answers of models
+- what all of this leaves in the log
 """
 
 import json
 import random
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -22,10 +23,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import texts
-from sandbox import telegram
+from sandbox import openrouter, telegram
 from sandbox.openrouter import Gateway
 from sandbox.server import Server
-from sandbox.telegram import World
+from sandbox.telegram import Faults, Json, World
 
 ANN = 424242  # an ordinary person: nothing hostile comes in that name
 GROUP = -100500
@@ -83,9 +84,8 @@ def telegram_url(world: HostileWorld) -> Iterator[str]:
     @web.middleware
     async def put_raw(request: web.Request, handler: Any) -> web.StreamResponse:
         response: web.StreamResponse = await handler(request)
-        if request.path.endswith("getUpdates") and isinstance(response, web.Response):
-            body = response.body
-            assert isinstance(body, bytes)
+        body = getattr(response, "body", None)
+        if request.path.endswith("getUpdates") and isinstance(response, web.Response) and isinstance(body, bytes):
             for placeholder, raw in RAW.items():
                 body = body.replace(json.dumps(placeholder).encode(), raw)
             if world.garbled and world.pending():
@@ -400,3 +400,151 @@ def test_whatever_a_model_says_arrives_whole(
     assert marks.sub("", whole).startswith(answer)
     assert ann.asks("/note_count") == "У вас 0 заметок."
     assert re.findall("WARNING|ERROR|CRITICAL|Traceback", bot_process.log) == []
+
+
+# The log
+
+WORDS = "сезам", "opensesame"
+SECRET = " ".join(WORDS)
+KEY = "sk-or-v1-a-key-that-nobody-may-see"
+LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ [\w.]+: .+")
+OF_A_TRACEBACK = re.compile(r"Traceback \(most recent call last\):|  .*|[a-z_][\w.]*\.\w+")
+
+
+@pytest.fixture
+def _leaky(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Telegram and the gateway quote, in their errors, what they were given."""
+
+    def refuse(world: World, params: Json) -> Json:
+        text = str(params.get("text"))
+        if "цитата" in text:
+            raise telegram.Refusal(400, f'Bad Request: can\'t parse entities: unsupported tag "{text}"')
+        if "отголосок" in text:
+            raise telegram.Refusal(400, f"Bad Request: can't parse entities: unsupported tag {text}")
+        return World.send_message(world, params)
+
+    async def fail(_: Gateway, __: web.Request, body: Json, status: int) -> web.StreamResponse:
+        said = f"{SECRET}: {body['messages'][-1]['content']} {KEY}"
+        return openrouter.error(
+            status, said, metadata={"raw": said, "provider_name": said, "headers": {SECRET: 1}}
+        )
+
+    async def fail_inside(gateway: Gateway, request: web.Request, body: Json, _: int) -> web.StreamResponse:
+        async def events() -> AsyncIterator[Json | bytes]:
+            yield f"data: {SECRET}\n\n".encode()
+            yield openrouter.chunk(body, SECRET)
+            yield {"error": {"code": 502, "message": SECRET}}
+
+        return await gateway.stream(request, body, events())
+
+    monkeypatch.setitem(telegram.METHODS, "sendMessage", refuse)
+    monkeypatch.setitem(openrouter.BEHAVIOURS, "leak", fail)
+    monkeypatch.setitem(openrouter.BEHAVIOURS, "leak_inside", fail_inside)
+
+
+def become(bot: BotProcess, model: str) -> None:
+    """Have a model be the active one."""
+    with closing(sqlite3.connect(bot.db_path)) as connection, connection:
+        connection.execute("UPDATE models SET key = ? WHERE active = 1", (model,))
+
+
+@pytest.mark.usefixtures("_leaky")
+def test_nothing_that_is_anybodys_own_is_in_the_log(
+    bot_process: BotProcess, world: HostileWorld, gateway: Gateway
+) -> None:
+    gateway.catalogue = {"data": [openrouter.described(f"{SECRET}/model:free", SECRET)]}
+    bot_process.env |= {"LOG_LEVEL": "DEBUG", "OPENROUTER_API_KEY": KEY, "ALLOW_PAID_MODELS": "1"}
+    bot_process.start()
+    ann = Person(world, ANN)
+    note = ann.says(f"/note_add {SECRET}")
+    ann.hears()
+    eventually(lambda: "1 models" in bot_process.log)
+
+    # What people write, and what Telegram answers to it
+    ann.edits(note, f"/note_add {SECRET} иначе")
+    ann.hears()
+    for command in (
+        "note_edit 1",
+        "note_find",
+        "note_list",
+        "note_show",
+        "providers",
+        "note_export",
+        "wat",
+        SECRET,
+    ):
+        ann.asks(f"/{command} {SECRET}")
+    ann.asks("/note_stats")  # draws: matplotlib and Pillow talk a lot at DEBUG
+    ann.asks("/note_export")
+    ann.sends_file(f"{SECRET}.json", b"{" + SECRET.encode(), "/note_import")
+    ann.hears()
+    ann.sends_file(f"{SECRET}.png", b"\x89PNG\r\n", f"/note_add {SECRET}", is_picture=True)
+    ann.hears()
+    ann.says(SECRET)
+    offer = ann.hears()
+    for data in (SECRET, f"keep:{SECRET}", f"{SECRET}\n2026-01-01 00:00:00,000 CRITICAL bot: forged"):
+        ann.taps_data(offer, data)
+    for word in ("цитата", "отголосок"):
+        ann.says(f"/note_add {word} {SECRET}")
+        ann.hears()
+        ann.says(f"/note_show {3 if word == 'цитата' else 4}")
+    eventually(lambda: bot_process.log.count("sendMessage refused") == 2)
+
+    # What models and their gateways answer
+    for model in (
+        "sandbox/leak-429",
+        "sandbox/leak-401",
+        "sandbox/leak-500",
+        "sandbox/leak_inside",
+        f"{SECRET}/x",
+    ):
+        become(bot_process, model)
+        ann.asks(f"/ask {SECRET}")
+    gateway.catalogue = {"error": {"code": 500, "message": f"{SECRET} {KEY}"}}
+    ann.asks("/models_refresh")
+
+    # What cannot be read, and what fails
+    spoilt = {
+        "message_id": 1,
+        "date": SECRET,
+        "chat": {"id": 7, "type": "private"},
+        "from": SECRET,
+        SECRET: SECRET,
+    }
+    for content in (spoilt, SECRET, {**spoilt, "entities": SECRET}, {SECRET: nested(300)}, [SECRET, "<deep>"]):
+        world.queue([{"update_id": "next", "message": content}])
+    world.wait(lambda: world.pending() == 0)
+    world.queue([{"update_id": SECRET, "message": spoilt}])
+    with closing(sqlite3.connect(bot_process.db_path)) as connection:
+        connection.execute(
+            "CREATE TRIGGER leak BEFORE INSERT ON notes WHEN new.text LIKE 'boom%'"
+            f" BEGIN SELECT RAISE(ABORT, 'fts5: syntax error near \"{SECRET}\"'); END"
+        )
+        assert Person(world, 8).asks(f"/note_add boom {SECRET}") == texts.FAILED
+        connection.execute("BEGIN IMMEDIATE")
+        ann.says(f"/note_add {SECRET}")
+        eventually(lambda: "the database is unavailable" in bot_process.log)
+        connection.rollback()
+
+    # A bad line
+    world.faults = Faults(drop_before=0.1, drop_after=0.1, too_many=0.1, bad_gateway=0.1, retry_after=0)
+    for n in range(20):
+        Person(world, 10 + n).says(f"/note_add {SECRET}")
+    with closing(sqlite3.connect(bot_process.db_path)) as connection:
+        eventually(lambda: connection.execute("SELECT count(*) FROM notes WHERE user_id < 30").fetchone() == (20,))
+        eventually(lambda: connection.execute("SELECT count(*) FROM outbox").fetchone() == (0,))
+    world.faults.away = True
+    eventually(lambda: "getUpdates failed: [0]" in bot_process.log)
+    world.faults = Faults()
+    assert bot_process.stop() == 0
+
+    log = bot_process.log
+    for happened in ("cannot be read", "failed", "did not answer", "no id", "again in", "refused"):
+        assert happened in log
+    of_the_token = telegram.TOKEN.split(":")[1]
+    for secret in (*WORDS, WORDS[0].encode("unicode_escape").decode(), WORDS[0].upper(), KEY, of_the_token):
+        assert secret not in log
+    assert [
+        line for line in log.splitlines() if not (LINE.fullmatch(line) or OF_A_TRACEBACK.fullmatch(line))
+    ] == []
+    assert "forged" not in log
