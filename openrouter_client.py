@@ -206,7 +206,8 @@ def providers(gateway: str, timeout_s: float = 20) -> list[Json]:
 
 def models_text(gateway: str, provider: str, timeout_s: float = 20) -> str:
     """Return what a gateway tells people of a provider's models."""
-    return _text(_get(gateway, f"/models/list?provider={quote(provider)}", timeout_s).get("text")).strip()
+    told = _get(gateway, f"/models/list?provider={quote(provider)}", timeout_s)
+    return texts.storable(_text(told.get("text"))).strip()
 
 
 def _get(gateway: str, path: str, timeout_s: float) -> Json:
@@ -289,8 +290,8 @@ class Stream:
         if connection is not None and connection.sock is not None:
             try:
                 connection.sock.shutdown(socket.SHUT_RDWR)
-            except OSError as error:
-                log.debug("the stream was over already: %s", error)
+            except OSError:
+                log.debug("the stream was over already")
 
     def _read_pieces(self, response: requests.Response) -> Iterator[str]:
         for event in _events(response, self._give_up_at):
@@ -523,11 +524,15 @@ def _no_text(refusal: str | None, finish_reason: str | None) -> OpenRouterError:
 
 
 def _error_of(status: int, error: Any, headers: Any) -> OpenRouterError:
-    """Read an error as gateways write it: an object, a string, or nothing at all; the raw words go to the log."""
+    """Read an error as gateways write it: an object, a string, or nothing at all.
+
+    Its words do not go to the log: providers quote the question there.
+    """
     error = error if isinstance(error, dict) else {"message": error}
     code = status if status >= 400 else _code(error)
     raw = str(error.get("message"))
-    log.warning("a model was not reached: HTTP %d, %.300s", code, raw)
+    # The key and the money are the owner's affair; else another model stands in.
+    log.log(logging.WARNING if code in (401, 402) else logging.INFO, "a model did not answer: HTTP %d", code)
     metadata = error.get("metadata")
     if not isinstance(metadata, dict):
         metadata = {}

@@ -172,7 +172,7 @@ def _provider(told: dict[str, Any]) -> db.Row:
 
     models = told.get("models")
     return {
-        "name": str(told.get("name") or told.get("provider") or "?")[:100],
+        "name": texts.storable(str(told.get("name") or told.get("provider") or "?")[:100]),
         "models": len(models) if isinstance(models, list) else int(number("models", "models_count") or 0),
         "latency_ms": number("mean_latency_ms", "avg_latency_ms", "latency_ms"),
         "quality": number("quality_score", "avg_quality", "quality"),

@@ -72,9 +72,10 @@ class Lanes:
             try:
                 delay_s = self._work(key)
             except Exception as error:
-                log.error(
-                    "%s will try again: %r", self._name, error, exc_info=not db.is_unavailable(error) and error
-                )
+                if db.is_unavailable(error):
+                    log.error("%s will try again: %s", self._name, error)
+                else:
+                    log.exception("%s will try again", self._name)
                 delay_s = AFTER_FAILURE_S
             self._give_back(key, delay_s)
         db.close_thread()

@@ -1,16 +1,43 @@
-"""What the bot writes down: one line an event, with no secret in it."""
+"""What the bot writes down: one line an event, with no secret in it, and nothing that a person wrote.
+
+A message of ours holds numbers and names; an exception's words may quote a note, so of an exception only its
+type is told, and where in the code it came from.
+"""
 
 import logging
 import re
 import sys
 import threading
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
 from types import TracebackType
+from typing import Any
 
 BOT_TOKEN = re.compile(r"\d+(?::|%3A)[A-Za-z0-9_-]{30,}")
+OURS = ("bot", "config", "db", "openrouter_client", "runtime", "storage")
+KINDS_MOST = 5  # of what went wrong, for the owner
+CHAINED_MOST, DEEPEST = 10, 30  # exceptions of a chain; calls of each, those nearest to it
+# What would begin a line of its own, hide one, or turn one around.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-KINDS_MOST = 5
+def start(level: str, secrets: Iterable[str]) -> None:
+    """Log to stderr from this level up; what nobody catches is logged too."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Careful(secrets))
+    # The libraries' debug lines hold texts of messages and addresses with the token.
+    logging.basicConfig(
+        level=max(logging.WARNING, logging.getLevelNamesMapping()[level]), handlers=[handler, _errors], force=True
+    )
+    for name in OURS:
+        logging.getLogger(name).setLevel(level)
+    for of_its_own in logging.getLogger("TeleBot").handlers[:]:
+        logging.getLogger("TeleBot").removeHandler(of_its_own)
+    logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a line that cannot be formatted would be printed with all that it is about
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_of_thread
+    sys.unraisablehook = _log_uncaught_of_thread
 
 
 class _Errors(logging.Handler):
@@ -22,7 +49,8 @@ class _Errors(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count a line; the lock of the handler is held."""
-        kind = f"{record.name}: {record.msg}"
+        is_ours = record.name.partition(".")[0] in OURS
+        kind = f"{record.name}: {record.msg}" if is_ours else record.name
         count, _ = self.kinds.pop(kind, (0, 0.0))
         self.kinds[kind] = count + 1, record.created
         while len(self.kinds) > KINDS_MOST:
@@ -37,24 +65,8 @@ def recent_errors() -> list[tuple[str, int, float]]:
     return [(kind, *seen) for kind, seen in reversed(_errors.kinds.copy().items())]
 
 
-def start(level: str, secrets: Iterable[str]) -> None:
-    """Log to stderr from this level up; what nobody catches is logged too."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Redacting(secrets))
-    logging.basicConfig(level=level, handlers=[handler, _errors], force=True)
-    # The libraries' own debug lines hold texts of messages and addresses with the token.
-    for library in ("urllib3", "requests", "TeleBot"):
-        logging.getLogger(library).setLevel(logging.WARNING)
-    for of_its_own in logging.getLogger("TeleBot").handlers[:]:
-        logging.getLogger("TeleBot").removeHandler(of_its_own)
-    sys.excepthook = _log_uncaught
-    threading.excepthook = lambda args: _log_uncaught(
-        args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
-    )
-
-
-class _Redacting(logging.Formatter):
-    """Formats a whole record, traceback included, then takes the secrets out."""
+class _Careful(logging.Formatter):
+    """Formats a whole record, exceptions without their words, then takes the secrets out."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -67,6 +79,29 @@ class _Redacting(logging.Formatter):
             line = line.replace(secret, "***")
         return BOT_TOKEN.sub("***", line)
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        """Return the record's own line: one, whatever stands in it."""
+        return CONTROL.sub(lambda match: ascii(match[0])[1:-1], super().formatMessage(record))
+
+    def formatException(self, ei: object) -> str:  # noqa: N802 - the library's name
+        """Return where an exception, and what caused it, came from, and their types."""
+        error = ei[1] if isinstance(ei, tuple) else None
+        return "".join(_stacks(error)).rstrip()
+
+
+def _stacks(error: BaseException | None) -> Iterator[str]:
+    for _ in range(CHAINED_MOST):
+        if error is None:
+            return
+        yield "Traceback (most recent call last):\n"
+        yield from traceback.format_tb(error.__traceback__, -DEEPEST)
+        yield f"{type(error).__module__}.{type(error).__qualname__}\n"
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     logging.getLogger("bot").critical("nobody caught this", exc_info=(kind, error, trace))
+
+
+def _log_uncaught_of_thread(args: Any) -> None:
+    _log_uncaught(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)

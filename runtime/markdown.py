@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
+# One that is longer than this could not be opened again in every part; and `code` in a line is no fence.
+FENCE = re.compile(r" {0,3}(`{3,60}|~{3,60})([^`]{0,100})")
 
 
 def units(text: str) -> int:
@@ -15,7 +16,7 @@ def head(text: str, limit: int) -> str:
     """Return as much of the text's beginning as fits into so many UTF-16 units."""
     if len(text) * 2 <= limit:
         return text
-    return text.encode("utf-16-le")[: limit * 2].decode("utf-16-le", "ignore")
+    return text.encode("utf-16-le", "replace")[: limit * 2].decode("utf-16-le", "ignore")
 
 
 def split_plain(text: str, limit: int) -> Iterator[str]:
@@ -38,15 +39,18 @@ def split_markdown(text: str, limit: int) -> Iterator[str]:
     A part ends where a paragraph does; within a code fence, or a paragraph longer than half a part, at the end
     of a line. A fence that is cut is closed, and opened again in the next part.
     """
-    part, fence = "", ""
+    part, size, fence = "", 0, ""  # the size is in units: to count them anew for every line takes seconds
     for block in _blocks(text, limit // 2):
         opened = fence
         fence = _fence_after(block, fence)
         closing = f"\n{_marks(fence)}" if fence else ""
-        if part.strip() and units(part + block + closing) > limit:
+        if part and size + units(block + closing) > limit:
             yield part.strip("\n") + (f"\n{_marks(opened)}" if opened else "")
             part = f"{opened}\n" if opened else ""
-        part += block
+            size = units(part)
+        if part or block.strip():  # no part begins with blank lines
+            part += block
+            size += units(block)
     if part.strip():
         yield part.strip("\n")
 

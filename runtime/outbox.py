@@ -118,7 +118,9 @@ class Outbox:
             if not error.is_final:
                 raise
             level = logging.DEBUG if _is_harmless(error) else logging.WARNING
-            log.log(level, "chat %d: %s refused: %s", chat_id, method, _without_quotes(error))
+            if error.status == 403:  # people block bots and leave groups every day
+                level = logging.INFO
+            log.log(level, "chat %d: %s refused: %s", chat_id, method, error)
             plain = [] if error.status == 403 or _is_harmless(error) else _plain_calls(method, params)
             return [*plain, *rest], None
         finally:
@@ -141,7 +143,8 @@ class Outbox:
     def _retry_in(self, chat_id: int, error: TelegramError) -> float:
         failures = self._failures[chat_id] = self._failures.get(chat_id, 0) + 1
         delay_s = error.retry_after or backoff_s(failures)
-        log.info("chat %d: %s; again in %.1f s", chat_id, _without_quotes(error), delay_s)
+        level = logging.INFO if failures == 1 else logging.DEBUG  # Telegram may be away for hours
+        log.log(level, "chat %d: %s; again in %.1f s", chat_id, error, delay_s)
         return delay_s
 
 
@@ -218,8 +221,3 @@ def _text_calls(text: str) -> list[db.Call]:
 def _is_harmless(error: TelegramError) -> bool:
     """Whether the refusal only says that there was nothing to do: two taps on a button do that."""
     return "message is not modified" in error.description or "query is too old" in error.description
-
-
-def _without_quotes(error: TelegramError) -> str:
-    """Say what Telegram said, without what it quoted of a person's text."""
-    return re.sub(r'".*"', '"…"', str(error))

@@ -5,6 +5,7 @@ costs nothing: what was not committed comes again, and what was committed is kno
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -21,14 +22,19 @@ from runtime.answers import Answers, Question
 from runtime.catalogue import OLD_S, Catalogue
 from runtime.outbox import Outbox, Reply, backoff_s, edit_call
 from runtime.router import Router, Said
-from runtime.telegram import Telegram, TelegramError
+from runtime.telegram import Telegram, TelegramError, Unreadable
 
 log = logging.getLogger(__name__)
 
 ALLOWED_UPDATES = ["message", "edited_message", "callback_query", "stopped_message_generation"]
+BATCH = 100  # updates, the most that Telegram gives
 LONG_POLL_S = 25
 CONFIRM_TIMEOUT_S = 2.0
 FORGET_EVERY_S = 3600.0
+# Of an answer to getUpdates, in its one place: a wrong id would confirm what nobody has seen.
+FIRST_ID = re.compile(
+    rb'\s*\{\s*"ok"\s*:\s*true\s*,\s*"result"\s*:\s*\[\s*\{\s*"update_id"\s*:\s*([0-9]{1,18})\s*[,}]'
+)
 
 
 class Polling:
@@ -51,6 +57,8 @@ class Polling:
         self._on_failure = on_failure
         self.failure: SetupError | None = None  # why polling ended by itself
         self._offset: int | None = None  # set while handled updates wait to be confirmed
+        self._limit = BATCH
+        self._suspect: int | None = None  # the update that alone made an answer unreadable
         self._stopping = threading.Event()
         self._batch = threading.Lock()  # held while a batch is handled
         self._forget_at = 0.0
@@ -76,7 +84,7 @@ class Polling:
         failures = 0
         while not self._stopping.is_set():
             try:
-                updates = self._get_updates(limit=100, wait_s=LONG_POLL_S, timeout_s=LONG_POLL_S + 10)
+                updates = self._fetch()
                 with self._batch:
                     if self._stopping.is_set():
                         return
@@ -91,20 +99,36 @@ class Polling:
                 self._stopping.wait(_explain(error) or backoff_s(failures))
         db.close_thread()
 
-    def _get_updates(self, limit: int, wait_s: int, timeout_s: float) -> list[Any]:
+    def _fetch(self) -> Any:
+        """Fetch the next updates: one alone while they cannot be read, so that only that one is skipped."""
+        try:
+            updates = self._get_updates(limit=self._limit, wait_s=LONG_POLL_S, timeout_s=LONG_POLL_S + 10)
+        except Unreadable as error:
+            was_alone, self._limit = self._limit == 1, 1
+            found = FIRST_ID.match(error.raw)
+            update_id = int(found[1]) if found and was_alone else None
+            suspect, self._suspect = self._suspect, update_id
+            if update_id is None or update_id != suspect:  # if it was garbled on the way, it comes better now
+                raise
+            log.error("update %d cannot be read, it is skipped", update_id)
+            updates = [{"update_id": update_id}]
+        self._limit = BATCH
+        return updates
+
+    def _get_updates(self, limit: int, wait_s: int, timeout_s: float) -> Any:
         """Fetch updates. Once they are confirmed no offset is sent: ids may start anew below any old one."""
         params = {"limit": limit, "timeout": wait_s, "allowed_updates": ALLOWED_UPDATES}
         if self._offset is not None:
             params["offset"] = self._offset
-        updates: list[Any] = self._telegram.call("getUpdates", params, timeout_s=timeout_s)
+        updates = self._telegram.call("getUpdates", params, timeout_s=timeout_s)
         self._offset = None
         return updates
 
-    def _handle_batch(self, updates: list[dict[str, Any]]) -> None:
+    def _handle_batch(self, updates: Any) -> None:
         """Handle a batch in one transaction; then, and only then, move the offset."""
-        if not updates:
+        by_id = _by_id(updates)
+        if not by_id:
             return
-        by_id = {update["update_id"]: update for update in updates}
         with db.transaction():
             new = sorted(db.unhandled(by_id))
             for update_id in new:
@@ -119,6 +143,7 @@ class Polling:
         """Handle one update; if its handler fails, undo what it wrote and say so, and let the rest go on."""
         try:
             update: Any = Update.de_json(_slim(raw))  # type: ignore[no-untyped-call]
+            _check_numbers(update)
         except Exception:
             log.exception("update %s cannot be read, it is skipped", raw["update_id"])
             return
@@ -177,6 +202,22 @@ class Polling:
         self._answers.ask(question, user_id, message.chat.id, message.message_id, asked_at, is_private=is_private)
 
 
+def _by_id(updates: Any) -> dict[int, dict[str, Any]]:
+    """Return updates by their ids. Those without one are dropped; the next one's id confirms them too."""
+    entries = updates if isinstance(updates, list) else [updates]
+    good = [entry for entry in entries if isinstance(entry, dict) and _is_id(entry.get("update_id"))]
+    if len(good) < len(entries):
+        log.error("%d of %d updates have no id, they are dropped", len(entries) - len(good), len(entries))
+    if entries and not good:
+        raise TelegramError(502, "no update has an id")
+    return {update["update_id"]: update for update in good}
+
+
+def _is_id(value: Any) -> bool:
+    # A negative offset would have Telegram forget what waits; and SQLite holds no more than 64 bits.
+    return type(value) is int and 0 <= value < 2**63
+
+
 REFERENCES = (
     ("message", "reply_to_message"),
     ("edited_message", "reply_to_message"),
@@ -201,6 +242,20 @@ def _slim(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _only(names: tuple[str, ...], whole: dict[str, Any]) -> dict[str, Any]:
     return {name: whole[name] for name in names if name in whole}
+
+
+def _check_numbers(update: Any) -> None:
+    """Raise ValueError for numbers that SQLite, or a calendar, does not hold."""
+    query, ids = update.callback_query, []
+    message = update.message or update.edited_message or (query and query.message)
+    if sender := (query or message) and (query or message).from_user:
+        ids.append(sender.id)
+    if message:
+        ids += [message.chat.id, message.message_id]
+    if not all(type(number) is int and abs(number) < 2**63 for number in ids):
+        raise ValueError("not an id")
+    if message and not (type(message.date) is int and 0 <= message.date < 2**32):
+        raise ValueError("not a date")
 
 
 def _chat_id(update: Any) -> int | None:

@@ -7,6 +7,7 @@ in the logs of every server on the way.
 import io
 import itertools
 import json
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
@@ -42,7 +43,7 @@ class TelegramError(Exception):
     """A call that failed: an HTTP status (0 if there was no answer) and what Telegram said of it."""
 
     def __init__(self, status: int, description: str, retry_after: float | None = None) -> None:
-        super().__init__(f"[{status}] {description}")
+        super().__init__(f"[{status}] {_without_quotes(description)}")
         self.status = status
         self.description = description
         self.retry_after = retry_after  # seconds
@@ -56,6 +57,20 @@ class TelegramError(Exception):
     def refuses_token(self) -> bool:
         """Whether Telegram does not know the token, when it comes of a method that surely exists."""
         return self.status in (401, 404)
+
+
+class Unreadable(TelegramError):
+    """A good answer that is not JSON, or nests too deep to be read."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__(502, "not JSON")
+        self.raw = raw
+
+
+def _without_quotes(description: str) -> str:
+    """Leave out what Telegram may have quoted of a person's text: what is in quotes, or after a second colon."""
+    told = ":".join(description.split(":")[:2])
+    return re.split(r"""["«“`]|\s'""", told)[0].strip()
 
 
 class Telegram:
@@ -161,7 +176,7 @@ def _checked(status: int, raw: bytes) -> _Response:
     except (ValueError, RecursionError):
         payload = None
     if not isinstance(payload, dict):
-        raise TelegramError(status if status >= 400 else 502, "not JSON")
+        raise TelegramError(status, "not JSON") if status >= 400 else Unreadable(raw)
     if not payload.get("ok"):
         retry_after = (payload.get("parameters") or {}).get("retry_after")
         raise TelegramError(payload.get("error_code", status), payload.get("description", ""), retry_after)

@@ -33,7 +33,9 @@ def test_a_text_that_fits_is_not_cut() -> None:
 
 # Markdown
 
-words = st.sampled_from(["слово", "**жирно**", "🎄🎄", "", "- пункт", "# Глава", "| a | b |", "x" * 50])
+words = st.sampled_from(
+    ["слово", "**жирно**", "🎄🎄", "", "", "```a``` b", "- пункт", "# Глава", "| a | b |", "x" * 50]
+)
 code = st.sampled_from(["```python", "```", "~~~", "````", "    code", "print(1)"])
 
 
@@ -68,3 +70,21 @@ def test_a_code_fence_that_is_cut_is_closed_and_opened_again(marks: str) -> None
     lines = [line for part in parts for line in part.split("\n") if line.startswith("строка")]
     assert "\n".join(lines) == code
     assert parts[-1].endswith("Всё.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`" * 100_000,
+        "```" + "x" * 40_000 + "\n" + "слово\n" * 20_000,
+        "слово" + "\n" * 500_000 + "слово",
+        "```\n" + "\n" * 500_000 + "```",
+        ">" * 5_000 + "слово",
+        "*" * 10_000 + "слово" + "_[](" * 10_000,
+    ],
+    ids=["ticks", "a long opening", "blank lines", "blank code", "quotes", "marks"],
+)
+def test_even_no_good_markdown_is_cut_to_size(text: str) -> None:
+    parts = list(split_markdown(text, 32768))
+    assert max(map(units, parts)) <= 32768
+    assert "".join(parts).count("слово") == text.count("слово")
