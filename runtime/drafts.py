@@ -12,7 +12,7 @@ from runtime.telegram import Telegram, TelegramError
 log = logging.getLogger(__name__)
 
 FRESH_S = 1.0  # a new draft at most this often
-ALIVE_S = 15.0  # Telegram drops a draft after 30 s without news
+ALIVE_S = 5.0  # Telegram drops a draft after 30 s without news, and when any other message comes
 TYPING_S = 4.0  # … and the typing action after 5 s
 TIMEOUT_S = 5.0
 
@@ -41,9 +41,8 @@ class Draft:
             except TelegramError as error:
                 log.debug("%s: %s", method, error.status)
                 self._next_at = now + max(error.retry_after or 0.0, FRESH_S)
-                if (
-                    error.status != 404
-                ):  # an unclosed ** may be refused; the next draft carries all the text anyway
+                # An unclosed ** may be refused; the next draft carries all the text anyway.
+                if error.status != 404:
                     return
                 self._forget(method)
             else:
