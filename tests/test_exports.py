@@ -240,6 +240,7 @@ HOSTILE = {
     "another version": GOOD.replace(b'"version": 1', b'"version": 2'),
     "cut": GOOD[:-10],
     "cut at a note's end": GOOD[:-2],
+    "cut after many notes": document(*[NOTE] * 1000)[:-2],
     "more after the end": GOOD + b"{}",
     "no comma": GOOD[:-2] + json.dumps(NOTE).encode() + b"]}",
     "two commas": GOOD[:-2] + b",," + json.dumps(NOTE).encode() + b"]}",

@@ -13,13 +13,13 @@ from runtime import chart, files
 pytestmark = pytest.mark.usefixtures("database")
 
 ANN, BOB = 1, 2
-NOON = 1_798_707_600  # 2026-12-31 12:00 in Moscow, in Unix seconds
+NOW = 1_798_752_600  # 2027-01-01 00:30 in Moscow, the day before in London; in Unix seconds
 
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Give what was drawn; the time is noon in Moscow."""
-    monkeypatch.setattr(time, "time", lambda: NOON)
+    """Give what was drawn; it is the first hour of the year in Moscow."""
+    monkeypatch.setattr(time, "time", lambda: NOW)
     monkeypatch.setattr(texts, "_zone", ZoneInfo("Europe/Moscow"))
     calls: list[Any] = []
     draw = chart.notes_per_day
@@ -33,11 +33,11 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def add(hours_ago: float, user_id: int = ANN) -> None:
-    db.add_note(user_id, user_id, 1, "раз", NOON - round(hours_ago * 3600))
+    db.add_note(user_id, user_id, 1, "раз", NOW - round(hours_ago * 3600))
 
 
 def test_notes_are_counted_by_the_days_of_the_zone(drawn: list[Any]) -> None:
-    for hours_ago in (0, 11.9, 12.1, 36.1, 7 * 24):
+    for hours_ago in (0, 0.4, 0.6, 24.6, 7 * 24):
         add(hours_ago)
     add(0, BOB)
     made = files.make(None, "stats", user_id=ANN, days=3)  # type: ignore[arg-type]
@@ -45,7 +45,7 @@ def test_notes_are_counted_by_the_days_of_the_zone(drawn: list[Any]) -> None:
     assert (made.upload.field, made.upload.name) == ("photo", "stats.png")
     assert made.upload.content.read(4) == b"\x89PNG"
     assert made.caption.startswith("Заметки за 3 дня: 4.")
-    assert [(f"{day:%d.%m}", count) for day, count in drawn[0]] == [("29.12", 1), ("30.12", 1), ("31.12", 2)]
+    assert [(f"{day:%d.%m}", count) for day, count in drawn[0]] == [("30.12", 1), ("31.12", 1), ("01.01", 2)]
 
 
 def test_where_there_is_nothing_to_draw_it_is_said(drawn: list[Any]) -> None:
