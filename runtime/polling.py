@@ -273,7 +273,7 @@ def _explain(error: Exception) -> float | None:
     """Log why polling failed; return in how many seconds to go on, if the error tells."""
     if isinstance(error, TelegramError):
         if error.status == 409:
-            log.error("another copy of this bot is polling: stop one of them (%s)", error.description)
+            log.error("another copy of this bot is polling: stop one of them (%s)", error)
         else:
             log.warning("getUpdates failed: %s", error)
         return error.retry_after
