@@ -81,11 +81,15 @@ def close_thread() -> None:
 
 
 def _connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
-    connection.row_factory = _as_dict
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA synchronous = {synchronous}")
-    return connection
+    own = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    own.row_factory = _as_dict
+    try:
+        own.execute("PRAGMA foreign_keys = ON")
+        own.execute(f"PRAGMA synchronous = {synchronous}")
+    except sqlite3.DatabaseError:
+        own.close()
+        raise
+    return own
 
 
 def _check_ours(connection: sqlite3.Connection, path: Path) -> None:

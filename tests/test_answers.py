@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from conftest import BotProcess, Person, eventually, text_of
+from conftest import BotProcess, Person, eventually, hears_it_out, text_of
 
 import db
 import storage
@@ -59,14 +59,6 @@ def ann(world: World) -> Person:
 def ledger(bot: BotProcess, columns: str) -> list[Any]:
     with closing(sqlite3.connect(bot.db_path)) as connection:
         return connection.execute(f"SELECT {columns} FROM llm_requests ORDER BY id").fetchall()
-
-
-def hears_it_out(person: Person, bot: BotProcess) -> dict[str, Any]:
-    """Return the bot's next message, once the bot has noted down that it was sent."""
-    message = person.hears()
-    with closing(sqlite3.connect(bot.db_path)) as connection:
-        eventually(lambda: connection.execute("SELECT count(*) FROM outbox").fetchone() == (0,))
-    return message
 
 
 def available(bot: BotProcess) -> list[int]:

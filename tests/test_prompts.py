@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import DATA, BotProcess, Person, text_of
+from conftest import DATA, BotProcess, Person, hears_it_out, text_of
 
 import db
 import texts
@@ -125,7 +125,7 @@ def test_a_question_to_ones_notes(bot_process: BotProcess, person: MakePerson, g
     ann.asks("/note_add стоматолог в среду в 18:00")
     ann.asks("/note_add купить молоко")
     ann.says("/note_ask Когда у меня стоматологи?")
-    answer = ann.hears()
+    answer = hears_it_out(ann, bot_process)
     assert text_of(answer).endswith("; заметки: #1")
     assert json.loads(last_request(gateway)[1]["content"])["text"] == "стоматолог в среду в 18:00"
     ann.says("А молоко?", reply_to_message=answer)
