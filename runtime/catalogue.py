@@ -31,11 +31,14 @@ class Catalogue:
         self._tries = dict.fromkeys(NAMES, 0)
 
     def start(self) -> None:
-        """Fetch all lists, and let go of those whose gateway is not set up any more."""
+        """Fetch all lists."""
+        self.refresh()
+
+    def let_go(self) -> None:
+        """Forget the lists whose gateway is not set up any more."""
         for gateway in set(NAMES) - set(config.gateways()):
             if math.isfinite(db.catalogue_age_s(gateway)):
                 db.forget_catalogue(gateway)
-        self.refresh()
 
     def stop(self) -> None:
         """Fetch nothing more."""

@@ -66,7 +66,8 @@ def run(settings: Settings, router: Router) -> None:
     catalogue = Catalogue()
     answers = Answers(settings, telegram, outbox, catalogue)
     polling = Polling(telegram, router, outbox, answers, catalogue, on_failure=stop.tell)
-    for part in (outbox, answers, catalogue, polling):
+    catalogue.let_go()
+    for part in (outbox, answers, polling, catalogue):
         part.start()
     _set_menu(telegram, router)
     stop.within(math.inf)
