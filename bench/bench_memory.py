@@ -7,8 +7,9 @@ import random
 import time
 
 from bench.measure import bot_between, print_table
+from sandbox.checks import Json
 from sandbox.openrouter import Gateway
-from sandbox.telegram import Json, World, person
+from sandbox.telegram import World, person
 
 PEOPLE = 50
 WAVE, WARM_UP, UPDATES, SHOWN_EVERY = 1_000, 2_000, 100_000, 20_000

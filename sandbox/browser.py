@@ -16,7 +16,8 @@ from urllib.parse import quote
 from aiohttp import web
 
 from sandbox.chat import Chat
-from sandbox.telegram import Json, Refusal, World
+from sandbox.checks import Json, Refusal
+from sandbox.telegram import World
 
 WEB = Path(__file__).resolve().parent / "web"
 PAGES = {"/": "index.html", "/chat.css": "chat.css", "/chat.js": "chat.js", "/icon.svg": "icon.svg"}

@@ -5,7 +5,8 @@ import time
 from typing import Any
 
 from sandbox import rendering
-from sandbox.telegram import BOT, Json, World
+from sandbox.checks import Json
+from sandbox.telegram import BOT, World
 
 QUOTE_MOST = 200  # letters of a message that is replied to
 LASTS_S = {"draft": 60.0, "typing": 6.0, "toast": 6.0}  # these pass; messages stay

@@ -14,27 +14,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
-from typing import Any, ClassVar
+from typing import Any
 
 from aiohttp import web
 
-Json = dict[str, Any]
+from sandbox import checks
+from sandbox.checks import Json, Refusal, Upload
 
 TOKEN = "100000001:the-sandbox-is-not-the-real-telegram"
 BOT = {"id": 100000001, "is_bot": True, "first_name": "Заметки", "username": "sandbox_notes_bot"}
-
-
-UPLOAD_MOST, PHOTO_MOST, DOWNLOAD_MOST = 50 * 2**20, 10 * 2**20, 20 * 2**20  # bytes; the last: to the bot
-REFUSED_MARKDOWN = "<sandbox:refused>"  # a rich message that holds this is refused
-
-
-class Refusal(Exception):
-    """A call is refused, as Telegram would refuse it."""
-
-    def __init__(self, status: int, description: str, **parameters: Any) -> None:
-        super().__init__(description)
-        self.status, self.description, self.parameters = status, description, parameters
 
 
 @dataclass
@@ -251,19 +239,19 @@ class World:
         file_id = str(params.get("file_id"))
         if file_id not in self.files:
             raise Refusal(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
-        if len(self.files[file_id]) > DOWNLOAD_MOST:
+        if len(self.files[file_id]) > checks.DOWNLOAD_MOST:
             raise Refusal(400, "Bad Request: file is too big")
         size = len(self.files[file_id])
         return {"file_id": file_id, "file_unique_id": file_id, "file_size": size, "file_path": f"files/{file_id}"}
 
     def send_message(self, params: Json) -> Json:
-        return self._send("sendMessage", params, _message_text(params))
+        return self._send("sendMessage", params, checks.message_text(params))
 
     def send_rich_message(self, params: Json) -> Json:
-        return self._send("sendRichMessage", params, {"rich_message": {"markdown": _markdown(params)}})
+        return self._send("sendRichMessage", params, {"rich_message": {"markdown": checks.markdown(params)}})
 
     def send_rich_message_draft(self, params: Json) -> bool:
-        markdown = _markdown(params)
+        markdown = checks.markdown(params)
         if markdown.count("**") % 2:
             raise Refusal(400, "Bad Request: can't parse rich message: unclosed **")
         return self._draft("sendRichMessageDraft", params, markdown)
@@ -278,9 +266,13 @@ class World:
         chat = self._known_chat(params)
         if chat["type"] != "private":
             raise Refusal(400, "Bad Request: drafts can be sent only to private chats")
-        if _integer(params.get("draft_id")) == 0:
+        if checks.integer(params.get("draft_id")) == 0:
             raise Refusal(400, "Bad Request: DRAFT_ID_INVALID")
-        draft = {"draft_id": _integer(params["draft_id"]), "text": text, "can_stop": bool(params.get("can_stop"))}
+        draft = {
+            "draft_id": checks.integer(params["draft_id"]),
+            "text": text,
+            "can_stop": bool(params.get("can_stop")),
+        }
         self._did(method, chat["id"], draft=draft)
         return True
 
@@ -288,21 +280,21 @@ class World:
         document = params.get("document")
         if not isinstance(document, Upload):
             raise Refusal(400, "Bad Request: there is no document in the request")
-        _check_upload(document, UPLOAD_MOST)
+        checks.check_upload(document, checks.UPLOAD_MOST)
         return self._send(
-            "sendDocument", params, self._document(document.name, document.content) | _caption(params)
+            "sendDocument", params, self._document(document.name, document.content) | checks.caption(params)
         )
 
     def send_photo(self, params: Json) -> Json:
         photo = params.get("photo")
         if isinstance(photo, Upload):
-            _check_upload(photo, PHOTO_MOST)
+            checks.check_upload(photo, checks.PHOTO_MOST)
             size = self._picture(photo.content)
         elif isinstance(photo, str) and re.match(r"https?://[^/]+/", photo) and "broken" not in photo:
             size = {"file_id": photo, "file_unique_id": photo, "width": 1, "height": 1}
         else:
             raise Refusal(400, "Bad Request: wrong file identifier/HTTP URL specified")
-        return self._send("sendPhoto", params, {"photo": [size]} | _caption(params))
+        return self._send("sendPhoto", params, {"photo": [size]} | checks.caption(params))
 
     def _picture(self, content: bytes) -> Json:
         if not content.startswith((b"\x89PNG\r\n", b"\xff\xd8")):
@@ -324,13 +316,13 @@ class World:
 
     def edit_message_text(self, params: Json) -> Json:
         chat = self._known_chat(params)
-        old = self._messages[chat["id"]].get(_integer(params.get("message_id")))
+        old = self._messages[chat["id"]].get(checks.integer(params.get("message_id")))
         if old is None:
             raise Refusal(400, "Bad Request: message to edit not found")
         if old["from"]["id"] != BOT["id"]:
             raise Refusal(400, "Bad Request: message can't be edited")
-        content = _message_text(params)
-        markup = _markup(params)
+        content = checks.message_text(params)
+        markup = checks.markup(params)
         if content == {key: old[key] for key in ("text", "entities") if key in old} and (
             markup == old.get("reply_markup")
         ):
@@ -359,19 +351,19 @@ class World:
         chat = self._known_chat(params)
         reply = params.get("reply_parameters") or {}
         if reply:
-            target = self._messages[chat["id"]].get(_integer(reply.get("message_id")))
+            target = self._messages[chat["id"]].get(checks.integer(reply.get("message_id")))
             if target:
                 content["reply_to_message"] = target
             elif not reply.get("allow_sending_without_reply"):
                 raise Refusal(400, "Bad Request: message to be replied not found")
-        if markup := _markup(params):
+        if markup := checks.markup(params):
             content["reply_markup"] = markup
         message = self._store(chat, {"from": BOT, **content})
         self._did(method, chat["id"], message=message)
         return message
 
     def _known_chat(self, params: Json) -> Json:
-        chat = self._chats.get(_integer(params.get("chat_id")))
+        chat = self._chats.get(checks.integer(params.get("chat_id")))
         if chat is None:
             raise Refusal(400, "Bad Request: chat not found")
         if chat["id"] in self.blocked:
@@ -390,15 +382,15 @@ class World:
             with self._changed:
                 if params.get("allowed_updates") is not None:
                     self._allowed = params["allowed_updates"]
-                self._confirm(_integer(params.get("offset") or 0))
+                self._confirm(checks.integer(params.get("offset") or 0))
                 self.poll_number += 1
                 mine = self.poll_number
                 self._wake()  # an older poll learns that it is no longer the one
             return await self._wait_for_updates(params, woken, mine)
 
     async def _wait_for_updates(self, params: Json, woken: asyncio.Event, mine: int) -> list[Json]:
-        limit = min(max(_integer(params.get("limit") or 100), 1), 100)
-        deadline = time.monotonic() + min(_integer(params.get("timeout") or 0), 50)
+        limit = min(max(checks.integer(params.get("limit") or 100), 1), 100)
+        deadline = time.monotonic() + min(checks.integer(params.get("timeout") or 0), 50)
         while True:
             woken.clear()
             with self._changed:
@@ -443,128 +435,6 @@ METHODS = {
 def person(user_id: int) -> Json:
     """Return a person as Telegram describes one."""
     return {"id": user_id, "is_bot": False, "first_name": f"Гость {user_id}", "language_code": "ru"}
-
-
-# What Telegram checks in a call ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file that came with a call."""
-
-    name: str
-    content: bytes
-
-
-def _check_upload(file: Upload, most: int) -> None:
-    if not file.content:
-        raise Refusal(400, "Bad Request: file must be non-empty")
-    if len(file.content) > most:
-        raise Refusal(413, "Request Entity Too Large")
-
-
-def _message_text(params: Json) -> Json:
-    return _text(params, "text", 4096, "message text is empty", "message is too long")
-
-
-def _caption(params: Json) -> Json:
-    if not params.get("caption"):
-        return {}
-    return _text(params, "caption", 1024, "", "message caption is too long")
-
-
-def _text(params: Json, name: str, limit: int, empty: str, too_long: str) -> Json:
-    """Return a text and its entities as a message holds them; Refusal if it is none, or too long."""
-    text, entities = str(params.get(name) or ""), list[Json]()
-    if params.get("parse_mode"):
-        if params["parse_mode"].upper() != "HTML":
-            raise Refusal(400, "Bad Request: unsupported parse_mode")
-        text, entities = _parsed(text)
-    if not text.strip():
-        raise Refusal(400, f"Bad Request: {empty}")
-    text = text.strip() if not entities else text.rstrip()
-    if len(text) > limit:
-        raise Refusal(400, f"Bad Request: {too_long}")
-    return {name: text} | ({"caption_entities" if name == "caption" else "entities": entities} if entities else {})
-
-
-def _markdown(params: Json) -> str:
-    rich = params.get("rich_message")
-    markdown = str(rich.get("markdown") or "").strip() if isinstance(rich, dict) else ""
-    if not markdown:
-        raise Refusal(400, "Bad Request: rich message is empty")
-    if len(markdown) > 32768:
-        raise Refusal(400, "Bad Request: rich message is too long")
-    if REFUSED_MARKDOWN in markdown:
-        raise Refusal(400, "Bad Request: can't parse rich message")
-    return markdown
-
-
-class _TelegramHTML(HTMLParser):
-    """Takes the few tags that Telegram knows, every one of them closed."""
-
-    TAGS = frozenset(["b", "strong", "i", "em", "u", "ins", "s", "strike", "del", "code", "pre", "a"])
-    TAGS |= {"tg-spoiler", "blockquote"}
-    NAMES: ClassVar = {"b": "bold", "strong": "bold", "i": "italic", "em": "italic", "a": "text_link"}
-    NAMES |= {"u": "underline", "ins": "underline", "tg-spoiler": "spoiler"}
-    NAMES |= dict.fromkeys(["s", "strike", "del"], "strikethrough")
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[tuple[str, int, Json]] = []  # tag, where its text begins, the address of a link
-        self.text = ""
-        self.entities: list[Json] = []  # as a message holds them: in UTF-16 units
-
-    def handle_starttag(self, tag: str, attributes: Any) -> None:
-        if tag not in self.TAGS:
-            raise Refusal(400, f"Bad Request: can't parse entities: unsupported start tag {tag}")
-        link = {"url": dict(attributes).get("href") or ""} if tag == "a" else {}
-        self.open.append((tag, _units(self.text), link))
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open[-1][0] != tag:
-            raise Refusal(400, "Bad Request: can't parse entities: unexpected end tag")
-        _, offset, link = self.open.pop()
-        kind = self.NAMES.get(tag, tag)
-        self.entities.append({"type": kind, "offset": offset, "length": _units(self.text) - offset, **link})
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _parsed(html: str) -> tuple[str, list[Json]]:
-    """Return the text and the entities of HTML as Telegram takes it; Refusal where it does not."""
-    for rest in html.split("<")[1:]:
-        if not re.match(r"/?[a-z-]+(\s[^<>]*)?>", rest, re.IGNORECASE):
-            raise Refusal(400, "Bad Request: can't parse entities: unsupported start tag")
-    parser = _TelegramHTML()
-    parser.feed(html)
-    parser.close()
-    if parser.open:
-        raise Refusal(400, "Bad Request: can't parse entities: can't find end tag")
-    return parser.text, parser.entities
-
-
-def _markup(params: Json) -> Json | None:
-    markup: Json | None = params.get("reply_markup")
-    for row in (markup or {}).get("inline_keyboard", []):
-        for button in row:
-            if not button.get("text"):
-                raise Refusal(400, "Bad Request: can't parse inline keyboard button: text is empty")
-            if "callback_data" in button and not 1 <= len(button["callback_data"].encode()) <= 64:
-                raise Refusal(400, "Bad Request: BUTTON_DATA_INVALID")
-    return markup
-
-
-def _integer(value: Any) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return 0
 
 
 # HTTP ----------------------------------------------------------------------------------------------------------

@@ -25,9 +25,10 @@ from conftest import PATIENCE_S, ROOT, BotProcess, eventually
 from playwright.sync_api import Browser, FilePayload, Locator, Page, expect, sync_playwright
 
 from sandbox import browser, demo
+from sandbox.checks import Upload
 from sandbox.openrouter import Gateway
 from sandbox.server import Server
-from sandbox.telegram import Upload, World
+from sandbox.telegram import World
 
 ANN, BOB = 1, 2
 NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -24,9 +24,10 @@ from hypothesis import strategies as st
 
 import texts
 from sandbox import openrouter, telegram
+from sandbox.checks import Json, Refusal
 from sandbox.openrouter import Gateway
 from sandbox.server import Server
-from sandbox.telegram import Faults, Json, World
+from sandbox.telegram import Faults, World
 
 ANN = 424242  # an ordinary person: nothing hostile comes in that name
 GROUP = -100500
@@ -418,9 +419,9 @@ def _leaky(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(world: World, params: Json) -> Json:
         text = str(params.get("text"))
         if "цитата" in text:
-            raise telegram.Refusal(400, f'Bad Request: can\'t parse entities: unsupported tag "{text}"')
+            raise Refusal(400, f'Bad Request: can\'t parse entities: unsupported tag "{text}"')
         if "отголосок" in text:
-            raise telegram.Refusal(400, f"Bad Request: can't parse entities: unsupported tag {text}")
+            raise Refusal(400, f"Bad Request: can't parse entities: unsupported tag {text}")
         return World.send_message(world, params)
 
     async def fail(_: Gateway, __: web.Request, body: Json, status: int) -> web.StreamResponse:

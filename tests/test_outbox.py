@@ -24,7 +24,8 @@ from runtime import files, lanes, outbox
 from runtime.outbox import Button, Outbox, Reply
 from runtime.telegram import Telegram, TelegramError, Upload
 from sandbox import telegram as sandbox
-from sandbox.telegram import REFUSED_MARKDOWN, Faults, World
+from sandbox.checks import REFUSED_MARKDOWN
+from sandbox.telegram import Faults, World
 
 ANN, BOB = 1, 2
 

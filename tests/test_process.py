@@ -20,7 +20,7 @@ import pytest
 from conftest import PATIENCE_S, ROOT, BotProcess, Person, eventually, text_of, without_times
 
 from bot import router
-from sandbox import telegram
+from sandbox import checks, telegram
 from sandbox.openrouter import Gateway
 from sandbox.telegram import World
 
@@ -150,7 +150,7 @@ def test_a_page_that_is_refused_as_html_comes_plain(
     ann = person()
     for n in range(12):
         ann.asks(f"/note_add раз & <два> {n}")
-    monkeypatch.setattr(telegram._TelegramHTML, "TAGS", frozenset())
+    monkeypatch.setattr(checks.TelegramHTML, "TAGS", frozenset())
     ann.says("/note_find два 1")
     first = ann.hears()
     assert "раз & <два> 1" in first["text"]
