@@ -282,7 +282,9 @@ def inspected(path: Path | str) -> Iterator[sqlite3.Connection]:
     """Give a database to read only; SetupError if it is missing, not ours, or damaged."""
     path = Path(path)
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as own:
+        # Not mode=ro: that would leave companions of the file behind, which may be another user's than the bot.
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)) as own:
+            own.execute("PRAGMA query_only = ON")
             own.row_factory = _as_dict
             _check_ours(own, path)
             if own.execute("PRAGMA quick_check(1)").fetchone() != {"quick_check": "ok"}:

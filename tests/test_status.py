@@ -180,6 +180,15 @@ def test_a_copy_that_cannot_be_made_leaves_the_older_one(database: Path, tmp_pat
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_a_look_leaves_nothing_behind(database: Path, tmp_path: Path) -> None:
+    db.add_note(1, 1, 1, "раз", 1_700_000_000)
+    db.close()
+    before = database.read_bytes()
+    assert db.check(database) == db.backup(database, tmp_path / "copy.db") == 1
+    assert database.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.db", "notes.db"]
+
+
 def test_a_damaged_database_is_told_of(database: Path) -> None:
     for n in range(200):
         db.add_note(1, 1, n, "раз " * 200, 1_700_000_000)
