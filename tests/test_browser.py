@@ -1,6 +1,7 @@
 """sandbox: the chat in a real browser, with the real bot behind it; skipped where no browser is installed.
 
 - what a visitor does first: notes, the menu, questions, buttons, files
+- every command once; pages, undo, files there and back
 - an answer that grows, and Stop
 - what a model or another site must not do
 - how messages are shown
@@ -24,6 +25,7 @@ import requests
 from conftest import PATIENCE_S, ROOT, BotProcess, eventually
 from playwright.sync_api import Browser, FilePayload, Locator, Page, expect, sync_playwright
 
+from bot import router
 from sandbox import browser, demo
 from sandbox.checks import Upload
 from sandbox.openrouter import Gateway
@@ -208,6 +210,7 @@ def test_an_own_message_is_edited(page: Page, world: World) -> None:
     says(page, "/note_add Кефир")
     expect(own(page)).to_contain_text("/note_add Кефир")
     expect(own(page)).to_contain_text("изменено")
+    expect(heard(page)).to_contain_text("Заметка #1 изменена.")
     expect(page.locator(".message.own")).to_have_count(1)
     assert world._messages[ANN][1]["text"] == "/note_add Кефир"
 
@@ -246,7 +249,90 @@ def test_a_document_is_downloaded(page: Page) -> None:
     with page.expect_download() as download:
         heard(page).locator(".document").click()
     assert download.value.suggested_filename == "notes.txt"
-    assert Path(download.value.path()).read_text(encoding="utf-8").endswith("Молоко\n")
+    assert Path(download.value.path()).read_text(encoding="utf-8").endswith("Молоко\n\n")
+
+
+# Everything once
+
+# What is typed, and what the bot's next message holds; in the order of a first evening.
+WALK = [
+    ("/start", "Привет! Я храню ваши заметки"),
+    ("/help", "Команды:"),
+    ("/note_add Купить молоко", "Заметка #1 добавлена."),
+    ("/note_list", "Последние заметки (1 из 1)"),
+    ("/note_show 1", "Купить молоко"),
+    ("/note_find молок", "Найдено: 1 заметка."),
+    ("/note_edit 1 Купить кефир", "Заметка #1 изменена."),
+    ("/note_del 1", "Заметка #1 удалена."),
+    ("/note_restore 1", "Заметка #1 снова на месте."),
+    ("/note_count", "У вас 1 заметка."),
+    ("/note_stats", "Заметки за 30 дней: 1."),
+    ("/note_export md", "Все ваши заметки."),
+    ("/note_import", "Пришлите файл notes.json"),
+    ("/models", "Доступные модели:"),
+    ("/model 5", "Активная модель переключена"),
+    ("/models_refresh", "Список моделей обновлён"),
+    ("/providers", "Провайдеры есть только у RVFreeLLM"),
+    ("/ask Почему небо голубое?", "Вы спросили: «Почему небо голубое?»"),
+    ("/note_ask Какой кефир купить?", "заметки: #1"),
+    ("/web Какая погода?", "Вы спросили: «Какая погода?»"),
+    ("/compare Кто ты?", "Вы спросили: «Кто ты?»"),
+    ("/usage", "Ваши запросы к моделям"),
+    ("/status", "Версия"),
+]
+
+
+def test_every_command_is_answered(page: Page) -> None:
+    assert {typed.split()[0][1:] for typed, _ in WALK} == set(router.commands)
+    for typed, answer in WALK:
+        if typed == "/usage":
+            expect(page.locator(".message", has_text="Кто ты?»")).to_have_count(3)
+        asks(page, typed, answer)
+
+
+def test_the_chart_is_a_picture(page: Page) -> None:
+    asks(page, "/note_add Молоко", "#1")
+    asks(page, "/note_stats 7", "Заметки за 7 дней: 1.")
+    eventually(lambda: page.evaluate("document.querySelector('.photo').naturalWidth") == 1200)
+
+
+def test_pages_are_turned_and_what_was_done_is_undone(page: Page) -> None:
+    for n in range(12):
+        asks(page, f"/note_add номер {n}", f"#{n + 1} добавлена")
+    asks(page, "/note_list", "Последние заметки (10 из 12)")
+    count = page.locator(".message").count()
+    heard(page).get_by_role("button", name="▶").click()
+    expect(heard(page)).to_contain_text("номер 0")
+    heard(page).get_by_role("button", name="◀").click()
+    expect(heard(page)).to_contain_text("номер 11")
+    assert page.locator(".message").count() == count
+    asks(page, "/note_del 3", "Заметка #3 удалена.")
+    heard(page).get_by_role("button", name="Вернуть").click()
+    expect(heard(page)).to_contain_text("Заметка #3 снова на месте.")
+    asks(page, "/note_edit 3 другое", "Заметка #3 изменена.")
+    heard(page).get_by_role("button", name="Отменить правку").click()
+    expect(heard(page)).to_contain_text("прежний текст вернулся")
+    asks(page, "/note_show 3", "номер 2")
+
+
+def test_a_plain_text_is_kept(page: Page) -> None:
+    asks(page, "просто мысль", "Что с этим сделать?")
+    heard(page).get_by_role("button", name="В заметки").click()
+    expect(heard(page)).to_contain_text("Заметка #1 добавлена.")
+    asks(page, "/note_show 1", "просто мысль")
+
+
+def test_the_notes_go_out_and_come_back(page: Page) -> None:
+    asks(page, "/note_add Молоко", "#1")
+    asks(page, "/note_export json", "Все ваши заметки.")
+    with page.expect_download() as download:
+        heard(page).locator(".document").click()
+    content = Path(download.value.path()).read_bytes()
+    page.locator("#file").set_input_files(
+        FilePayload(name="notes.json", mimeType="application/json", buffer=content)
+    )
+    expect(page.locator("#bar")).to_contain_text("notes.json")
+    asks(page, "/note_import", "Добавлено: 0 заметок. Уже были: 1 заметка.")
 
 
 # An answer that grows
