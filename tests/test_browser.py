@@ -1,7 +1,7 @@
 """sandbox: the chat in a real browser, with the real bot behind it; skipped where no browser is installed.
 
 - what a visitor does first: notes, the menu, questions, buttons, files
-- every command once; pages, undo, files there and back
+- every command is answered; pages are turned, mistakes taken back, notes carried off and brought back
 - an answer that grows, and Stop
 - what a model or another site must not do
 - how messages are shown
@@ -25,6 +25,7 @@ import requests
 from conftest import PATIENCE_S, ROOT, BotProcess, eventually
 from playwright.sync_api import Browser, FilePayload, Locator, Page, expect, sync_playwright
 
+import texts
 from bot import router
 from sandbox import browser, demo
 from sandbox.checks import Upload
@@ -106,6 +107,11 @@ def says(page: Page, text: str) -> None:
 def heard(page: Page) -> Locator:
     """Return the last message that is the bot's."""
     return page.locator(".message:not(.own):not(.draft)").last
+
+
+def buttons(message: Locator) -> Locator:
+    """Return the buttons under a message."""
+    return message.locator(".buttons button")
 
 
 def own(page: Page) -> Locator:
@@ -210,7 +216,6 @@ def test_an_own_message_is_edited(page: Page, world: World) -> None:
     says(page, "/note_add Кефир")
     expect(own(page)).to_contain_text("/note_add Кефир")
     expect(own(page)).to_contain_text("изменено")
-    expect(heard(page)).to_contain_text("Заметка #1 изменена.")
     expect(page.locator(".message.own")).to_have_count(1)
     assert world._messages[ANN][1]["text"] == "/note_add Кефир"
 
@@ -252,87 +257,134 @@ def test_a_document_is_downloaded(page: Page) -> None:
     assert Path(download.value.path()).read_text(encoding="utf-8").endswith("Молоко\n\n")
 
 
-# Everything once
+# Every command, and what else a visitor does with notes
 
-# What is typed, and what the bot's next message holds; in the order of a first evening.
-WALK = [
-    ("/start", "Привет! Я храню ваши заметки"),
-    ("/help", "Команды:"),
-    ("/note_add Купить молоко", "Заметка #1 добавлена."),
-    ("/note_list", "Последние заметки (1 из 1)"),
-    ("/note_show 1", "Купить молоко"),
-    ("/note_find молок", "Найдено: 1 заметка."),
-    ("/note_edit 1 Купить кефир", "Заметка #1 изменена."),
-    ("/note_del 1", "Заметка #1 удалена."),
-    ("/note_restore 1", "Заметка #1 снова на месте."),
-    ("/note_count", "У вас 1 заметка."),
-    ("/note_stats", "Заметки за 30 дней: 1."),
-    ("/note_export md", "Все ваши заметки."),
-    ("/note_import", "Пришлите файл notes.json"),
-    ("/models", "Доступные модели:"),
-    ("/model 5", "Активная модель переключена"),
-    ("/models_refresh", "Список моделей обновлён"),
-    ("/providers", "Провайдеры есть только у RVFreeLLM"),
-    ("/ask Почему небо голубое?", "Вы спросили: «Почему небо голубое?»"),
-    ("/note_ask Какой кефир купить?", "заметки: #1"),
-    ("/web Какая погода?", "Вы спросили: «Какая погода?»"),
-    ("/compare Кто ты?", "Вы спросили: «Кто ты?»"),
-    ("/usage", "Ваши запросы к моделям"),
-    ("/status", "Версия"),
+WALK = [  # what is typed, and what each of the bot's next messages says
+    ("/start", ["Привет! Я храню ваши заметки"]),
+    ("/help", ["Команды:"]),
+    ("/note_add Ёлка", ["Заметка #1 добавлена."]),
+    ("/note_list", ["Последние заметки (1 из 1):"]),
+    ("/note_find елка", ["Найдено: 1 заметка."]),
+    ("/note_edit 1 Ёлка и гирлянда", ["Заметка #1 изменена."]),
+    ("/note_show 1", ["Ёлка и гирлянда"]),
+    ("/note_del 1", ["Заметка #1 удалена."]),
+    ("/note_restore 1", ["Заметка #1 снова на месте."]),
+    ("/note_count", ["У вас 1 заметка."]),
+    ("/note_stats 7", ["Заметки за 7 дней: 1."]),
+    ("/note_export md", ["notes.md"]),
+    ("/note_import", [texts.IMPORT_NO_FILE]),
+    ("/models", ["★ 1. DeepSeek V3.1"]),
+    ("/model 2", ["Активная модель переключена: DeepSeek R1"]),
+    ("/models_refresh", ["новых 0, исчезло 0"]),
+    ("/providers", [texts.NO_PROVIDERS]),
+    ("/ask Почему небо голубое?", ["Вы спросили: «Почему небо голубое?»"]),
+    ("/compare Сколько звёзд?", ["Вы спросили: «Сколько звёзд?»"] * 3),
+    ("/web Какая погода?", ["Вы спросили: «Какая погода?»"]),
+    ("/note_ask Где гирлянда?", ["заметки: #1"]),
+    ("/usage", ["Ваши запросы к моделям за 30 дней:"]),
+    ("/status", ["Ошибок не было."]),
 ]
 
 
-def test_every_command_is_answered(page: Page) -> None:
-    assert {typed.split()[0][1:] for typed, _ in WALK} == set(router.commands)
-    for typed, answer in WALK:
-        if typed == "/usage":
-            expect(page.locator(".message", has_text="Кто ты?»")).to_have_count(3)
-        asks(page, typed, answer)
+def test_every_command_is_answered_in_the_chat(page: Page) -> None:
+    messages = page.locator(".message:not(.own):not(.draft)")
+    count = 0
+    for typed, answers in WALK:
+        says(page, typed)
+        for answer in answers:
+            expect(messages.nth(count)).to_contain_text(answer)
+            count += 1
+    expect(messages).to_have_count(count)
+    assert {typed.split()[0].removeprefix("/") for typed, _ in WALK} == set(router.commands)
 
 
-def test_the_chart_is_a_picture(page: Page) -> None:
-    asks(page, "/note_add Молоко", "#1")
-    asks(page, "/note_stats 7", "Заметки за 7 дней: 1.")
-    eventually(lambda: page.evaluate("document.querySelector('.photo').naturalWidth") == 1200)
+def test_a_long_list_is_turned_in_one_bubble(page: Page) -> None:
+    def numbers() -> list[int]:
+        return [int(number) for number in re.findall(r"#(\d+) · ", shown.inner_text())]
 
-
-def test_pages_are_turned_and_what_was_done_is_undone(page: Page) -> None:
-    for n in range(12):
-        asks(page, f"/note_add номер {n}", f"#{n + 1} добавлена")
-    asks(page, "/note_list", "Последние заметки (10 из 12)")
+    for n in range(1, 13):
+        asks(page, f"/note_add Дело {n}", f"Заметка #{n} добавлена.")
+    asks(page, "/note_list", "Последние заметки (10 из 12):")
     count = page.locator(".message").count()
-    heard(page).get_by_role("button", name="▶").click()
-    expect(heard(page)).to_contain_text("номер 0")
-    heard(page).get_by_role("button", name="◀").click()
-    expect(heard(page)).to_contain_text("номер 11")
-    assert page.locator(".message").count() == count
-    asks(page, "/note_del 3", "Заметка #3 удалена.")
-    heard(page).get_by_role("button", name="Вернуть").click()
-    expect(heard(page)).to_contain_text("Заметка #3 снова на месте.")
-    asks(page, "/note_edit 3 другое", "Заметка #3 изменена.")
-    heard(page).get_by_role("button", name="Отменить правку").click()
-    expect(heard(page)).to_contain_text("прежний текст вернулся")
-    asks(page, "/note_show 3", "номер 2")
+    shown = page.locator(f".message[data-id='{heard(page).get_attribute('data-id')}']")
+    expect(buttons(shown)).to_have_text(["▶"])
+    assert numbers() == list(range(12, 2, -1))
+    buttons(shown).click()
+    expect(shown).to_contain_text("Заметки дальше (всего 12):")
+    expect(buttons(shown)).to_have_text(["◀"])
+    assert numbers() == [2, 1]
+    buttons(shown).click()
+    expect(shown).to_contain_text("Последние заметки (10 из 12):")
+    expect(buttons(shown)).to_have_text(["▶"])
+    assert numbers() == list(range(12, 2, -1))
+    expect(page.locator(".message")).to_have_count(count)
 
 
-def test_a_plain_text_is_kept(page: Page) -> None:
-    asks(page, "просто мысль", "Что с этим сделать?")
-    heard(page).get_by_role("button", name="В заметки").click()
-    expect(heard(page)).to_contain_text("Заметка #1 добавлена.")
-    asks(page, "/note_show 1", "просто мысль")
-
-
-def test_the_notes_go_out_and_come_back(page: Page) -> None:
+def test_a_deleted_note_is_brought_back_by_the_button(page: Page) -> None:
     asks(page, "/note_add Молоко", "#1")
+    asks(page, "/note_del 1", "Заметка #1 удалена.")
+    asks(page, "/note_count", "У вас 0 заметок.")
+    deleted = page.locator(".message", has=page.get_by_role("button", name="↩️ Вернуть", exact=True))
+    deleted.get_by_role("button", name="↩️ Вернуть", exact=True).click()
+    expect(page.locator("#log")).to_contain_text("Заметка #1 снова на месте.")
+    expect(deleted).to_have_count(0)
+    asks(page, "/note_show 1", "Молоко")
+
+
+def test_an_edit_is_undone_by_the_button(page: Page) -> None:
+    asks(page, "/note_add Молоко", "#1")
+    asks(page, "/note_edit 1 Кефир", "Заметка #1 изменена.")
+    edited = page.locator(f".message[data-id='{heard(page).get_attribute('data-id')}']")
+    asks(page, "/note_show 1", "Кефир")
+    expect(buttons(edited)).to_have_text(["↩️ Отменить правку"])
+    buttons(edited).click()
+    expect(edited).to_contain_text("Заметка #1: прежний текст вернулся.")
+    asks(page, "/note_show 1", "Молоко")
+    expect(buttons(edited)).to_have_text(["↪️ Вернуть правку"])
+
+
+def test_a_message_that_is_edited_edits_its_note(page: Page) -> None:
+    asks(page, "/note_add Молоко", "#1")
+    own(page).hover()
+    own(page).get_by_role("button", name="Изменить").click()
+    says(page, "/note_add Кефир")
+    expect(heard(page)).to_contain_text("Заметка #1 изменена.")
+    expect(buttons(heard(page))).to_have_text(["↩️ Отменить правку"])
+    asks(page, "/note_show 1", "Кефир")
+    asks(page, "/note_count", "У вас 1 заметка.")
+
+
+def test_a_plain_text_is_kept_as_a_note(page: Page) -> None:
+    asks(page, "Купить хлеб", "Что с этим сделать?")
+    count = page.locator(".message").count()
+    expect(buttons(heard(page))).to_have_text(["📝 В заметки", "🤖 Спросить модель"])
+    heard(page).get_by_role("button", name="📝 В заметки").click()
+    expect(heard(page)).to_contain_text("Заметка #1 добавлена.")
+    expect(buttons(heard(page))).to_have_text(["🤖 Спросить модель"])
+    expect(page.locator(".message")).to_have_count(count)
+    asks(page, "/note_show 1", "Купить хлеб")
+
+
+def test_exported_notes_are_sent_back_and_not_doubled(page: Page) -> None:
+    asks(page, "/note_add Молоко", "#1")
+    asks(page, "/note_add Хлеб", "#2")
     asks(page, "/note_export json", "Все ваши заметки.")
     with page.expect_download() as download:
         heard(page).locator(".document").click()
-    content = Path(download.value.path()).read_bytes()
-    page.locator("#file").set_input_files(
-        FilePayload(name="notes.json", mimeType="application/json", buffer=content)
-    )
-    expect(page.locator("#bar")).to_contain_text("notes.json")
-    asks(page, "/note_import", "Добавлено: 0 заметок. Уже были: 1 заметка.")
+    name, content = download.value.suggested_filename, Path(download.value.path()).read_bytes()
+    assert name == "notes.json"
+    page.locator("#file").set_input_files(FilePayload(name=name, mimeType="application/json", buffer=content))
+    asks(page, "/note_import", "Добавлено: 0 заметок. Уже были: 2 заметки.")
+    expect(own(page).locator(".document")).to_contain_text("notes.json")
+    asks(page, "/note_count", "У вас 2 заметки.")
+
+
+def test_the_chart_of_notes_is_seen(page: Page) -> None:
+    asks(page, "/note_add Молоко", "#1")
+    asks(page, "/note_stats", "Заметки за 30 дней: 1.")
+    chart = heard(page).locator("img.photo")
+    expect(chart).to_be_visible()
+    eventually(lambda: chart.evaluate("image => image.naturalWidth") > 500)
 
 
 # An answer that grows

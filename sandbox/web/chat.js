@@ -452,8 +452,8 @@ async function showMenu(all = false) {
 
 function menuItem({ command, description }) {
   const onclick = () => {
-    clearComposer();
-    say(`/${command}`);
+    write(`/${command}`);
+    send(); // with the file it is the caption of, or as the answer or the change it is
   };
   const item = make("button", { onclick, role: "option" }, make("b", {}, `/${command}`), make("span", {}, description));
   item.dataset.command = command;
