@@ -4,7 +4,6 @@ A handler gets the message and the text after its command, and returns what to s
 nothing slower: it runs inside the transaction of its update.
 """
 
-import argparse
 import sys
 import time
 from datetime import timedelta
@@ -442,19 +441,19 @@ def _first_moment(days: int) -> int:
 
 def main() -> int:
     """Do what the command line asks for: run until told to stop, check, or back up; return the exit code."""
-    parser = argparse.ArgumentParser(prog="bot.py")
-    parser.add_argument("--check", action="store_true", help=texts.CHECK_HELP)
-    parser.add_argument("--backup", metavar="FILE", help=texts.BACKUP_HELP)
-    asked = parser.parse_args()
     try:
-        if asked.check:
-            table, is_well = status.check()
-            print(table)
-            return 0 if is_well else 1
-        if asked.backup:
-            print(texts.backup_made(asked.backup, db.backup(config.db_path(), asked.backup)))
-            return 0
-        run()
+        match sys.argv[1:]:
+            case []:
+                run()
+            case ["--check"]:
+                table, is_well = status.check()
+                print(table)
+                return 0 if is_well else 1
+            case ["--backup", file]:
+                print(texts.backup_made(file, db.backup(config.db_path(), file)))
+            case _:
+                print(texts.COMMAND_LINE, file=sys.stderr)
+                return 2
     except config.SetupError as error:
         print(error, file=sys.stderr)
         return 2

@@ -664,8 +664,10 @@ def models_found(count: int) -> str:
     return f"{plural(count, 'модель', 'модели', 'моделей')}."
 
 
-CHECK_HELP = "проверить настройки, базу, Telegram и шлюзы и выйти"
-BACKUP_HELP = "сделать копию базы (можно на ходу) и выйти"
+COMMAND_LINE = """Использование:
+  python bot.py                запустить бота
+  python bot.py --check        проверить настройки, базу, Telegram и шлюзы
+  python bot.py --backup FILE  сделать копию базы, можно на ходу"""
 
 
 def db_newer(path: object) -> str:

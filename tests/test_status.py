@@ -74,6 +74,13 @@ def test_a_period(seconds: int, said: str) -> None:
     assert texts.period(seconds) == said
 
 
+@pytest.mark.parametrize("options", [["--wat"], ["--help"], ["--backup"], ["--check", "раз"]])
+def test_a_command_line_that_is_not_understood_is_explained(bot_process: BotProcess, options: list[str]) -> None:
+    code, said = run(bot_process, *options)
+    assert code == 2
+    assert said.startswith("Использование:")
+
+
 # --check
 
 
