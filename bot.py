@@ -6,6 +6,7 @@ nothing slower: it runs inside the transaction of its update.
 
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import config
@@ -116,15 +117,25 @@ def note_edit_edited(message: Message, text: str) -> Said:
 
 @router.button("unedit")
 def unedit(tap: Tap, edit_id: int) -> Tapped:
-    """Bring back the text before an edit; that may be undone in its turn."""
+    """Bring back the text before an edit."""
+    return _turned_back(tap, edit_id, texts.edit_undone, texts.REDO_EDIT, "reedit")
+
+
+@router.button("reedit")
+def reedit(tap: Tap, edit_id: int) -> Tapped:
+    """Bring back the text before an edit was undone."""
+    return _turned_back(tap, edit_id, texts.edit_redone, texts.UNDO_EDIT, "unedit")
+
+
+def _turned_back(tap: Tap, edit_id: int, done: Callable[[int], str], label: str, name: str) -> Tapped:
+    """Undo an edit by another edit, which a button undoes in its turn."""
     try:
         note_id, undone_by = db.undo_edit(tap.from_user.id, edit_id)
     except ValueError:
         return Tapped(texts.EDIT_GONE)
     if not undone_by:
         return Tapped(texts.EDIT_UNDONE_ALREADY if undone_by == 0 else texts.note_is_deleted(note_id))
-    redo = Button(texts.REDO_EDIT, f"unedit:{undone_by}")
-    return Tapped(edit=Reply(texts.edit_undone(note_id), buttons=[[redo]]))
+    return Tapped(edit=Reply(done(note_id), buttons=[[Button(label, f"{name}:{undone_by}")]]))
 
 
 def _edited(note_id: int, edit_id: int) -> Said:

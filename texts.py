@@ -130,6 +130,11 @@ def edit_undone(number: int) -> str:
     return f"Заметка #{number}: прежний текст вернулся."
 
 
+def edit_redone(number: int) -> str:
+    """Confirm that an edit that was undone is back."""
+    return f"Заметка #{number}: правка вернулась."
+
+
 def note_deleted(number: int) -> str:
     """Confirm a deletion."""
     return f"Заметка #{number} удалена."

@@ -368,8 +368,12 @@ def test_an_edit_can_be_undone_and_the_undoing_too() -> None:
     assert undone.text == "Заметка #1: прежний текст вернулся."
     assert "раз" in heard("/note_list")
     assert tap(undo).toast == "Так в заметке и написано."
-    tap(buttons(undone)["↪️ Вернуть правку"])
+    redone = tap(buttons(undone)["↪️ Вернуть правку"]).edit
+    assert redone
+    assert redone.text == "Заметка #1: правка вернулась."
     assert "два" in heard("/note_list")
+    tap(buttons(redone)["↩️ Отменить правку"])
+    assert "раз" in heard("/note_list")
 
 
 def test_an_edit_that_changes_nothing_has_nothing_to_undo() -> None:
