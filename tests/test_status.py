@@ -164,6 +164,7 @@ def test_a_copy_made_under_load_is_whole(bot_process: BotProcess, person: MakePe
     assert counts == sorted(counts)
     assert counts[-1] > counts[0]
     assert sorted(path.name for path in bot_process.folder.glob("копия*")) == ["копия.db"]
+    world.wait(lambda: world.pending() == 0)
     bot_process.stop()
     bot_process.env["DB_PATH"] = str(target)
     bot_process.start()
