@@ -1,6 +1,6 @@
-"""Settings: what the owner sets in .env or the environment, checked once.
+"""Settings, read from the environment and from .env, and checked.
 
-The only module that reads the environment. A setting in the environment wins over the same one in .env.
+Only this module reads the environment. A variable of the environment overrides the same one in .env.
 """
 
 import os
@@ -16,149 +16,159 @@ from dotenv import dotenv_values
 
 import texts
 
-VERSION = "1.0"  # of this code
+VERSION = "1.0"  # of the bot
 
-TOKEN_SHAPE = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
-URL_SHAPE = re.compile(r"https?://[^\s/]\S*")
+TOKEN_PATTERN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
+URL_PATTERN = re.compile(r"https?://[^\s/]\S*")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 class SetupError(Exception):
-    """Something the owner has to mend before the bot can run; str() is a Russian sentence that says what."""
+    """A problem that the owner must fix before the bot can run; str() is a sentence for the owner."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What main() needs to start the bot. Secrets stay out of repr()."""
+    """The settings that are read once, at start. Secrets are left out of repr()."""
 
     token: str = field(repr=False)
     telegram_api_url: str
     telegram_proxy: str | None = field(repr=False)
     db_path: Path
     log_level: str
-    timezone: tzinfo | None  # None: the machine's
-    allowed_user_ids: frozenset[int]  # empty: everyone
-    admin_user_ids: frozenset[int]  # empty: everyone
-    notes_max: int  # of a person
-    ask_per_day: int  # questions of a person
-    free_requests_per_minute: int
-
-
-def load() -> Settings:
-    """Read and check the settings; SetupError for the first one that is wrong."""
-    env = _environment()
-    token = env.get("TOKEN", "")
-    if not token:
-        raise SetupError(texts.NO_TOKEN)
-    if not TOKEN_SHAPE.fullmatch(token):
-        raise SetupError(texts.BAD_TOKEN)
-    api_url = _url(env, "TELEGRAM_API_URL", "https://api.telegram.org")
-    log_level = env.get("LOG_LEVEL", "INFO").upper()
-    if log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        raise SetupError(texts.BAD_LOG_LEVEL)
-    return Settings(
-        token=token,
-        telegram_api_url=api_url,
-        telegram_proxy=_proxy_for(api_url),
-        db_path=db_path(),
-        log_level=log_level,
-        timezone=_timezone(env.get("TIMEZONE", "")),
-        allowed_user_ids=_user_ids(env, "ALLOWED_USER_IDS"),
-        admin_user_ids=_user_ids(env, "ADMIN_USER_IDS"),
-        notes_max=_number(env, "NOTES_MAX", 100_000),
-        ask_per_day=_number(env, "ASK_PER_DAY", 50),
-        free_requests_per_minute=_number(env, "FREE_REQUESTS_PER_MINUTE", 20),
-    )
-
-
-def db_path() -> Path:
-    """Return where the database is."""
-    return Path(_environment().get("DB_PATH") or "notes.db")
-
-
-def free_requests_per_day() -> int:
-    """Return how many requests a day OpenRouter allows the account to free models."""
-    return _number(_environment(), "FREE_REQUESTS_PER_DAY", 50)
+    timezone: tzinfo | None  # None: the machine's own zone
+    allowed_user_ids: frozenset[int]  # empty: everyone may use the bot
+    admin_user_ids: frozenset[int]  # empty: everyone is an admin
+    max_notes: int  # per person
+    questions_per_day: int  # per person
+    free_requests_per_minute: int  # to free models of OpenRouter, for the whole account
+    free_requests_per_day: int
+    allow_paid_models: bool
 
 
 @dataclass(frozen=True)
 class Gateway:
-    """Where models are asked, and with what key ("" when there is none)."""
+    """An API that answers questions. The key is left out of repr()."""
 
+    name: str
     base_url: str  # ends in /v1
-    api_key: str = field(repr=False)
+    api_key: str = field(repr=False)  # "" if there is none
+    headers: Mapping[str, str]  # sent with every request, besides the key
 
 
 @dataclass(frozen=True)
-class GatewayNames:
-    """Which settings tell of a gateway."""
+class _GatewayVariables:
+    """The environment variables that describe a gateway."""
 
-    address: str
+    url: str
     key: str
-    default: str  # its address when none is set
-    needed: str = ""  # the setting without which it is absent; "" if it is always there
+    default_url: str
+    required: str = ""  # the gateway is absent while this variable is not set; "": it is always present
 
 
-GATEWAYS = {
-    "openrouter": GatewayNames("OPENROUTER_BASE_URL", "OPENROUTER_API_KEY", "https://openrouter.ai/api/v1"),
-    "rvfreellm": GatewayNames(
-        "RVFREELLM_BASE_URL", "RVFREELLM_API_KEY", "https://rvlautoai.ru/webhook/v1", "RVFREELLM_API_KEY"
+_GATEWAYS = {
+    "openrouter": _GatewayVariables(
+        url="OPENROUTER_BASE_URL",
+        key="OPENROUTER_API_KEY",
+        default_url="https://openrouter.ai/api/v1",
     ),
-    "local": GatewayNames("LOCAL_LLM_URL", "LOCAL_LLM_API_KEY", "http://localhost:11434/v1", "LOCAL_LLM_URL"),
+    "rvfreellm": _GatewayVariables(
+        url="RVFREELLM_BASE_URL",
+        key="RVFREELLM_API_KEY",
+        default_url="https://rvlautoai.ru/webhook/v1",
+        required="RVFREELLM_API_KEY",
+    ),
+    "local": _GatewayVariables(
+        url="LOCAL_LLM_URL",
+        key="LOCAL_LLM_API_KEY",
+        default_url="http://localhost:11434/v1",
+        required="LOCAL_LLM_URL",
+    ),
 }
+GATEWAY_NAMES: tuple[str, ...] = tuple(_GATEWAYS)
 
 
-def gateways() -> dict[str, Gateway]:
-    """Read the gateways that are set up, anew: a key put into .env works without a restart."""
+def load_settings() -> Settings:
+    """Read and check all settings, including those of the gateways.
+
+    Raises SetupError for the first setting that is wrong.
+    """
     env = _environment()
-    present = {}
-    for name, names in GATEWAYS.items():
-        if not names.needed or env.get(names.needed):
-            url = _url(env, names.address, names.default)
-            present[name] = Gateway(url if url.endswith("/v1") else f"{url}/v1", env.get(names.key, ""))
-    return present
+    token = env.get("TOKEN", "")
+    if not token:
+        raise SetupError(texts.NO_TOKEN)
+    if not TOKEN_PATTERN.fullmatch(token):
+        raise SetupError(texts.BAD_TOKEN)
+    api_url = _url(env, "TELEGRAM_API_URL", "https://api.telegram.org")
+    log_level = env.get("LOG_LEVEL", "INFO").upper()
+    if log_level not in LOG_LEVELS:
+        raise SetupError(texts.BAD_LOG_LEVEL)
+    settings = Settings(
+        token=token,
+        telegram_api_url=api_url,
+        telegram_proxy=_proxy_for(api_url),
+        db_path=database_path(),
+        log_level=log_level,
+        timezone=_timezone(env.get("TIMEZONE", "")),
+        allowed_user_ids=_user_ids(env, "ALLOWED_USER_IDS"),
+        admin_user_ids=_user_ids(env, "ADMIN_USER_IDS"),
+        max_notes=_number(env, "NOTES_MAX", 100_000),
+        questions_per_day=_number(env, "ASK_PER_DAY", 50),
+        free_requests_per_minute=_number(env, "FREE_REQUESTS_PER_MINUTE", 20),
+        free_requests_per_day=_number(env, "FREE_REQUESTS_PER_DAY", 50),
+        allow_paid_models=env.get("ALLOW_PAID_MODELS", "") == "1",
+    )
+    load_gateways()
+    return settings
 
 
-def check_the_rest() -> None:
-    """Check what is read anew each time; SetupError for the first setting that is wrong."""
-    gateways()
-    openrouter_headers()
-    free_requests_per_day()
+def database_path() -> Path:
+    """Return the path of the database."""
+    return Path(_environment().get("DB_PATH") or "notes.db")
+
+
+def load_gateways() -> dict[str, Gateway]:
+    """Read the gateways that are set up, by name.
+
+    Reads .env anew: a key that the owner puts into .env takes effect at the next question, without a restart.
+    Raises SetupError for the first setting that is wrong.
+    """
+    env = _environment()
+    openrouter_headers = _openrouter_headers(env)
+    gateways = {}
+    for name, variables in _GATEWAYS.items():
+        if variables.required and not env.get(variables.required):
+            continue
+        url = _url(env, variables.url, variables.default_url)
+        gateways[name] = Gateway(
+            name=name,
+            base_url=url if url.endswith("/v1") else f"{url}/v1",
+            api_key=env.get(variables.key, ""),
+            headers=openrouter_headers if name == "openrouter" else {},
+        )
+    return gateways
 
 
 def secrets() -> list[str]:
-    """Return what must never reach a log."""
+    """Return the values that must never reach a log: the token and the keys."""
     env = _environment()
-    return [env.get(name, "") for name in ("TOKEN", *(names.key for names in GATEWAYS.values()))]
-
-
-def openrouter_headers() -> dict[str, str]:
-    """Return how the bot presents itself to OpenRouter, if the owner has set that."""
-    env = _environment()
-    headers = {"HTTP-Referer": env.get("OPENROUTER_REFERER", ""), "X-Title": env.get("OPENROUTER_TITLE", "")}
-    for name, value in headers.items():
-        if not value.isascii():
-            raise SetupError(texts.not_ascii(f"OPENROUTER_{name.rpartition('-')[2].upper()}"))
-    return {name: value for name, value in headers.items() if value}
-
-
-def allows_paid_models() -> bool:
-    """Return whether the owner pays for models of OpenRouter."""
-    return _environment().get("ALLOW_PAID_MODELS", "") == "1"
+    names = ["TOKEN", *(variables.key for variables in _GATEWAYS.values())]
+    return [env[name] for name in names if env.get(name)]
 
 
 def _environment() -> Mapping[str, str]:
-    """Merge .env of the current folder and the environment; values are stripped."""
+    """Merge .env of the current folder with the environment; values are stripped."""
     try:
         # Notepad on Windows starts a file with a byte order mark.
         from_file = dotenv_values(".env", encoding="utf-8-sig", interpolate=False)
     except UnicodeDecodeError:
         raise SetupError(texts.BAD_ENV_FILE) from None
-    return {key: (value or "").strip() for key, value in (from_file | os.environ).items()}
+    return {name: (value or "").strip() for name, value in (from_file | os.environ).items()}
 
 
 def _url(env: Mapping[str, str], name: str, default: str) -> str:
     url = (env.get(name) or default).rstrip("/")
-    if not URL_SHAPE.fullmatch(url):
+    if not URL_PATTERN.fullmatch(url):
         raise SetupError(texts.bad_url(name))
     return url
 
@@ -178,18 +188,32 @@ def _user_ids(env: Mapping[str, str], name: str) -> frozenset[int]:
 
 
 def _timezone(name: str) -> tzinfo | None:
+    if not name:
+        return None
     try:
-        return ZoneInfo(name) if name else None
-    except (KeyError, ValueError, OSError):  # unknown, no name at all, or the name of a folder
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # an unknown zone, not a name at all, or the name of a folder
         raise SetupError(texts.BAD_TIMEZONE) from None
 
 
+def _openrouter_headers(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers by which the bot introduces itself to OpenRouter, if the owner has set them."""
+    headers = {}
+    for header, name in (("HTTP-Referer", "OPENROUTER_REFERER"), ("X-Title", "OPENROUTER_TITLE")):
+        value = env.get(name, "")
+        if not value.isascii():
+            raise SetupError(texts.not_ascii(name))
+        if value:
+            headers[header] = value
+    return headers
+
+
 def _proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment (or the system) names for this address, as browsers would."""
-    parts = urllib.request.Request(url)
-    if urllib.request.proxy_bypass(parts.host):
+    """Return the proxy that the environment (or the operating system) sets for this URL, as browsers do."""
+    request = urllib.request.Request(url)
+    if urllib.request.proxy_bypass(request.host):
         return None
-    proxy = urllib.request.getproxies().get(parts.type)
-    if proxy and not URL_SHAPE.fullmatch(proxy):
-        raise SetupError(texts.bad_url(f"{parts.type.upper()}_PROXY"))
+    proxy = urllib.request.getproxies().get(request.type)
+    if proxy and not URL_PATTERN.fullmatch(proxy):
+        raise SetupError(texts.bad_url(f"{request.type.upper()}_PROXY"))
     return proxy

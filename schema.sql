@@ -1,17 +1,17 @@
--- What the bot remembers. A fresh database is made from this file; an older one is brought to the
--- same shape by the numbered migrations in db.py. All times are Unix seconds (UTC).
+-- The tables of a new database. The scripts in migrations/ upgrade older databases to the same schema.
+-- All times are Unix seconds (UTC).
 
--- A person's notes. A number is never given twice (AUTOINCREMENT), so «#12» means one note for ever.
+-- Notes. AUTOINCREMENT never reuses a number, so #12 always means the same note.
 CREATE TABLE notes (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id    INTEGER NOT NULL,
     chat_id    INTEGER NOT NULL,
-    message_id INTEGER NOT NULL,   -- the message that brought the note
+    message_id INTEGER NOT NULL,   -- the message that the note was made from
     text       TEXT    NOT NULL,
-    created_at INTEGER NOT NULL,   -- when the person sent it
+    created_at INTEGER NOT NULL,   -- when the person sent the message
     updated_at INTEGER NOT NULL,
-    deleted_at INTEGER,            -- NULL while the note is alive
-    question_id INTEGER            -- the question whose answer it keeps; NULL for a note of one's own
+    deleted_at INTEGER,            -- NULL while the note exists; a deleted note is kept for 30 days
+    question_id INTEGER            -- the question whose answer the note contains; NULL for other notes
 ) STRICT;
 
 CREATE INDEX ix_notes_user ON notes(user_id, id) WHERE deleted_at IS NULL;
@@ -19,17 +19,20 @@ CREATE INDEX ix_notes_message ON notes(chat_id, message_id);
 CREATE INDEX ix_notes_deleted ON notes(deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE UNIQUE INDEX ux_notes_question ON notes(user_id, question_id) WHERE deleted_at IS NULL;
 
--- Everyone who has notes, numbered: the number is small, so that it fits beside a note's in one integer.
+-- People who have notes, with a small number for each: the search index combines it with the id of a note.
 CREATE TABLE people (
     number  INTEGER PRIMARY KEY,
     user_id INTEGER NOT NULL UNIQUE,
-    notes   INTEGER NOT NULL DEFAULT 0   -- how many are alive; kept by the triggers: to count a million takes a while
+    notes   INTEGER NOT NULL DEFAULT 0   -- count without deleted notes; triggers keep it, as counting rows is slow
 ) STRICT;
 
--- Search by any piece of a word: every three letters in a row are a term of the index, whatever their
--- case. The view is what the index reads: people type «еж» and mean «ёж», and behind two spaces every letter
--- begins a term, the last one too. A note's row in the index has the number (person << 40 | note): one person's
--- notes lie together, and a search looks at nobody else's.
+-- The search index finds any part of a word: each three consecutive characters are a term, without regard to case.
+-- It reads the notes through this view, which makes three changes:
+-- * е replaces ё, because people write both;
+-- * two spaces are appended, so that the last two characters also begin a term (db.py looks up one or two
+--   characters as the beginning of a term);
+-- * the row number is (people.number << 40 | notes.id), so that the notes of a person are neighbors in the index
+--   and a search reads no others.
 CREATE VIEW notes_folded AS
     SELECT people.number << 40 | notes.id AS id,
            replace(replace(notes.text, 'ё', 'е'), 'Ё', 'Е') || '  ' AS text
@@ -39,10 +42,10 @@ CREATE VIRTUAL TABLE notes_fts USING fts5(
     text, content = 'notes_folded', content_rowid = 'id', tokenize = 'trigram'
 );
 
--- The terms of the index: one or two letters are searched for by the terms that begin with them.
+-- The terms of the search index.
 CREATE VIRTUAL TABLE notes_terms USING fts5vocab(notes_fts, row);
 
--- The index keeps no copy of the text, so a row leaves it only by showing the text it came with.
+-- The index stores no copy of the text, so a 'delete' must repeat the text that was indexed.
 CREATE TRIGGER notes_insert AFTER INSERT ON notes BEGIN
     INSERT INTO people (user_id, notes) VALUES (new.user_id, 1)
         ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1;
@@ -70,7 +73,7 @@ CREATE TRIGGER notes_delete AFTER DELETE ON notes BEGIN
     UPDATE people SET notes = notes - (old.deleted_at IS NULL) WHERE user_id = old.user_id;
 END;
 
--- What a note said before an edit, so that the edit can be undone.
+-- The text of a note before each edit, so that an edit can be undone.
 CREATE TABLE edits (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     note_id     INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE,
@@ -80,43 +83,43 @@ CREATE TABLE edits (
 
 CREATE INDEX ix_edits_note ON edits(note_id);
 
--- A list or a search that a person turns the pages of: its buttons have room for a number only.
+-- Lists and searches with pages. The data of a page button is too short for a query, so it contains the id.
 CREATE TABLE listings (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id    INTEGER NOT NULL,
-    query      TEXT    NOT NULL,   -- '' for a list of all notes
+    query      TEXT    NOT NULL,   -- '' lists all notes
     page_size  INTEGER NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
 
--- A text without a command: kept until the person says by a button what it is meant to be.
+-- Messages without a command, kept until the person chooses with a button what to do with the text.
 CREATE TABLE plain_texts (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id    INTEGER NOT NULL,
     chat_id    INTEGER NOT NULL,
     message_id INTEGER NOT NULL,
     text       TEXT    NOT NULL,
-    is_asked   INTEGER NOT NULL DEFAULT 0 CHECK (is_asked IN (0, 1)),   -- a model was, what it says
+    is_asked   INTEGER NOT NULL DEFAULT 0 CHECK (is_asked IN (0, 1)),   -- 1: it was sent to a model as a question
     sent_at    INTEGER NOT NULL,
     UNIQUE (chat_id, message_id)
 ) STRICT;
 
--- The language models that can be chosen. At most one is active: the index holds a single 1.
+-- Language models. The unique index allows at most one active model.
 CREATE TABLE models (
     id             INTEGER PRIMARY KEY,
-    key            TEXT    NOT NULL,          -- the gateway's name for it
-    label          TEXT    NOT NULL,          -- the name for people
+    key            TEXT    NOT NULL,          -- the name that the gateway uses
+    label          TEXT    NOT NULL,          -- the name that people see
     active         INTEGER NOT NULL DEFAULT 0 CHECK (active IN (0, 1)),
     gateway        TEXT    NOT NULL DEFAULT 'openrouter',
-    available      INTEGER NOT NULL DEFAULT 1 CHECK (available IN (0, 1)),   -- 0: gone, as far as we know
+    available      INTEGER NOT NULL DEFAULT 1 CHECK (available IN (0, 1)),   -- 0: the gateway no longer offers it
     context_length INTEGER,                   -- in tokens; NULL while unknown
-    category       TEXT    NOT NULL DEFAULT 'text' CHECK (category IN ('text', 'image')),   -- what it answers with
+    category       TEXT    NOT NULL DEFAULT 'text' CHECK (category IN ('text', 'image')),   -- the kind of its output
     UNIQUE (gateway, key)
 ) STRICT;
 
 CREATE UNIQUE INDEX ux_models_single_active ON models(active) WHERE active = 1;
 
--- The first four are the course's; OpenRouter has withdrawn them since.
+-- The first four models come from the course; OpenRouter has withdrawn them since.
 INSERT INTO models (id, key, label, active, available) VALUES
     (1,  'deepseek/deepseek-chat-v3.1:free',               'DeepSeek V3.1 (free)',          1, 0),
     (2,  'deepseek/deepseek-r1:free',                      'DeepSeek R1 (free)',            0, 0),
@@ -129,43 +132,45 @@ INSERT INTO models (id, key, label, active, available) VALUES
     (9,  'cohere/north-mini-code:free',                    'North Mini Code (free)',        0, 1),
     (10, 'openrouter/free',                                'OpenRouter: any free model',    0, 1);
 
--- When each gateway last told its models. No row: it never did.
-CREATE TABLE catalogues (
+-- When the model catalog of each gateway was last fetched. No row: never.
+CREATE TABLE catalogs (
     gateway    TEXT    PRIMARY KEY,
     fetched_at INTEGER NOT NULL
 ) STRICT;
 
--- The active model has vanished and another took its place: told once, to the person who asks next.
-CREATE TABLE switches (
+-- The active model vanished from its catalog and another one replaced it. The row holds both labels until a person
+-- has been informed; there is at most one row.
+CREATE TABLE model_replacements (
     id       INTEGER PRIMARY KEY CHECK (id = 1),
     vanished TEXT NOT NULL,
     active   TEXT NOT NULL
 ) STRICT;
 
--- Questions to a model: written down before they are asked, so that a restart answers them all the same.
+-- Questions to a model, stored before they are sent to it, so that a restart loses none.
 CREATE TABLE questions (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id     INTEGER NOT NULL,
     chat_id     INTEGER NOT NULL,
-    message_id  INTEGER NOT NULL,   -- the message that asked
-    is_private  INTEGER NOT NULL CHECK (is_private IN (0, 1)),   -- only there can an answer be shown as it grows
+    message_id  INTEGER NOT NULL,   -- the message with the question
+    is_private  INTEGER NOT NULL CHECK (is_private IN (0, 1)),   -- 1: a private chat, which can show drafts
     kind        TEXT    NOT NULL CHECK (kind IN ('ask', 'compare', 'web', 'note_ask')),
-    lane        INTEGER NOT NULL,   -- those of one lane are answered one after another
-    parent_id   INTEGER REFERENCES questions(id),            -- the question before it in the talk
-    model_id    INTEGER NOT NULL REFERENCES models(id),      -- active when it was asked
+    parent_id   INTEGER REFERENCES questions(id),            -- the previous question of the conversation
+    model_id    INTEGER NOT NULL REFERENCES models(id),      -- the model that was active when the person asked
     text        TEXT    NOT NULL,
     state       TEXT    NOT NULL DEFAULT 'pending'
                 CHECK (state IN ('pending', 'answered', 'stopped', 'failed')),
     stop_at     INTEGER,            -- when the person pressed Stop
-    answer      TEXT,               -- NULL until answered
+    answer      TEXT,               -- NULL until the question is answered
     asked_at    INTEGER NOT NULL,
-    finished_at INTEGER
+    finished_at INTEGER,
+    -- 0: waits for the earlier questions of the person; 1: is answered beside them (all but the first of a /compare)
+    is_parallel INTEGER NOT NULL DEFAULT 0 CHECK (is_parallel IN (0, 1))
 ) STRICT;
 
-CREATE INDEX ix_questions_pending ON questions(lane, id) WHERE state = 'pending';
+CREATE INDEX ix_questions_pending ON questions(user_id, id) WHERE state = 'pending';
 CREATE INDEX ix_questions_user ON questions(user_id, asked_at);
 
--- Which messages of ours hold the answer to which question: a reply to one of them goes on with the talk.
+-- The messages of the bot that contain answers. A reply to such a message continues the conversation.
 CREATE TABLE answer_messages (
     chat_id     INTEGER NOT NULL,
     message_id  INTEGER NOT NULL,
@@ -173,40 +178,53 @@ CREATE TABLE answer_messages (
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
 
--- The ledger: every HTTP request to a model, whatever came of it.
+-- Every HTTP request to a model, successful or not.
 CREATE TABLE llm_requests (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,
     created_at        INTEGER NOT NULL,
     user_id           INTEGER NOT NULL,
-    module            TEXT    NOT NULL,   -- what asked: the kind of the question
+    module            TEXT    NOT NULL,   -- the kind of the question
     gateway           TEXT    NOT NULL,
-    model             TEXT    NOT NULL,   -- the key that was asked
-    generation_id     TEXT,               -- the gateway's name for the answer
-    status            INTEGER NOT NULL,   -- HTTP status; 0 if none came
-    finish_reason     TEXT,               -- stop, length, …; ours: stopped, cut
+    model             TEXT    NOT NULL,   -- the key of the model
+    generation_id     TEXT,               -- the gateway's id of the answer
+    status            INTEGER NOT NULL,   -- HTTP status; 0 without a response
+    finish_reason     TEXT,               -- from the gateway: stop, length, …; from the bot: stopped, cut
     latency_ms        INTEGER NOT NULL,
     prompt_tokens     INTEGER,
     completion_tokens INTEGER,
     reasoning_tokens  INTEGER,
-    cost              REAL                -- in USD; NULL while unknown
+    cost              REAL,               -- in USD; NULL while unknown
+    is_free           INTEGER NOT NULL DEFAULT 0 CHECK (is_free IN (0, 1))   -- 1: counts against the free limits
 ) STRICT;
 
 CREATE INDEX ix_llm_requests_time ON llm_requests(created_at);
 
--- Replies on their way to Telegram. A row goes when Telegram has said OK to all its calls.
+-- Replies that wait for Telegram. A row is deleted after Telegram has accepted all its calls.
 CREATE TABLE outbox (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     chat_id     INTEGER NOT NULL,
-    calls       TEXT    NOT NULL,   -- JSON: [[method, params], …], one message each, to be made in this order
-    attachment  TEXT,               -- JSON: what runtime/files.py makes at sending, for the first call
-    question_id INTEGER,            -- the question that the messages answer
+    calls       TEXT    NOT NULL,   -- JSON: [[method, parameters], …]; each call sends one message, in this order
+    question_id INTEGER,            -- the question that the reply answers
     created_at  INTEGER NOT NULL
 ) STRICT;
 
 CREATE INDEX ix_outbox_chat ON outbox(chat_id, id);
 
--- Updates already handled. Telegram sends an update again until it is confirmed, and its numbers start
--- anew at random after a week of silence: so a repeat is known by membership, not by «not above the last».
+-- Deferred work: what takes long or needs the network, such as an export. A row is deleted when the work is done.
+CREATE TABLE jobs (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id    INTEGER NOT NULL,
+    chat_id    INTEGER NOT NULL,   -- the chat that gets the result
+    reply_to   INTEGER,            -- the message that the result replies to
+    name       TEXT    NOT NULL,   -- see app/jobs.py
+    arguments  TEXT    NOT NULL,   -- JSON object
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX ix_jobs_user ON jobs(user_id, id);
+
+-- Updates that the bot has handled. Telegram repeats an update until it is confirmed, and chooses a new random
+-- update_id after a week without updates: so the bot looks for each id here instead of comparing it with the latest.
 CREATE TABLE handled_updates (
     update_id  INTEGER PRIMARY KEY,
     handled_at INTEGER NOT NULL

@@ -1,11 +1,11 @@
-"""SQLite as a safe place: opening and upgrading a database, a connection a thread, transactions, copies.
+"""The SQLite database: opening, upgrades, one connection per thread, transactions, and copies.
 
-No table is named here: what is remembered, and how, is told by schema.sql and db.py.
+This module knows no table. schema.sql defines the tables; db.py and journal.py contain the statements about them.
 """
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,31 +13,31 @@ from typing import Any
 import texts
 from config import SetupError
 
-Row = dict[str, Any]
+Parameters = Sequence[Any] | Mapping[str, Any]  # for `?` and for `:name` in a statement
 
-APPLICATION_ID = 0x6E6F7465  # "note" in ASCII, in the file's header: tells our database from any other
+APPLICATION_ID = 0x6E6F7465  # "note" in ASCII: the mark of our databases in the header of the file
 SCHEMA = Path(__file__).with_name("schema.sql")
 
-# migrations/N.sql brings a database from version N - 1 to version N. A fresh one is made from schema.sql, which
-# always has the newest shape.
+# schema.sql creates a new database in the newest version. migrations/N.sql upgrades an older one to version N from
+# the version before it.
 MIGRATIONS = SCHEMA.with_name("migrations")
-VERSION = 2
+SCHEMA_VERSION = 3
 
 
-class _Thread(threading.local):
-    """A thread's connection and what it wants done after its commit."""
+class _ThreadState(threading.local):
+    """The connection of a thread, and the callbacks that wait for its commit."""
 
     def __init__(self) -> None:
         self.connection: sqlite3.Connection | None = None
         self.path: Path | None = None
-        self.after_commit: list[Callable[[], None]] = []
+        self.commit_callbacks: list[Callable[[], None]] = []
 
 
 _path: Path | None = None
-_thread = _Thread()
-_relaxed: sqlite3.Connection | None = None
-# Writers of this process queue here. SQLite's own lock would do, but who meets it sleeps and tries again:
-# slower, and in no order.
+_thread = _ThreadState()
+_relaxed_connection: sqlite3.Connection | None = None
+# All writers of this process wait for this lock. SQLite's own lock would also be safe, but a connection that finds
+# it taken sleeps and tries again, which is slower and unfair.
 _write_lock = threading.RLock()
 
 
@@ -45,74 +45,82 @@ _write_lock = threading.RLock()
 
 
 def open(path: Path | str) -> None:
-    """Make or upgrade the database at path and use it from now on; SetupError if it cannot be ours."""
+    """Create or upgrade the database at a path and use it from now on; SetupError if it cannot be used."""
     global _path
     close()
     path = Path(path)
     try:
         with closing(_connect(path)) as connection:
-            connection.execute("PRAGMA foreign_keys = OFF")  # a migration may make anew what others point to
-            # The lock comes first: two bots started at once look and upgrade one after the other.
+            connection.execute("PRAGMA foreign_keys = OFF")  # a migration may replace a table that others refer to
+            # Take the lock before looking: if two bots start at the same time, only one creates or upgrades.
             connection.execute("BEGIN IMMEDIATE")
-            _check_ours(connection, path)
+            _check_identity(connection, path)
             _upgrade(connection)
             connection.execute("COMMIT")
             connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.DatabaseError as error:
-        raise SetupError(_why_not(error, path)) from error
+        raise SetupError(_setup_problem(error, path)) from error
     _path = path
 
 
 def close() -> None:
-    """Close this thread's connection and the relaxed one; the next call opens them again."""
-    global _relaxed
+    """Close the connection of this thread and the shared one; the next statement opens them again."""
+    global _relaxed_connection
     close_thread()
     with _write_lock:
-        if _relaxed:
-            _relaxed.close()
-            _relaxed = None
+        if _relaxed_connection:
+            _relaxed_connection.close()
+            _relaxed_connection = None
 
 
 def close_thread() -> None:
-    """Close this thread's connection; the thread is about to end."""
+    """Close the connection of this thread; a thread calls this before it ends."""
     if _thread.connection:
         _thread.connection.close()
         _thread.connection = None
 
 
 def _connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
-    own = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
-    own.row_factory = _as_dict
+    connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    connection.row_factory = _row_as_dict
     try:
-        own.execute("PRAGMA foreign_keys = ON")
-        own.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
     except sqlite3.DatabaseError:
-        own.close()
+        connection.close()
         raise
-    return own
+    return connection
 
 
-def _check_ours(connection: sqlite3.Connection, path: Path) -> None:
+def _row_as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:
+    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+
+
+def _check_identity(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise SetupError for the database of another program or of a newer version; an empty one is fine."""
     if _pragma(connection, "application_id") != APPLICATION_ID:
         if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             raise SetupError(texts.db_foreign(path))
-    elif _pragma(connection, "user_version") > VERSION:
+    elif _pragma(connection, "user_version") > SCHEMA_VERSION:
         raise SetupError(texts.db_newer(path))
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    """Bring an empty or older database to VERSION, inside the caller's transaction."""
+    """Bring an empty or older database to SCHEMA_VERSION, inside the transaction of the caller."""
     version = _pragma(connection, "user_version")
-    steps = [MIGRATIONS / f"{n}.sql" for n in range(version + 1, VERSION + 1)] if version else [SCHEMA]
-    for step in steps:
-        for statement in _statements(step.read_text(encoding="utf-8")):
+    if version == 0:
+        scripts = [SCHEMA]
+    else:
+        scripts = [MIGRATIONS / f"{number}.sql" for number in range(version + 1, SCHEMA_VERSION + 1)]
+    for script in scripts:
+        for statement in _split_statements(script.read_text(encoding="utf-8")):
             connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def _statements(script: str) -> Iterator[str]:
-    """Cut a script into statements: executescript() would commit the transaction it is run in."""
+def _split_statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script; executescript() would commit the open transaction."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line
@@ -125,7 +133,8 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[name])
 
 
-def _why_not(error: sqlite3.DatabaseError, path: Path) -> str:
+def _setup_problem(error: sqlite3.DatabaseError, path: Path) -> str:
+    """Return the sentence for the owner that explains why the database cannot be opened."""
     code = _primary_code(error)
     if code == sqlite3.SQLITE_NOTADB:
         return texts.db_foreign(path)
@@ -141,7 +150,7 @@ def _why_not(error: sqlite3.DatabaseError, path: Path) -> str:
 
 @contextmanager
 def transaction() -> Iterator[None]:
-    """Run a block as one transaction; inside another one, as a part of it that is rolled back alone."""
+    """Run a block as one transaction; a nested block is a savepoint, which can roll back alone."""
     own = connection()
     if own.in_transaction:
         with _savepoint(own):
@@ -149,65 +158,75 @@ def transaction() -> Iterator[None]:
         return
     with _write_lock:
         try:
-            with begun(own):
+            with _begin(own):
                 yield
         except BaseException:
-            _thread.after_commit.clear()
+            _thread.commit_callbacks.clear()
             raise
-    callbacks, _thread.after_commit = _thread.after_commit, []
+    callbacks = _thread.commit_callbacks
+    _thread.commit_callbacks = []
     for callback in callbacks:
         callback()
 
 
 @contextmanager
-def begun(own: sqlite3.Connection) -> Iterator[None]:
-    """Run a block between BEGIN and COMMIT, or ROLLBACK."""
-    own.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        own.execute("COMMIT")
-    except BaseException:
-        if own.in_transaction:  # SQLite has rolled back by itself when the disk is full
-            own.execute("ROLLBACK")
-        raise
-
-
-@contextmanager
-def _savepoint(own: sqlite3.Connection) -> Iterator[None]:
-    own.execute("SAVEPOINT part")
-    try:
-        yield
-    except BaseException:
-        if own.in_transaction:
-            own.execute("ROLLBACK TO part")
-            own.execute("RELEASE part")
-        raise
-    own.execute("RELEASE part")
-
-
-@contextmanager
-def relaxed() -> Iterator[sqlite3.Connection]:
-    """Give a connection that all threads share, one after another, and whose commits do not wait for the disk.
-
-    A power cut may undo what was written last, but breaks nothing; a process that is killed loses not even that.
-    """
-    global _relaxed
+def relaxed_connection() -> Iterator[sqlite3.Connection]:
+    """Lend a connection that all threads share, one after another, and whose commits do not wait for the disk."""
+    global _relaxed_connection
     with _write_lock:
-        if not _relaxed:
-            _relaxed = _connect(_opened(), synchronous="NORMAL")
-        yield _relaxed
+        if not _relaxed_connection:
+            _relaxed_connection = _connect(_open_path(), synchronous="NORMAL")
+        yield _relaxed_connection
+
+
+@contextmanager
+def relaxed_transaction() -> Iterator[sqlite3.Connection]:
+    """Run a block as one transaction on the shared connection.
+
+    A power failure may undo the latest of these transactions, but damages nothing; a killed process loses none.
+    """
+    with relaxed_connection() as connection, _begin(connection):
+        yield connection
+
+
+@contextmanager
+def _begin(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite itself has already rolled back when the disk is full
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def _savepoint(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("SAVEPOINT nested")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK TO nested")
+            connection.execute("RELEASE nested")
+        raise
+    connection.execute("RELEASE nested")
 
 
 def on_commit(callback: Callable[[], None]) -> None:
-    """Call back once what this transaction wrote is on disk; never, if it is rolled back."""
+    """Call back after the open transaction is committed, never if it rolls back; at once if there is none."""
     if connection().in_transaction:
-        _thread.after_commit.append(callback)
+        _thread.commit_callbacks.append(callback)
     else:
         callback()
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Tell a database that cannot be used now (locked, full, failing disk) from a mistake in our code."""
+    """Return whether an error means that the database cannot be used now: locked, disk full, disk failure.
+
+    Other database errors are mistakes in our code.
+    """
     return isinstance(error, sqlite3.DatabaseError) and _primary_code(error) in (
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
@@ -221,97 +240,93 @@ def is_unavailable(error: BaseException) -> bool:
 
 
 def _primary_code(error: sqlite3.DatabaseError) -> int:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # the higher bits tell the variety
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # the higher bits of an extended code are details
 
 
 # Statements ----------------------------------------------------------------------------------------------
 
 
 def connection() -> sqlite3.Connection:
-    """Return this thread's connection; RuntimeError before open()."""
-    path = _opened()
+    """Return the connection of this thread; RuntimeError before open()."""
+    path = _open_path()
     if _thread.path is not path:
         close_thread()
     if not _thread.connection:
-        _thread.connection, _thread.path = _connect(path), path
+        _thread.connection = _connect(path)
+        _thread.path = path
     return _thread.connection
 
 
-def read(sql: str, *values: Any, **named: Any) -> list[Row]:
-    """Return all rows of a query."""
-    return connection().execute(sql, named or values).fetchall()
+def fetch_all(sql: str, parameters: Parameters = ()) -> list[Any]:
+    """Return all rows of a query, each a dict."""
+    return connection().execute(sql, parameters).fetchall()
 
 
-def read_one(sql: str, *values: Any) -> Row | None:
-    """Return the first row of a query."""
-    row: Row | None = connection().execute(sql, values).fetchone()
-    return row
+def fetch_one(sql: str, parameters: Parameters = ()) -> Any:
+    """Return the first row of a query as a dict, or None."""
+    return connection().execute(sql, parameters).fetchone()
 
 
-def write(sql: str, *values: Any, **named: Any) -> sqlite3.Cursor:
-    """Change something, in the transaction that is open or in one of its own."""
+def execute(sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
+    """Run a statement that writes, in the open transaction or in one of its own."""
     own = connection()
     if own.in_transaction:
-        return own.execute(sql, named or values)
+        return own.execute(sql, parameters)
     with transaction():
-        return own.execute(sql, named or values)
+        return own.execute(sql, parameters)
 
 
-def _opened() -> Path:
+def _open_path() -> Path:
     if _path is None:
         raise RuntimeError("open() has not been called")
     return _path
 
 
-def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Row:
-    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
-
-
-# Looking and copying -------------------------------------------------------------------------------------
+# Inspection and copies -----------------------------------------------------------------------------------
 
 
 def size() -> int:
-    """Return how many bytes the database takes, with what it has not merged yet."""
-    path = _opened()
+    """Return the size of the database in bytes, with its write-ahead log."""
+    path = _open_path()
     files = (path, path.with_name(f"{path.name}-wal"))
     return sum(file.stat().st_size for file in files if file.exists())
 
 
 @contextmanager
-def inspected(path: Path | str) -> Iterator[sqlite3.Connection]:
-    """Give a database to read only; SetupError if it is missing, not ours, or damaged."""
+def open_read_only(path: Path | str) -> Iterator[sqlite3.Connection]:
+    """Open a database that this process does not use; SetupError if it is missing, damaged, or not ours."""
     path = Path(path)
     try:
-        # Not mode=ro: that would leave companions of the file behind, which may be another user's than the bot.
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)) as own:
-            own.execute("PRAGMA query_only = ON")
-            own.row_factory = _as_dict
-            _check_ours(own, path)
-            if own.execute("PRAGMA quick_check(1)").fetchone() != {"quick_check": "ok"}:
+        # mode=ro would leave -wal and -shm files behind, perhaps owned by another user than the bot's.
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            connection.row_factory = _row_as_dict
+            _check_identity(connection, path)
+            if connection.execute("PRAGMA quick_check(1)").fetchone() != {"quick_check": "ok"}:
                 raise SetupError(texts.db_damaged(path))
-            yield own
+            yield connection
     except sqlite3.DatabaseError as error:
-        raise SetupError(_why_not(error, path)) from error
+        raise SetupError(_setup_problem(error, path)) from error
 
 
 def copy(path: Path | str, target: Path | str) -> None:
-    """Copy the database at path into a file, whole and consistent while others write.
+    """Copy a database into a file; the copy is complete and consistent even while a bot writes.
 
-    An older copy under that name stays until the new one is complete. SetupError if there is nothing to copy, or
-    no room for it.
+    A file that exists at the target is replaced only when the copy is complete. SetupError if there is nothing to
+    copy, or no room for the copy.
     """
     path, target = Path(path), Path(target)
-    with inspected(path):
+    with open_read_only(path):
         if target.exists() and target.samefile(path):
             raise SetupError(texts.backup_onto_itself(target))
-    part = target.with_name(f"{target.name}.part")
+    partial = target.with_name(f"{target.name}.part")
     try:
-        with closing(_connect(path)) as source, closing(sqlite3.connect(part, isolation_level=None)) as made:
-            source.backup(made)  # in one step: a bot that writes meanwhile would make a slower copy begin anew
-            made.execute("PRAGMA journal_mode = DELETE")  # one file, without a companion
-        with inspected(part):
+        with closing(_connect(path)) as source, closing(sqlite3.connect(partial, isolation_level=None)) as copied:
+            source.backup(copied)  # in one step: in several, each write of a running bot restarts the copy
+            copied.execute("PRAGMA journal_mode = DELETE")  # a single file, without -wal and -shm
+        with open_read_only(partial):
             pass
-        part.replace(target)
+        partial.replace(target)
     except (sqlite3.DatabaseError, OSError) as error:
-        part.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise SetupError(texts.backup_failed(target)) from error

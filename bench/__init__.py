@@ -1,1 +1,1 @@
-"""What it costs: scripts that print tables."""
+"""Benchmarks; each prints a Markdown table."""

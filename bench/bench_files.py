@@ -1,89 +1,123 @@
-"""What a file of a hundred thousand notes costs, out and back: `python -m bench.bench_files` prints the table."""
+"""The cost of exports and imports: `python -m bench.bench_files [notes]` prints a table (default: 100 000 notes).
 
+Every row is measured in a process of its own, because Python keeps freed memory for later use.
+"""
+
+import itertools
+import json
+import multiprocessing
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import db
 import storage
 from bench.bench_search import fill
-from bench.measure import print_table
-from runtime import exports, imports
-from runtime.telegram import Upload
+from bench.measure import memory_mib, print_table
+from notes import exports, imports
+from telegram.replies import File
 
 NOTES = 100_000
+MAX_NOTES = 10**9
+USER_ID = 1
+
+Cost = tuple[float, float]  # time in seconds, peak of added memory in MiB
 
 
-class OneFile:
-    """Stands where Telegram stands, and has one file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def download(self, _: str, into: Any) -> None:
-        """Give the file."""
-        with self._path.open("rb") as file:
-            shutil.copyfileobj(file, into)
+def export_cost(db_path: Path, target: Path, format: str) -> Cost:
+    """Measure an export to a file."""
+    return measure(db_path, lambda: export_to(target, format))
 
 
-@contextmanager
-def another_database(path: Path) -> Iterator[None]:
-    """Work on another database for a while."""
-    before = storage._path
-    db.open(path, notes_max=10**9)
-    yield
-    assert before
-    db.open(before)
-
-
-def measured(work: Callable[[], object]) -> tuple[float, float]:
-    """Return how long a call took, in seconds, and how much memory it added at its peak, in MiB (Linux only)."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
-    before, began = memory_kib("VmRSS"), time.perf_counter()
-    work()
-    return time.perf_counter() - began, (memory_kib("VmHWM") - before) / 1024
-
-
-def memory_kib(name: str) -> int:
-    """Return what the kernel knows of this process's memory."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name))
-
-
-def export_to(path: Path, kind: str) -> None:
-    """Write the file that is sent."""
-    upload = exports.export(1, kind)
-    assert isinstance(upload, Upload)
-    with upload.content as content, path.open("wb") as file:
+def export_to(target: Path, format: str) -> None:
+    """Write the file that the bot would send."""
+    file = exports.export_notes(USER_ID, format, None)
+    assert isinstance(file, File)
+    with file.content as content, target.open("wb") as copy:
         content.seek(0)
-        shutil.copyfileobj(content, file)
+        shutil.copyfileobj(content, copy)
+
+
+def import_cost(db_path: Path, source: Path) -> Cost:
+    """Measure an import of a file."""
+    return measure(db_path, lambda: import_from(source))
+
+
+def import_from(source: Path) -> None:
+    """Import a file and check that it was accepted."""
+    with source.open("rb") as file:
+        result = imports.import_notes(USER_ID, file)
+    assert result.startswith("Добавлено"), result
+
+
+def measure(db_path: Path, work: Callable[[], object]) -> Cost:
+    """Return what a call costs with a database open (Linux only)."""
+    db.open(db_path, max_notes=MAX_NOTES)
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak
+    memory_before, started = memory_mib("VmRSS"), time.perf_counter()
+    work()
+    cost = time.perf_counter() - started, memory_mib("VmHWM") - memory_before
+    storage.close()
+    return cost
+
+
+def in_new_process(function: Callable[..., Cost], *args: Any) -> Cost:
+    """Call a function in a new process and return its result."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, args)
+
+
+def write_largest_import(db_path: Path, target: Path) -> None:
+    """Repeat a person's notes in a JSON file of the largest size that an import accepts."""
+    db.open(db_path)
+    notes = list(db.iterate_notes(USER_ID))
+    storage.close()
+    head = f'{{"format": "{exports.JSON_FORMAT}", "version": {exports.JSON_VERSION}, "notes": [\n'
+    tail = b"\n]}\n"
+    separator = b""
+    with target.open("wb") as file:
+        file.write(head.encode())
+        for created_at, note in enumerate(itertools.cycle(notes)):  # the moment makes every note a new one
+            line = separator + json.dumps({**note, "created_at": created_at}, ensure_ascii=False).encode()
+            if file.tell() + len(line) + len(tail) > imports.MAX_UNPACKED_BYTES:
+                break
+            file.write(line)
+            separator = b",\n"
+        file.write(tail)
+
+
+def row(name: str, path: Path, cost: Cost) -> list[str]:
+    """Format a row of the table."""
+    time_s, added_mib = cost
+    return [name, f"{path.stat().st_size / 2**20:.1f} MiB", f"{time_s:.2f} s", f"{added_mib:.0f} MiB"]
 
 
 def main() -> None:
-    """Measure all kinds, of so many notes: `python -m bench.bench_files 100000`."""
+    """Measure all formats with the number of notes on the command line."""
     notes = int(sys.argv[1]) if len(sys.argv) > 1 else NOTES
-    rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        db.open(folder / "notes.db", notes_max=2 * notes)
+        db_path = folder / "notes.db"
+        db.open(db_path, max_notes=MAX_NOTES)
         fill(notes, people=1)
-        for kind in ("txt", "md", "json"):
-            taken_s, memory_mib = measured(lambda kind=kind: export_to(folder / kind, kind))  # type: ignore[misc]
-            size = f"{(folder / kind).stat().st_size / 2**20:.1f} MiB"
-            rows.append([f"out, {kind}", size, f"{taken_s:.2f} s", f"{memory_mib:.0f} MiB"])
-        file: Any = OneFile(folder / "json")
-        taken_s, memory_mib = measured(lambda: imports.import_now(file, 1, ""))
-        rows.append(["back, all there already", "", f"{taken_s:.2f} s", f"{memory_mib:.0f} MiB"])
-        with another_database(folder / "another.db"):
-            taken_s, memory_mib = measured(lambda: imports.import_now(file, 1, ""))
-        rows.append(["back, all new", "", f"{taken_s:.2f} s", f"{memory_mib:.0f} MiB"])
-        db.close()
-    print_table(f"{notes:,} notes as a file".replace(",", " "), ["way", "file", "time", "memory added"], rows)
+        storage.close()
+        rows = []
+        for format in exports.FORMATS:
+            path = folder / format
+            rows.append(row(f"export, {format}", path, in_new_process(export_cost, db_path, path, format)))
+        exported, largest = folder / "json", folder / "largest.json"
+        cost = in_new_process(import_cost, db_path, exported)
+        rows.append(row("import, all notes already present", exported, cost))
+        cost = in_new_process(import_cost, folder / "new.db", exported)
+        rows.append(row("import, all notes new", exported, cost))
+        write_largest_import(db_path, largest)
+        cost = in_new_process(import_cost, folder / "largest.db", largest)
+        rows.append(row("import, the largest file accepted", largest, cost))
+    print_table(f"{notes:,} notes as a file".replace(",", " "), ["", "file", "time", "memory added"], rows)
 
 
 if __name__ == "__main__":

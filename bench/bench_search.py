@@ -1,6 +1,6 @@
-"""What a search costs: `python -m bench.bench_search` prints the table of the README (some minutes, 1 GB of disk).
+"""The cost of a search: `python -m bench.bench_search [sizes]` prints a table (some minutes, 1 GB of disk).
 
-Russian notes of ordinary length; a search goes the bot's way, through db.find_notes(), for the first page.
+The notes are Russian and of usual length. A search is what the bot does for the first page of results.
 """
 
 import random
@@ -14,42 +14,42 @@ from pathlib import Path
 import db
 import storage
 from bench.measure import print_table
-from runtime import search
+from notes import search
 
 SIZES = [(1_000, 1), (10_000, 1), (100_000, 1), (1_000_000, 1), (1_000_000, 1000)]  # notes, people
-PAGE = 10
+PAGE_SIZE = 10
 REPEATS = 40
-SETTLING = 500  # notes added one by one: the index puts in order what came by thousands
+SETTLING_NOTES = 500  # added one by one after the fill, so that the index merges what the fill has left
 # fmt: off
 SYLLABLES = [
     "ма", "ло", "ко", "ре", "ти", "на", "во", "ся", "пе", "до", "ки", "ше", "ры", "бу", "ню", "га", "зе", "ча",
     "ли", "по", "сто", "пра", "гра", "сту", "кно", "вре", "мен",
 ]
 # fmt: on
-COMMON, RARE, NONE = "купить", "хризантема", "отсутствующее"
+COMMON, RARE, MISSING = "купить", "хризантема", "отсутствующее"
 SEARCHES = {
-    "a rare word": RARE,
-    "a common word": COMMON,
-    "none": NONE,
+    "rare word": RARE,
+    "common word": COMMON,
+    "no match": MISSING,
     "two letters": "ку",
     "two rare letters": "хр",
     "two words": f"мало {COMMON}",
 }
 
 
-def words() -> list[str]:
-    """Make a vocabulary that sounds Russian."""
-    dice = random.Random(1)
-    return ["".join(dice.choices(SYLLABLES, k=dice.randint(2, 4))) for _ in range(20_000)]
+def make_words() -> list[str]:
+    """Return a vocabulary that looks Russian."""
+    generator = random.Random(1)
+    return ["".join(generator.choices(SYLLABLES, k=generator.randint(2, 4))) for _ in range(20_000)]
 
 
 def fill(notes: int, people: int) -> None:
-    """Write so many notes of so many people; one in ten has the common word, one in 5000 the rare one."""
-    dice, vocabulary = random.Random(2), words()
+    """Add notes; one in 10 has the common word, one in 5000 the rare word."""
+    generator, words = random.Random(2), make_words()
     for start in range(0, notes, 20_000):
-        with db.transaction():
+        with storage.transaction():
             for n in range(start, min(start + 20_000, notes)):
-                text = " ".join(dice.choices(vocabulary, k=dice.randint(4, 12)))
+                text = " ".join(generator.choices(words, k=generator.randint(4, 12)))
                 if n % 10 == 0:
                     text = f"{COMMON} {text}"
                 if n % 5000 == 17:
@@ -57,60 +57,59 @@ def fill(notes: int, people: int) -> None:
                 db.add_note(1 + n % people, 1, 1, text, 1_700_000_000 + n)
 
 
-def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Return the median and the 95th percentile of some calls, in milliseconds."""
-    taken = []
+def measure_ms(function: Callable[..., object], *args: object) -> tuple[float, float]:
+    """Return the median and the 95th percentile of repeated calls, in milliseconds."""
+    times_ms = []
     for _ in range(REPEATS):
-        began = time.perf_counter()
-        work()
-        taken.append((time.perf_counter() - began) * 1000)
-    return statistics.median(taken), statistics.quantiles(taken, n=20)[-1]
+        started = time.perf_counter()
+        function(*args)
+        times_ms.append((time.perf_counter() - started) * 1000)
+    return statistics.median(times_ms), statistics.quantiles(times_ms, n=20)[-1]
 
 
-def add() -> object:
+def add_note() -> object:
     """Add a note as the bot does."""
     return db.add_note(1, 1, 1, "купить молоко и позвонить маме", 1_700_000_000)
 
 
 def find(query: str) -> object:
     """Search as the bot does."""
-    return db.find_notes(1, search.pieces(query), PAGE + 1)
+    return db.find_notes(1, search.parse_query(query), PAGE_SIZE + 1)
 
 
-def like(piece: str) -> object:
-    """Search as most bots do; it finds less, for LIKE knows no case of Russian letters."""
-    return storage.read(
+def find_with_like(phrase: str) -> object:
+    """Search with LIKE, as most bots do; it finds less, because LIKE does not fold the case of Russian letters."""
+    return storage.fetch_all(
         "SELECT id, text, created_at FROM notes WHERE user_id = 1 AND deleted_at IS NULL AND text LIKE ?"
         " ORDER BY id DESC LIMIT ?",
-        *(f"%{piece}%", PAGE + 1),
+        (f"%{phrase}%", PAGE_SIZE + 1),
     )
 
 
 def row(notes: int, people: int) -> list[str]:
     """Measure one size."""
     with tempfile.TemporaryDirectory() as folder:
-        db.open(Path(folder, "notes.db"), notes_max=2 * notes)
+        db.open(Path(folder, "notes.db"), max_notes=2 * notes)
         fill(notes, people)
         cells = [f"{notes:,} / {people:,}".replace(",", " ")]
-        for piece in SEARCHES.values():
-            p50, p95 = timed(lambda piece=piece: find(piece))  # type: ignore[misc]
-            cells.append(f"{p50:.2f} / {p95:.2f}")
-        for piece in (RARE, NONE):
-            by_like, _ = timed(lambda piece=piece: like(piece))  # type: ignore[misc]
-            ours, _ = timed(lambda piece=piece: find(piece))  # type: ignore[misc]
-            cells.append(f"{by_like / ours:.0f} ×")
-        for _ in range(SETTLING):
-            add()
-        added, _ = timed(add)
-        cells.append(f"{added:.2f}")
-        db.close()
-        return cells
+        for query in SEARCHES.values():
+            p50_ms, p95_ms = measure_ms(find, query)
+            cells.append(f"{p50_ms:.2f} / {p95_ms:.2f}")
+        for query in (RARE, MISSING):
+            like_ms, _ = measure_ms(find_with_like, query)
+            index_ms, _ = measure_ms(find, query)
+            cells.append(f"{like_ms / index_ms:.0f} ×")
+        for _ in range(SETTLING_NOTES):
+            add_note()
+        add_ms, _ = measure_ms(add_note)
+        storage.close()
+        return [*cells, f"{add_ms:.2f}"]
 
 
 def main() -> None:
-    """Measure all sizes, or the first ones: `python -m bench.bench_search 3`."""
+    """Measure all sizes, or the first few: `python -m bench.bench_search 3`."""
     sizes = SIZES[: int(sys.argv[1])] if len(sys.argv) > 1 else SIZES
-    header = ["notes / people", *SEARCHES, "LIKE, rare, to ours", "LIKE, none, to ours", "adding a note"]
+    header = ["notes / people", *SEARCHES, "`LIKE`, rare word", "`LIKE`, no match", "adding a note"]
     print_table("A search, p50 / p95 in ms", header, [row(*size) for size in sizes])
 
 

@@ -1,1 +1,1 @@
-"""Telegram and OpenRouter played on this machine: for a chat without an account, for tests and benchmarks."""
+"""Telegram and OpenRouter emulated on this machine: for a chat without an account, tests and benchmarks."""

@@ -1,12 +1,11 @@
-"""What the models of `python -m sandbox` are called and say: a visitor is to see what the bot makes of it."""
+"""The models of `python -m sandbox`: an answer that shows all formatting, and models that fail."""
 
-from sandbox import openrouter
-from sandbox.openrouter import Gateway, Json
+from sandbox.openrouter import SEED_MODELS, EmulatedGateway, Json, describe_model
 
-PIECE_S = 0.05  # for each word: an answer is seen growing
+CHUNK_DELAY_S = 0.05  # slow enough to watch an answer grow
 
-# Behind a model that fails stands one that answers well: the next of the list takes its place.
-TROUBLE = {
+# Each failing model comes before a working one, because the bot falls back to the next model of the list.
+FAILING_MODELS = {
     "sandbox/busy:free": "Песочница: занята (429)",
     "qwen/qwen3-coder:free": "Qwen3 Coder (free)",
     "sandbox/half:free": "Песочница: обрывается",
@@ -44,17 +43,17 @@ point[0] = 7          # TypeError: кортеж не меняется
 Задайте `OPENROUTER_API_KEY` — и ответит настоящая модель."""
 
 
-def gateway() -> Gateway:
-    """Return OpenRouter as a visitor meets it: with models in trouble, and an answer worth looking at."""
-    played = Gateway()
-    models = {**openrouter.SEEDS, **TROUBLE}
-    played.catalogue = {"data": [openrouter.described(key, label) for key, label in models.items()]}
-    played.piece_s = PIECE_S
-    played.answer_to = answer_to
-    return played
+def build_gateway() -> EmulatedGateway:
+    """Return OpenRouter as a visitor of the sandbox sees it."""
+    gateway = EmulatedGateway()
+    models = {**SEED_MODELS, **FAILING_MODELS}
+    gateway.catalog = {"data": [describe_model(key, label) for key, label in models.items()]}
+    gateway.chunk_delay_s = CHUNK_DELAY_S
+    gateway.answer_to = answer_to
+    return gateway
 
 
 def answer_to(body: Json) -> str:
-    """Return an answer with all that Markdown has."""
+    """Return an answer that uses every kind of formatting."""
     question = " ".join(body["messages"][-1]["content"].split())
     return ANSWER.format(model=body["model"], question=question)

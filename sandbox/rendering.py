@@ -1,7 +1,7 @@
-"""A model's Markdown becomes HTML that is safe to put into a page: a model may write anything at all.
+"""Markdown of a model as HTML that is safe within the page, whatever the model wrote.
 
-Raw HTML stays text, links lead to the web or nowhere, and a picture is only a link to it: looking at a chat must
-not tell another server about it.
+Raw HTML is shown as text. Links lead to web pages or mail addresses only. A picture is shown as a link, so that
+opening the chat does not send a request to another server.
 """
 
 import re
@@ -14,7 +14,8 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
 LINK = re.compile(r"(https?://|mailto:)\S+", re.IGNORECASE)
-ELSEWHERE = {"target": "_blank", "rel": "noopener noreferrer"}
+NEW_TAB = {"target": "_blank", "rel": "noopener noreferrer"}
+MAX_LANGUAGE_LENGTH = 20
 
 
 def html(markdown: str) -> str:
@@ -23,43 +24,43 @@ def html(markdown: str) -> str:
 
 
 def is_link(url: str) -> bool:
-    """Return whether an address may be followed: javascript:, data: and the like may not."""
+    """Return whether a link may lead to this address; javascript:, data: and others may not."""
     return bool(LINK.fullmatch(url))
 
 
 class _Renderer(RendererHTML):
-    """The library's own, but for what is below: a method for each kind of token."""
+    """The library's renderer with changes; the library looks up a method by the type of a token."""
 
-    def link_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-        tokens[place].attrs |= ELSEWHERE
-        return self.renderToken(tokens, place, options, env)
+    def link_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+        tokens[index].attrs |= NEW_TAB
+        return self.renderToken(tokens, index, options, env)
 
-    def image(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-        address = tokens[place].attrs["src"]
-        link = Token("link", "a", 1, attrs={"href": address, **ELSEWHERE})
-        return f"{self.renderToken([link], 0, options, env)}🖼 {escape(tokens[place].content or str(address))}</a>"
+    def image(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+        url = tokens[index].attrs["src"]
+        link = Token("link", "a", 1, attrs={"href": url, **NEW_TAB})
+        return f"{self.renderToken([link], 0, options, env)}🖼 {escape(tokens[index].content or str(url))}</a>"
 
-    def th_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-        """Say how a column is aligned by a class: the page's policy allows no style within a tag."""
-        style = str(tokens[place].attrs.pop("style", ""))
+    def th_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+        """Align a column by a class, because the page's policy forbids style attributes."""
+        style = str(tokens[index].attrs.pop("style", ""))
         if style:
-            tokens[place].attrSet("class", style.removeprefix("text-align:"))
-        return self.renderToken(tokens, place, options, env)
+            tokens[index].attrSet("class", style.removeprefix("text-align:"))
+        return self.renderToken(tokens, index, options, env)
 
     td_open = th_open
 
-    def table_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-        """Put a table into a box, where a wide one scrolls by itself."""
-        return f'<div class="table">{self.renderToken(tokens, place, options, env)}'
+    def table_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+        """Wrap a table into a box, so that a wide table scrolls on its own."""
+        return f'<div class="table">{self.renderToken(tokens, index, options, env)}'
 
-    def table_close(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-        return f"{self.renderToken(tokens, place, options, env)}</div>"
+    def table_close(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+        return f"{self.renderToken(tokens, index, options, env)}</div>"
 
-    def fence(self, tokens: Sequence[Token], place: int, _: Any, __: Any) -> str:
-        """Head code with its language and a button that copies it."""
-        language = escape(tokens[place].info.strip().split(" ")[0][:20]) or "код"
+    def fence(self, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
+        """Show code below its language and a Copy button."""
+        language = escape(tokens[index].info.strip().split(" ")[0][:MAX_LANGUAGE_LENGTH]) or "код"
         head = f'<div class="code-head">{language}<button type="button" class="copy">Копировать</button></div>'
-        return f'<div class="code">{head}<pre><code>{escape(tokens[place].content)}</code></pre></div>\n'
+        return f'<div class="code">{head}<pre><code>{escape(tokens[index].content)}</code></pre></div>\n'
 
 
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}, renderer_cls=_Renderer)

@@ -1,4 +1,4 @@
-"""Runs a stand-in's web application on a loopback port, on a thread of its own."""
+"""A web application on a loopback port, served by a thread of its own."""
 
 import asyncio
 import threading
@@ -9,22 +9,22 @@ from aiohttp import web
 
 
 class Server:
-    """A web application that other threads and processes reach at .url while the block runs."""
+    """A context manager that serves a web application at `url` while the block runs."""
 
     def __init__(self, app: web.Application, port: int = 0) -> None:
         self._app = app
-        self._port = port
+        self._port = port  # 0: any free port
         self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
+        self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
-        self._failure: OSError | None = None
+        self._error: OSError | None = None
         self.url = ""
 
     def __enter__(self) -> "Server":
         self._thread.start()
-        self._ready.wait()
-        if self._failure:
-            raise self._failure
+        self._started.wait()
+        if self._error:
+            raise self._error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -40,12 +40,12 @@ class Server:
         runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=0.1)
         try:
             self._loop.run_until_complete(self._listen(runner))
-            self._ready.set()
+            self._started.set()
             self._loop.run_forever()
-        except OSError as error:  # the port is another's
-            self._failure = error
-            self._ready.set()
-        self._loop.run_until_complete(self._leave(runner))
+        except OSError as error:  # the port is in use
+            self._error = error
+            self._started.set()
+        self._loop.run_until_complete(self._shut_down(runner))
         self._loop.close()
 
     async def _listen(self, runner: web.AppRunner) -> None:
@@ -54,9 +54,9 @@ class Server:
         await site.start()
         self.url = site.name if self._port else f"http://127.0.0.1:{runner.addresses[0][1]}"
 
-    async def _leave(self, runner: web.AppRunner) -> None:
+    async def _shut_down(self, runner: web.AppRunner) -> None:
         await runner.cleanup()
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,10 +1,11 @@
-"""answers: /ask through the real process: live, whole, honest.
+"""Tests of llm/answers.py: answers of models through the running bot, and the parts of llm/ that need no bot.
 
-- the draft grows and becomes the answer; Stop; groups
-- failures: a sentence for each, the next model, the same once more, nothing where it would not help
-- the talk: replies to answers go on with it, also after a restart, and people do not mix
-- pace, fairness, the ledger and what it costs
-- the buttons; several models at once
+- the growing draft, Stop, groups
+- failures: an error message for each kind, fallback models, retries, and no retry where it would not help
+- conversations: replies to answers continue them, also after a restart, and people do not mix
+- the rate limit, fairness between people, the ledger, costs
+- buttons; several models at once
+- the model caller and the reply on their own
 """
 
 import re
@@ -12,39 +13,53 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta, timezone
 from functools import partial
 from typing import Any
 
 import pytest
-from conftest import BotProcess, Person, eventually, hears_it_out, text_of
+from conftest import BotProcess, Person, eventually, next_delivered, text_of
 
+import config
 import db
+import journal
+import openrouter_client
 import storage
 import texts
-from sandbox.openrouter import Gateway
-from sandbox.telegram import METHODS, Faults, World
+from config import Settings
+from journal import QuestionRow
+from llm import model_caller
+from llm.answer_reply import describe_error
+from llm.model_caller import ModelCaller
+from llm.models import fallback_models, is_free
+from llm.progress import CallResult, QuestionProgress
+from llm.prompts import build_prompt
+from llm.rate_limiter import RateLimiter
+from openrouter_client import ChatRequest, Completion, ErrorKind, OpenRouterError
+from sandbox.openrouter import EmulatedGateway
+from sandbox.telegram import METHODS, TOKEN, Faults, World
 
 GROUP = -100500
 Start = Callable[..., BotProcess]
 
 
 @pytest.fixture
-def start(bot_process: BotProcess, gateway: Gateway) -> Start:
-    """Give a way to start the bot with models of its own, the first one active: start("sandbox/echo", …)."""
-    gateway.catalogue = 500  # the list stays as it is
+def start(bot_process: BotProcess, gateway: EmulatedGateway) -> Start:
+    """Return a function that starts the bot with these models, the first one active: start("sandbox/echo", …)."""
+    gateway.catalog = 500  # so that the list stays as it is
     bot_process.env["ALLOW_PAID_MODELS"] = "1"
 
     def start(*keys: str, context_length: int | None = None, **env: str) -> BotProcess:
         db.open(bot_process.db_path)
-        with db.transaction():
+        with storage.transaction():
             for table in ("answer_messages", "questions", "models"):
-                storage.write(f"DELETE FROM {table}")
+                storage.execute(f"DELETE FROM {table}")
             for number, key in enumerate(keys, 1):
-                storage.write(
+                storage.execute(
                     "INSERT INTO models (id, key, label, active, context_length) VALUES (?,?,?,?,?)",
-                    *(number, key, key, number == 1, context_length),
+                    (number, key, key, number == 1, context_length),
                 )
-        db.close()
+        storage.close()
         bot_process.env |= env
         return bot_process.start()
 
@@ -61,20 +76,20 @@ def ledger(bot: BotProcess, columns: str) -> list[Any]:
         return connection.execute(f"SELECT {columns} FROM llm_requests ORDER BY id").fetchall()
 
 
-def available(bot: BotProcess) -> list[int]:
+def availability(bot: BotProcess) -> list[int]:
     with closing(sqlite3.connect(bot.db_path)) as connection:
         return [row[0] for row in connection.execute("SELECT available FROM models ORDER BY id")]
 
 
-def foot_of(answer: str) -> str:
+def footer_of(answer: str) -> str:
     return re.sub(r"^\d+ мс", "812 мс", answer.rsplit("\n\n", 1)[1])
 
 
-# Live
+# Growing drafts
 
 
-def test_the_draft_grows_and_becomes_the_answer(start: Start, ann: Person, gateway: Gateway) -> None:
-    gateway.think_s, gateway.piece_s = 0.3, 0.02
+def test_the_draft_grows_and_becomes_the_answer(start: Start, ann: Person, gateway: EmulatedGateway) -> None:
+    gateway.think_s, gateway.chunk_delay_s = 0.3, 0.02
     start("sandbox/long-1")
     answer = ann.asks("/ask раз")
     drafts = ann.sees_drafts()
@@ -88,20 +103,20 @@ def test_the_draft_grows_and_becomes_the_answer(start: Start, ann: Person, gatew
     assert all(draft["can_stop"] for draft in drafts)
 
 
-def test_the_answer_is_one_rich_message_that_shows_what_it_answers(start: Start, ann: Person) -> None:
+def test_the_answer_is_one_rich_message_in_reply_to_the_question(start: Start, ann: Person) -> None:
     start("sandbox/echo")
     ann.says("/ask | a | b |\n|---|---|\n| **раз** | `два` |")
     message = ann.hears()
     markdown = message["rich_message"]["markdown"]
     assert markdown.startswith("| a | b |\n|---|---|\n| **раз** | `два` |\n\n")
-    assert foot_of(markdown) == "812 мс; модель: sandbox/echo"
+    assert footer_of(markdown) == "812 мс; модель: sandbox/echo"
     assert message["reply_to_message"]["text"].startswith("/ask")
 
 
-def test_stop_keeps_what_came_and_breaks_the_stream(
-    start: Start, ann: Person, gateway: Gateway, world: World
+def test_stop_keeps_the_text_so_far_and_breaks_the_stream(
+    start: Start, ann: Person, gateway: EmulatedGateway, world: World
 ) -> None:
-    gateway.piece_s = 0.02
+    gateway.chunk_delay_s = 0.02
     bot = start("sandbox/long-90")
     ann.says("/ask раз")
     eventually(lambda: ann.sees_drafts()[-1:] and ann.sees_drafts()[-1]["text"])
@@ -109,14 +124,14 @@ def test_stop_keeps_what_came_and_breaks_the_stream(
     answer = text_of(ann.hears())
     assert answer.startswith("Абзац номер 0:")
     assert "\n\n(остановлено)\n\n" in answer
-    eventually(lambda: gateway.broken_off == ["sandbox/long-90"])
-    # What it has cost is asked for afterwards, until the gateway knows.
+    eventually(lambda: gateway.closed_streams == ["sandbox/long-90"])
+    # The bot asks for the cost until the gateway knows it.
     eventually(lambda: ledger(bot, "finish_reason, cost, completion_tokens") == [("stopped", 0.0125, 7)])
     assert ann.asks("/note_count") == "У вас 0 заметок."
 
 
-def test_stop_while_the_model_thinks_is_heard_at_once(
-    start: Start, ann: Person, gateway: Gateway, world: World
+def test_stop_works_while_the_model_thinks(
+    start: Start, ann: Person, gateway: EmulatedGateway, world: World
 ) -> None:
     gateway.think_s = 600
     start("sandbox/echo")
@@ -126,8 +141,8 @@ def test_stop_while_the_model_thinks_is_heard_at_once(
     assert text_of(ann.hears()).startswith("(остановлено)\n\n")
 
 
-def test_a_stop_of_another_persons_answer_does_nothing(
-    start: Start, ann: Person, gateway: Gateway, world: World
+def test_stopping_another_persons_answer_does_nothing(
+    start: Start, ann: Person, gateway: EmulatedGateway, world: World
 ) -> None:
     gateway.think_s = 1
     start("sandbox/echo")
@@ -138,7 +153,9 @@ def test_a_stop_of_another_persons_answer_does_nothing(
     assert text_of(ann.hears()).startswith("раз\n\n")
 
 
-def test_in_a_group_it_types_and_asks_for_the_whole_answer(start: Start, world: World, gateway: Gateway) -> None:
+def test_in_a_group_the_bot_shows_typing_and_requests_the_whole_answer(
+    start: Start, world: World, gateway: EmulatedGateway
+) -> None:
     gateway.think_s = 0.5
     start("sandbox/echo")
     answer = Person(world, 1, GROUP).asks("/ask раз")
@@ -149,29 +166,34 @@ def test_in_a_group_it_types_and_asks_for_the_whole_answer(start: Start, world: 
 
 
 @pytest.mark.parametrize("missing", [["sendRichMessageDraft"], ["sendRichMessageDraft", "sendMessageDraft"]])
-def test_an_older_telegram_shows_what_it_can(
-    start: Start, ann: Person, world: World, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, missing: list[str]
+def test_an_older_telegram_server_shows_what_it_supports(
+    start: Start,
+    ann: Person,
+    world: World,
+    gateway: EmulatedGateway,
+    monkeypatch: pytest.MonkeyPatch,
+    missing: list[str],
 ) -> None:
     for method in missing:
         monkeypatch.delitem(METHODS, method)
-    gateway.think_s, gateway.piece_s = 0.3, 0.02
+    gateway.think_s, gateway.chunk_delay_s = 0.3, 0.02
     start("sandbox/long-1")
     assert ann.asks("/ask раз").startswith("Абзац номер 0")
     shown = {event["method"] for event in world.events_of(1)} - {"sendRichMessage"}
     assert shown == ({"sendMessageDraft"} if len(missing) == 1 else {"sendChatAction"})
 
 
-def test_drafts_that_fail_do_not_touch_the_answer(
-    start: Start, ann: Person, world: World, gateway: Gateway
+def test_failed_drafts_do_not_affect_the_answer(
+    start: Start, ann: Person, world: World, gateway: EmulatedGateway
 ) -> None:
-    gateway.piece_s = 0.02
+    gateway.chunk_delay_s = 0.02
     drafts = frozenset(["sendRichMessageDraft", "sendMessageDraft"])
     world.faults = Faults(too_many=0.4, bad_gateway=0.3, drop_after=0.3, methods=drafts)
     start("sandbox/long-1")
     assert ann.asks("/ask раз").count("Абзац") == 10
 
 
-def test_a_long_answer_comes_whole_in_several_messages(start: Start, ann: Person) -> None:
+def test_a_long_answer_arrives_complete_in_several_messages(start: Start, ann: Person) -> None:
     start("sandbox/long-40")
     ann.says("/ask раз")
     messages = [ann.hears(), ann.hears()]
@@ -180,37 +202,37 @@ def test_a_long_answer_comes_whole_in_several_messages(start: Start, ann: Person
     assert "rich_message" in messages[0]
 
 
-# Honest about failure
+# Failures
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "message"),
     [
-        ("sandbox/status-401", f"[401] {texts.STATUS[401]}"),
-        ("sandbox/status-402", f"[402] {texts.STATUS[402]}"),
-        ("sandbox/status-403", f"[403] {texts.STATUS[403]}"),
+        ("sandbox/status-401", f"[401] {texts.STATUS_MESSAGES[401]}"),
+        ("sandbox/status-402", f"[402] {texts.STATUS_MESSAGES[402]}"),
+        ("sandbox/status-403", f"[403] {texts.STATUS_MESSAGES[403]}"),
         ("sandbox/refuse", f"[403] {texts.MODEL_REFUSED}"),
-        ("sandbox/status-413", f"[413] {texts.STATUS[413]}"),
-        ("sandbox/status-400", f"[400] {texts.STATUS[400]}"),
+        ("sandbox/status-413", f"[413] {texts.STATUS_MESSAGES[413]}"),
+        ("sandbox/status-400", f"[400] {texts.STATUS_MESSAGES[400]}"),
     ],
 )
-def test_where_another_model_would_not_help_none_is_asked(
-    start: Start, ann: Person, gateway: Gateway, model: str, said: str
+def test_no_fallback_model_is_called_where_it_would_not_help(
+    start: Start, ann: Person, gateway: EmulatedGateway, model: str, message: str
 ) -> None:
     start(model, "sandbox/echo")
-    assert ann.asks("/ask раз") == f"Ошибка: {said}"
+    assert ann.asks("/ask раз") == f"Ошибка: {message}"
     assert [request["model"] for request in gateway.requests] == [model]
 
 
-def test_the_days_limit_says_when_it_opens(start: Start, ann: Person, gateway: Gateway) -> None:
+def test_the_daily_limit_says_when_it_is_lifted(start: Start, ann: Person, gateway: EmulatedGateway) -> None:
     reset_at = int(time.time()) // 86400 * 86400 + 86400
     start(f"sandbox/limit_day-{reset_at}", "sandbox/echo")
-    opens = time.strftime("%d.%m в %H:%M", time.localtime(reset_at))
-    assert opens in ann.asks("/ask раз")
+    lifted = time.strftime("%d.%m в %H:%M", time.localtime(reset_at))
+    assert lifted in ann.asks("/ask раз")
     assert len(gateway.requests) == 1
 
 
-def test_the_minutes_limit_is_waited_for_when_it_is_short(start: Start, ann: Person) -> None:
+def test_the_bot_waits_for_a_limit_per_minute_if_it_ends_soon(start: Start, ann: Person) -> None:
     bot = start("sandbox/limit_minute-1")
     assert ann.asks("/ask раз").startswith("минута прошла\n\n")
     bot.stop()
@@ -232,32 +254,34 @@ def test_the_minutes_limit_is_waited_for_when_it_is_short(start: Start, ann: Per
         ("sandbox/stream-5", "ошибка сервера", 2),
     ],
 )
-def test_the_next_model_answers_and_the_foot_says_why(
-    start: Start, ann: Person, gateway: Gateway, model: str, reason: str, times: int
+def test_a_fallback_model_answers_and_the_footer_says_why(
+    start: Start, ann: Person, gateway: EmulatedGateway, model: str, reason: str, times: int
 ) -> None:
     bot = start(model, "sandbox/echo")
     answer = ann.asks("/ask раз")
     assert answer.startswith("раз\n\n")
-    assert foot_of(answer) == f"812 мс; модель: sandbox/echo (вместо {model}: {reason})"
+    assert footer_of(answer) == f"812 мс; модель: sandbox/echo (вместо {model}: {reason})"
     assert [request["model"] for request in gateway.requests] == [model] * times + ["sandbox/echo"]
-    assert available(bot) == ([0, 1] if reason == "недоступна" else [1, 1])
+    assert availability(bot) == ([0, 1] if reason == "недоступна" else [1, 1])
     assert len(ledger(bot, "id")) == times + 1
 
 
-def test_a_busy_model_that_says_when_is_asked_again(start: Start, ann: Person, gateway: Gateway) -> None:
+def test_a_busy_model_is_called_again_when_it_says_when(
+    start: Start, ann: Person, gateway: EmulatedGateway
+) -> None:
     start("sandbox/flaky-1", "sandbox/echo")
     assert ann.asks("/ask раз").startswith("теперь получилось\n\n")
-    assert gateway.asked == {"sandbox/flaky-1": 2}
+    assert gateway.request_counts == {"sandbox/flaky-1": 2}
 
 
-def test_no_more_than_three_models_are_asked(start: Start, ann: Person, gateway: Gateway) -> None:
+def test_at_most_three_models_are_called(start: Start, ann: Person, gateway: EmulatedGateway) -> None:
     start(*(f"sandbox/status-{status}" for status in (404, 500, 529)), "sandbox/echo")
-    assert ann.asks("/ask раз") == f"Ошибка: [529] {texts.STATUS[529]}"
-    assert "sandbox/echo" not in gateway.asked
+    assert ann.asks("/ask раз") == f"Ошибка: [529] {texts.STATUS_MESSAGES[529]}"
+    assert "sandbox/echo" not in gateway.request_counts
 
 
-def test_a_model_that_spent_its_tokens_on_thinking_is_given_room(
-    start: Start, ann: Person, gateway: Gateway
+def test_a_model_that_spent_its_tokens_on_thinking_gets_more(
+    start: Start, ann: Person, gateway: EmulatedGateway
 ) -> None:
     start("sandbox/thinker-2000", "sandbox/echo")
     answer = ann.asks("/ask раз")
@@ -265,60 +289,62 @@ def test_a_model_that_spent_its_tokens_on_thinking_is_given_room(
     assert [request["max_tokens"] for request in gateway.requests] == [2000, 8000]
 
 
-def test_a_model_that_takes_no_reasoning_setting_is_asked_without(
-    start: Start, ann: Person, gateway: Gateway
+def test_a_model_without_the_reasoning_setting_is_called_without_it(
+    start: Start, ann: Person, gateway: EmulatedGateway
 ) -> None:
     start("sandbox/no_reasoning")
     assert ann.asks("/ask раз").startswith("без размышлений\n\n")
     assert ["reasoning" in request for request in gateway.requests] == [True, False]
 
 
-@pytest.mark.parametrize(("which", "mark"), [(0, texts.LENGTH), (1, texts.FILTERED)])
-def test_an_answer_that_lacks_something_says_so(start: Start, ann: Person, which: int, mark: str) -> None:
-    start(f"sandbox/finish-{which}")
-    assert f"часть ответа\n\n({mark})\n\n" in ann.asks("/ask раз")
+@pytest.mark.parametrize(("index", "warning"), [(0, texts.TRUNCATED), (1, texts.FILTERED)])
+def test_an_incomplete_answer_has_a_warning(start: Start, ann: Person, index: int, warning: str) -> None:
+    start(f"sandbox/finish-{index}")
+    assert f"часть ответа\n\n({warning})\n\n" in ann.asks("/ask раз")
 
 
-@pytest.mark.parametrize("which", [2, 3], ids=["an error within", "cut off"])
-def test_half_an_answer_is_better_than_none_but_a_whole_one_is_better(
-    start: Start, ann: Person, which: int, bot_process: BotProcess
+@pytest.mark.parametrize("index", [2, 3], ids=["an error inside", "cut off"])
+def test_a_partial_answer_is_used_only_if_no_model_gives_a_whole_one(
+    start: Start, ann: Person, index: int, bot_process: BotProcess
 ) -> None:
-    start(f"sandbox/stream-{which}", "sandbox/echo")
+    start(f"sandbox/stream-{index}", "sandbox/echo")
     assert ann.asks("/ask раз").startswith("раз\n\n")
     bot_process.stop()
-    start(f"sandbox/stream-{which}")
-    assert ann.asks("/ask раз").startswith(f"начало\n\n({texts.CUT})\n\n")
+    start(f"sandbox/stream-{index}")
+    assert ann.asks("/ask раз").startswith(f"начало\n\n({texts.INTERRUPTED})\n\n")
 
 
-def test_a_question_that_does_not_fit_is_not_cut_silently(start: Start, ann: Person, gateway: Gateway) -> None:
+def test_a_question_that_does_not_fit_is_refused_and_not_cut(
+    start: Start, ann: Person, gateway: EmulatedGateway
+) -> None:
     start("sandbox/echo", context_length=3000)
     assert ann.asks(f"/ask {'слово ' * 600}") == f"Ошибка: [413] {texts.QUESTION_TOO_LONG}"
     assert gateway.requests == []
 
 
-# The talk goes on
+# Conversations
 
 
-def test_a_reply_to_an_answer_goes_on_with_the_talk_also_after_a_restart(
+def test_a_reply_to_an_answer_continues_the_conversation_also_after_a_restart(
     start: Start, ann: Person, world: World, bot_process: BotProcess
 ) -> None:
-    start("sandbox/talk")
+    start("sandbox/history")
     ann.says("/ask первый")
-    first = hears_it_out(ann, bot_process)
+    first = next_delivered(ann, bot_process)
     world.say(1, "второй", reply_to_message=first)
-    second = hears_it_out(ann, bot_process)
+    second = next_delivered(ann, bot_process)
     assert text_of(second).startswith("user: первый | assistant: user: первый | user: второй\n\n")
     bot_process.stop()
     bot_process.start()
     world.say(1, "третий", reply_to_message=second)
-    assert text_of(hears_it_out(ann, bot_process)).count("user: ") == 7
+    assert text_of(next_delivered(ann, bot_process)).count("user: ") == 7
     assert ann.asks("/ask заново").startswith("user: заново\n\n")
 
 
-def test_a_long_talk_is_cut_to_the_models_memory_by_whole_turns(
+def test_a_long_conversation_is_cut_to_the_context_length_by_whole_turns(
     start: Start, ann: Person, world: World, bot_process: BotProcess
 ) -> None:
-    start("sandbox/talk", context_length=2600)  # 1200 characters beside the answer
+    start("sandbox/history", context_length=2600)  # 1200 characters beside the answer
     answer = None
     for n in range(4):
         text = f"вопрос {n} {'х' * 250}"
@@ -326,31 +352,31 @@ def test_a_long_talk_is_cut_to_the_models_memory_by_whole_turns(
             world.say(1, text, reply_to_message=answer)
         else:
             ann.says(f"/ask {text}")
-        answer = hears_it_out(ann, bot_process)
+        answer = next_delivered(ann, bot_process)
     assert answer
-    said = text_of(answer)
-    assert "вопрос 3" in said
-    assert "вопрос 0" not in said
-    assert said.startswith("user: ")
+    history = text_of(answer)
+    assert "вопрос 3" in history
+    assert "вопрос 0" not in history
+    assert history.startswith("user: ")
 
 
 def test_two_people_in_one_chat_do_not_mix(start: Start, world: World, bot_process: BotProcess) -> None:
-    start("sandbox/talk")
+    start("sandbox/history")
     ann, bob = Person(world, 1, GROUP), Person(world, 2, GROUP)
     ann.says("/ask секрет Анны")
-    answer = hears_it_out(ann, bot_process)
+    answer = next_delivered(ann, bot_process)
     bob.hears()
     world.say(2, "а мне?", chat_id=GROUP, reply_to_message=answer)
-    assert text_of(bob.hears()) == texts.NOT_YOUR_TALK
+    assert text_of(bob.hears()) == texts.NOT_YOUR_CONVERSATION
     world.say(1, "ещё", chat_id=GROUP, reply_to_message=answer)
     assert "секрет Анны" in text_of(bob.hears())
 
 
-# Pace, fairness, the ledger
+# The rate limit, fairness, the ledger
 
 
-def test_beyond_the_accounts_pace_one_waits_in_line_and_sees_it(
-    start: Start, world: World, gateway: Gateway
+def test_above_the_rate_limit_a_person_waits_and_sees_the_queue_position(
+    start: Start, world: World, gateway: EmulatedGateway
 ) -> None:
     start("sandbox/echo:free", FREE_REQUESTS_PER_MINUTE="2")
     people = [Person(world, n) for n in (1, 2, 3)]
@@ -363,7 +389,9 @@ def test_beyond_the_accounts_pace_one_waits_in_line_and_sees_it(
     assert text_of(people[2].hears()).startswith("(остановлено)")
 
 
-def test_the_pace_survives_a_restart(start: Start, ann: Person, bot_process: BotProcess, gateway: Gateway) -> None:
+def test_the_rate_limit_survives_a_restart(
+    start: Start, ann: Person, bot_process: BotProcess, gateway: EmulatedGateway
+) -> None:
     start("sandbox/echo:free", FREE_REQUESTS_PER_MINUTE="2")
     for _ in range(2):
         ann.asks("/ask раз")
@@ -374,7 +402,9 @@ def test_the_pace_survives_a_restart(start: Start, ann: Person, bot_process: Bot
     assert len(gateway.requests) == 2
 
 
-def test_one_persons_questions_do_not_keep_another_waiting(start: Start, world: World, gateway: Gateway) -> None:
+def test_one_persons_questions_do_not_delay_another_persons(
+    start: Start, world: World, gateway: EmulatedGateway
+) -> None:
     gateway.think_s = 0.2
     start("sandbox/echo")
     ann, bob = Person(world, 1), Person(world, 2)
@@ -384,15 +414,15 @@ def test_one_persons_questions_do_not_keep_another_waiting(start: Start, world: 
     assert len([event for event in world.events_of(1) if event.get("message")]) < 5
 
 
-def test_the_ledger_and_what_a_person_sees_of_it(start: Start, world: World) -> None:
+def test_the_ledger_and_the_usage_command(start: Start, world: World) -> None:
     bot = start("sandbox/status-404:free", "sandbox/echo:free")
     ann, bob = Person(world, 1), Person(world, 2)
     ann.asks("/ask раз два")
     assert ledger(
-        bot, "user_id, module, gateway, model, status, finish_reason, prompt_tokens, completion_tokens"
+        bot, "user_id, module, gateway, model, status, finish_reason, prompt_tokens, completion_tokens, is_free"
     ) == [
-        (1, "ask", "openrouter", "sandbox/status-404:free", 404, None, None, None),
-        (1, "ask", "openrouter", "sandbox/echo:free", 200, "stop", 20, 2),
+        (1, "ask", "openrouter", "sandbox/status-404:free", 404, None, None, None, 1),
+        (1, "ask", "openrouter", "sandbox/echo:free", 200, "stop", 20, 2, 1),
     ]
     assert ann.asks("/usage 7") == (
         "Ваши запросы к моделям за 7 дней:\n"
@@ -403,7 +433,14 @@ def test_the_ledger_and_what_a_person_sees_of_it(start: Start, world: World) -> 
     assert "пока не было" in bob.asks("/usage")
 
 
-def test_what_was_never_sent_is_not_in_the_ledger(start: Start, ann: Person) -> None:
+def test_a_paid_model_is_neither_free_nor_rate_limited(start: Start, ann: Person) -> None:
+    bot = start("sandbox/echo", FREE_REQUESTS_PER_MINUTE="1")
+    for _ in range(3):
+        assert ann.asks("/ask раз").startswith("раз\n\n")
+    assert ledger(bot, "is_free") == [(0,), (0,), (0,)]
+
+
+def test_a_request_that_was_never_sent_is_not_in_the_ledger(start: Start, ann: Person) -> None:
     bot = start("sandbox/echo:free", OPENROUTER_API_KEY="")
     assert ann.asks("/ask раз") == "Ошибка: [401] Отсутствует OPENROUTER_API_KEY (.env)."
     assert ledger(bot, "id") == []
@@ -412,18 +449,18 @@ def test_what_was_never_sent_is_not_in_the_ledger(start: Start, ann: Person) -> 
 # Buttons, and several models at once
 
 
-def test_asking_again_and_keeping_an_answer(start: Start, ann: Person) -> None:
+def test_asking_again_and_saving_an_answer(start: Start, ann: Person) -> None:
     start("sandbox/echo")
     ann.says("/ask раз")
     answer = ann.hears()
-    assert ann.taps(answer, texts.SAVE) == "Заметка #1 добавлена."
-    assert ann.taps(answer, texts.SAVE) == "Уже в заметках: #1."
+    assert ann.taps(answer, texts.SAVE_AS_NOTE) == "Заметка #1 добавлена."
+    assert ann.taps(answer, texts.SAVE_AS_NOTE) == "Уже в заметках: #1."
     assert ann.asks("/note_list").endswith("раз")
-    assert ann.taps(answer, texts.AGAIN) == texts.ASKED_AGAIN
+    assert ann.taps(answer, texts.ASK_AGAIN) == texts.ASKED_AGAIN
     assert text_of(ann.hears()).startswith("раз\n\n")
 
 
-def test_buttons_of_another_chat_or_another_time(start: Start, ann: Person, world: World) -> None:
+def test_buttons_of_another_chat_and_outdated_buttons(start: Start, ann: Person, world: World) -> None:
     start("sandbox/echo")
     ann.says("/ask секрет")
     ann.hears()
@@ -437,28 +474,199 @@ def test_buttons_of_another_chat_or_another_time(start: Start, ann: Person, worl
     assert not any("секрет" in str(event) for event in world.events_of(2))
 
 
-def test_several_models_at_once_a_reply_each(start: Start, ann: Person, gateway: Gateway) -> None:
+def test_several_models_at_once_reply_separately(start: Start, ann: Person, gateway: EmulatedGateway) -> None:
     gateway.think_s = 0.2
-    start("sandbox/echo", "sandbox/status-500", "sandbox/slow-3", "sandbox/talk")
+    start("sandbox/echo", "sandbox/status-500", "sandbox/slow-3", "sandbox/history")
     ann.says("/compare раз")
-    said = [text_of(ann.hears()) for _ in range(3)]
-    assert said[0].startswith("раз\n\n")
-    assert sorted(re.findall(r"модель: (\S+)", " ".join(said))) == [
+    answers = [text_of(ann.hears()) for _ in range(3)]
+    assert answers[0].startswith("раз\n\n")
+    assert sorted(re.findall(r"модель: (\S+)", " ".join(answers))) == [
         "sandbox/echo",
         "sandbox/slow-3",
         "sandbox/status-500",
     ]
-    assert "sandbox/talk" not in gateway.asked
+    assert "sandbox/history" not in gateway.request_counts
 
 
-def test_an_answer_that_was_cut_by_a_restart_is_given_anew(
-    start: Start, ann: Person, gateway: Gateway, bot_process: BotProcess
+def test_a_question_interrupted_by_a_crash_is_asked_again(
+    start: Start, ann: Person, gateway: EmulatedGateway, bot_process: BotProcess
 ) -> None:
-    gateway.piece_s = 0.05
+    gateway.chunk_delay_s = 0.05
     start("sandbox/long-5")
     ann.says("/ask раз")
     eventually(lambda: ann.sees_drafts()[-1:] and ann.sees_drafts()[-1]["text"])
     bot_process.kill()
-    gateway.piece_s = 0
+    gateway.chunk_delay_s = 0
     bot_process.start()
     assert text_of(ann.hears()).count("Абзац") == 50
+
+
+def test_compared_models_interrupted_by_a_crash_all_answer(
+    start: Start, ann: Person, gateway: EmulatedGateway, bot_process: BotProcess
+) -> None:
+    gateway.think_s = 600
+    keys = ["sandbox/echo", "sandbox/slow-1", "sandbox/slow-3"]
+    start(*keys)
+    ann.says("/compare раз")
+    eventually(lambda: len(gateway.requests) == 3)
+    bot_process.kill()
+    gateway.think_s = 0
+    bot_process.start()
+    answers = " ".join(text_of(ann.hears()) for _ in keys)
+    assert sorted(re.findall(r"модель: (\S+)", answers)) == keys
+
+
+# The model caller and the reply on their own
+
+
+@pytest.fixture
+def app_settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("TOKEN", TOKEN)
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-test-key")
+    return config.load_settings()
+
+
+def add_question(model_id: int, kind: str = "ask") -> QuestionRow:
+    question_id = journal.add_question(
+        {
+            "user_id": 1,
+            "chat_id": 1,
+            "message_id": 1,
+            "is_private": True,
+            "kind": kind,
+            "is_parallel": False,
+            "parent_id": None,
+            "model_id": model_id,
+            "text": "раз",
+            "asked_at": 1,
+        }
+    )
+    question = journal.get_question(1, question_id)
+    assert question
+    return question
+
+
+class FakeModels:
+    """Takes the place of openrouter_client.complete(): plays these outcomes in order, the last one for ever."""
+
+    def __init__(self, *outcomes: Completion | OpenRouterError) -> None:
+        self.outcomes = outcomes
+        self.requests: list[ChatRequest] = []
+
+    def complete(self, request: ChatRequest) -> Completion:
+        self.requests.append(request)
+        outcome = self.outcomes[min(len(self.requests), len(self.outcomes)) - 1]
+        if isinstance(outcome, OpenRouterError):
+            raise outcome
+        return outcome
+
+
+def call_models(
+    monkeypatch: pytest.MonkeyPatch, app_settings: Settings, fake: FakeModels, kind: str = "ask"
+) -> tuple[CallResult, list[str]]:
+    """Call models for one question; return the result and the gateways that were reported for a missing model."""
+    monkeypatch.setattr(openrouter_client, "complete", fake.complete)
+    monkeypatch.setattr(model_caller, "FIRST_RETRY_DELAY_S", 0.01)
+    question = add_question(5, kind)
+    missing: list[str] = []
+    caller = ModelCaller(
+        question,
+        db.get_model(5),
+        build_prompt(question, None),
+        QuestionProgress(),
+        settings=app_settings,
+        gateways=config.load_gateways(),
+        rate_limiter=RateLimiter(1000),
+        on_missing_model=missing.append,
+        is_streamed=False,
+    )
+    return caller.run(), missing
+
+
+@pytest.mark.usefixtures("database")
+def test_models_that_always_fail_get_a_bounded_number_of_requests(
+    monkeypatch: pytest.MonkeyPatch, app_settings: Settings
+) -> None:
+    fake = FakeModels(OpenRouterError(502, "нет"))
+    result, _ = call_models(monkeypatch, app_settings, fake)
+    assert [request.model for request in fake.requests] == [
+        key for model_id in (5, 6, 7) for key in [db.get_model(model_id)["key"]] * 2
+    ]
+    assert (result.completion, result.model["id"]) == (None, 7)
+    assert result.error is fake.outcomes[0]
+
+
+@pytest.mark.usefixtures("database")
+def test_an_error_of_the_reasoning_setting_after_a_retry_does_not_lead_to_endless_requests(
+    monkeypatch: pytest.MonkeyPatch, app_settings: Settings
+) -> None:
+    reasoning_error = OpenRouterError(400, "нет", ErrorKind.REASONING)
+    fake = FakeModels(OpenRouterError(502, "нет"), reasoning_error, OpenRouterError(502, "нет"))
+    call_models(monkeypatch, app_settings, fake, kind="compare")
+    assert [request.limit_reasoning for request in fake.requests] == [True, True, False]
+
+
+@pytest.mark.usefixtures("database")
+def test_a_missing_model_becomes_unavailable_and_is_reported(
+    monkeypatch: pytest.MonkeyPatch, app_settings: Settings
+) -> None:
+    answer = Completion("да", 5, "second", "stop", {"prompt_tokens": 20.0, "cost": "?"})
+    fake = FakeModels(OpenRouterError(404, "нет"), answer)
+    result, missing = call_models(monkeypatch, app_settings, fake)
+    assert (result.completion, result.model["id"]) == (answer, 6)
+    assert result.fallback_from == (db.get_model(5)["key"], texts.REASON_UNAVAILABLE)
+    assert result.ledger_row
+    assert (result.ledger_row["prompt_tokens"], result.ledger_row["cost"]) == (20, None)
+    assert db.get_model(5)["available"] == 0
+    assert missing == ["openrouter"]
+
+
+@pytest.mark.usefixtures("database")
+def test_a_limit_of_the_account_leaves_out_its_gateway(
+    monkeypatch: pytest.MonkeyPatch, app_settings: Settings
+) -> None:
+    limit = OpenRouterError(429, texts.LIMIT_DAY, ErrorKind.LIMIT_DAY)
+    fake = FakeModels(limit)
+    result, _ = call_models(monkeypatch, app_settings, fake)
+    assert (len(fake.requests), result.error) == (1, limit)
+
+
+@pytest.mark.usefixtures("database")
+def test_the_order_of_fallback_models() -> None:
+    local: db.CatalogModel = {"key": "local", "label": "local", "context_length": None, "category": "text"}
+    db.update_catalog("local", [local, {**local, "key": "picture", "category": "image"}])
+    db.update_catalog("openrouter", [*_seed_models(), {**local, "key": "vendor/paid"}])
+
+    def keys(model_id: int, *, allow_paid: bool) -> list[str]:
+        return [model["key"] for model in fallback_models(db.get_model(model_id), allow_paid=allow_paid)]
+
+    # The rest of the gateway's list, its beginning, then the other gateways; images never answer for text.
+    last_three = ["nvidia/nemotron-3-ultra-550b-a55b:free", "cohere/north-mini-code:free", "openrouter/free"]
+    first_two = ["google/gemma-4-31b-it:free", "google/gemma-4-26b-a4b-it:free"]
+    assert keys(7, allow_paid=False) == [*last_three, *first_two, "local"]
+    assert keys(7, allow_paid=True) == [*last_three, "vendor/paid", *first_two, "local"]
+
+
+def _seed_models() -> list[db.CatalogModel]:
+    return [
+        {"key": m["key"], "label": m["label"], "context_length": None, "category": "text"}
+        for m in db.list_models()
+        if m["gateway"] == "openrouter" and m["available"]
+    ]
+
+
+def test_free_and_paid_models() -> None:
+    assert is_free("openrouter", "vendor/model:free")
+    assert is_free("openrouter", "openrouter/free")
+    assert not is_free("openrouter", "vendor/model")
+    assert not is_free("rvfreellm", "vendor/model:free")  # costs nothing, but is not limited by OpenRouter
+
+
+def test_a_limit_is_described_in_the_persons_zone() -> None:
+    zone = timezone(timedelta(hours=3))
+    day = OpenRouterError(429, texts.LIMIT_DAY, ErrorKind.LIMIT_DAY, reset_at=1_800_000_000)
+    minute = OpenRouterError(429, texts.LIMIT_MINUTE, ErrorKind.LIMIT_MINUTE, reset_at=1_800_000_000)
+    assert describe_error(day, zone) == f"[429] {texts.limit_day(1_800_000_000, zone)}"
+    assert "15.01 в 11:00" in describe_error(day, zone)
+    assert "в 11:00:00" in describe_error(minute, zone)
+    assert describe_error(OpenRouterError(502, "нет"), zone) == "[502] нет"

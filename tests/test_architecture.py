@@ -1,8 +1,14 @@
-"""The rules of the house, read off its imports and literals.
+"""The rules of docs/architecture.md, checked against imports and literals.
 
-Of the product (sandbox, bench and tests aside): arrows point one way; only db.py (and below it storage.py, which
-names no table) holds SQL, only texts.py holds Russian, only config.py reads the environment, only runtime/ starts
-threads.
+They hold for the product; sandbox/, bench/ and tests/ are exempt, except where a test says otherwise.
+
+- imports point in one direction, between the folders and inside them
+- only db.py, journal.py and storage.py contain SQL; db.py and journal.py name only their own tables
+- only texts.py contains Russian, except a command's own line in bot.py
+- only config.py reads the environment
+- only telegram/, llm/ and app/ start threads
+- every module starts with a docstring and is short enough to read in one sitting
+- a Python that is too old can parse what tells its owner so
 """
 
 import ast
@@ -13,100 +19,267 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-PRODUCT = sorted([*ROOT.glob("*.py"), *ROOT.glob("runtime/*.py")])
-OURS = {path.stem for path in ROOT.glob("*.py")} | {"runtime", "sandbox", "bench", "tests"}
+FOLDERS = ("telegram", "llm", "notes", "app")
+PRODUCT = sorted([*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.py"))])
+ROOT_MODULES = {path.stem for path in ROOT.glob("*.py")}
 
-MAY_IMPORT = {
-    "texts": set[str](),
+LEAVES = {"clock", "unicode_text", "texts", "config"}
+TELEGRAM = LEAVES | {"storage", "journal", "telegram"}
+LLM = TELEGRAM | {"db", "openrouter_client", "notes.search", "llm"}
+
+# For each module at the root and each folder: the modules and folders that it may import.
+ALLOWED_IMPORTS: dict[str, set[str]] = {
+    "clock": set(),
+    "unicode_text": set(),
+    "texts": {"clock"},
     "config": {"texts"},
     "storage": {"config", "texts"},
-    "db": {"config", "texts", "storage"},
-    "openrouter_client": {"config", "texts"},
-    "runtime": {"config", "texts", "db", "openrouter_client", "runtime"},
-    "bot": {"config", "texts", "db", "runtime"},
+    "db": LEAVES | {"storage"},
+    "journal": LEAVES | {"storage"},
+    "gateway_errors": {"texts"},
+    "gateway_response": {"texts", "unicode_text", "gateway_errors"},
+    "openrouter_client": {"config", "texts", "unicode_text", "gateway_errors", "gateway_response"},
+    "telegram": TELEGRAM,
+    "notes": {"db", "storage", "texts", "clock", "unicode_text", "telegram.replies", "telegram.limits", "notes"},
+    "llm": LLM,
+    "app": LLM | {"notes", "app"},
+    "bot": LLM | {"notes", "app"},
 }
+
+# Inside a folder a module may import only modules that come before it.
+ORDER = {
+    "telegram": (
+        *("limits", "replies", "messages", "access", "markdown", "keyed_executor", "transport", "calls"),
+        *("outbox", "drafts", "updates", "router", "dispatcher", "polling"),
+    ),
+    "llm": (
+        *("models", "model_menu", "catalog_readers", "catalog", "quota", "prompts", "rate_limiter", "progress"),
+        *("model_caller", "answer_reply", "costs", "answers"),
+    ),
+    "notes": ("search", "listing", "editing", "plain_texts", "statistics", "chart", "exports", "imports"),
+    "app": ("logs", "status", "checks", "jobs", "service"),
+}
+
+MAX_LINES = 300
+LONG_MODULES = {
+    "texts.py": "a list of texts, not code to follow",
+    "bot.py": "a list of commands, one short handler each",
+    "db.py": "a list of statements, one short function each",
+    "journal.py": "the same",
+    "storage.py": "one subject; a fourth module with SQL would be harder to explain",
+}
+
 SQL = re.compile(
     r"\b(SELECT\s.+\sFROM|INSERT (OR \w+ )?INTO|UPDATE\s+\w+\s+SET|DELETE FROM|PRAGMA \w+|CREATE TABLE)\b"
 )
-TABLE = re.compile(r"\b(FROM|INTO|UPDATE|JOIN) (?!sqlite_)[a-z_]+\b")
+TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN) (?!sqlite_)([a-z_]+)\b")
+SHARED_TABLES = {"questions"}  # db.import_note looks up the question that an imported note answers
+SQL_MODULES = {"db.py", "journal.py", "storage.py"}
 CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 
 
-def room(path: Path) -> str:
-    return path.parent.name if path.parent != ROOT else path.stem
+def name_of(path: Path) -> str:
+    """Return a file's path as it is written in the docs: telegram/outbox.py."""
+    return path.relative_to(ROOT).as_posix()
 
 
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imported(path: Path) -> Iterator[str]:
+def imports(path: Path) -> Iterator[str]:
+    """Yield the full name of every module that a file imports, wherever in the file: telegram.outbox."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute here"
-            yield node.module or ""
+            module = node.module or ""
+            for alias in node.names:
+                submodule = f"{module}.{alias.name}"
+                yield submodule if (ROOT / f"{submodule.replace('.', '/')}.py").exists() else module
+
+
+def our_imports(path: Path) -> set[str]:
+    """Return the imports of this project's modules."""
+    ours = {*FOLDERS, *ROOT_MODULES, "sandbox", "bench", "tests", "docs", "runtime"}
+    return {name for name in imports(path) if name.partition(".")[0] in ours}
+
+
+def is_allowed(importer: Path, imported: str) -> bool:
+    """Whether a file of the product may import a module."""
+    folder = importer.parent.name if importer.parent != ROOT else ""
+    allowed = ALLOWED_IMPORTS[folder or importer.stem]
+    imported_folder, _, module = imported.partition(".")
+    if folder and imported_folder == folder:
+        return module in modules_below(folder, importer.stem)
+    return imported in allowed or imported_folder in allowed
+
+
+def modules_below(folder: str, module: str) -> tuple[str, ...]:
+    """Return the modules that a module may import from its own folder."""
+    if module == "__init__":
+        return ()
+    return ORDER[folder][: ORDER[folder].index(module)]
 
 
 def literals(path: Path) -> Iterator[str]:
-    """Yield the string literals, docstrings and the table of commands aside.
+    """Yield the string literals of a file, except docstrings and the command table.
 
-    A command's own line, @command("note_add", "добавить заметку", …), is the one place where a command is
-    described: menu, /help and dispatch come from it.
+    The decorator @router.command("note_add", "добавить заметку", …) is the only place that describes a command.
     """
     module = tree(path)
-    aside: set[ast.AST] = set()
+    skipped: set[ast.AST] = set()
     for node in ast.walk(module):
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr):
-                aside.add(first.value)
+                skipped.add(first.value)
         if isinstance(node, ast.FunctionDef):
             for decorator in node.decorator_list:
-                if ast.unparse(decorator).startswith("command("):
-                    aside.update(ast.walk(decorator))
+                if ast.unparse(decorator).startswith("router.command("):
+                    skipped.update(ast.walk(decorator))
     for node in ast.walk(module):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in aside:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped:
             yield node.value
 
 
-@pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
+def tables_in(path: Path) -> set[str]:
+    """Return the tables, views and common table expressions that the SQL of a file names."""
+    return {table for text in literals(path) for table in TABLE.findall(text)}
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=name_of)
 class TestModule:
-    def test_arrows_point_one_way(self, path: Path) -> None:
-        ours = {name.partition(".")[0] for name in imported(path)} & OURS
-        assert ours <= MAY_IMPORT[room(path)]
+    def test_imports_point_in_one_direction(self, path: Path) -> None:
+        assert [name for name in sorted(our_imports(path)) if not is_allowed(path, name)] == []
 
-    def test_only_db_holds_sql(self, path: Path) -> None:
-        if path.stem not in ("db", "storage"):
+    def test_only_three_modules_contain_sql(self, path: Path) -> None:
+        if name_of(path) not in SQL_MODULES:
             assert [text for text in literals(path) if SQL.search(text)] == []
-            assert "sqlite3" not in set(imported(path))
+            assert "sqlite3" not in set(imports(path))
 
-    def test_only_db_names_tables(self, path: Path) -> None:
-        if path.stem != "db":
-            assert [text for text in literals(path) if TABLE.search(text)] == []
+    def test_only_db_and_journal_name_tables(self, path: Path) -> None:
+        if name_of(path) not in {"db.py", "journal.py"}:
+            assert tables_in(path) == set()
 
-    def test_only_texts_holds_russian(self, path: Path) -> None:
-        if path.stem != "texts":
-            assert [text for text in literals(path) if CYRILLIC.search(text)] == []
+    def test_only_texts_contains_russian(self, path: Path) -> None:
+        if name_of(path) != "texts.py":
+            russian = [text for text in literals(path) if CYRILLIC.search(text)]
+            assert [text for text in russian if len(text) > 1] == [], "a single letter, as in fold(), is no text"
 
     def test_only_config_reads_the_environment(self, path: Path) -> None:
-        if path.stem != "config":
-            assert not {"os", "dotenv"} & set(imported(path))
+        if name_of(path) != "config.py":
+            assert not {"os", "dotenv"} & set(imports(path))
 
-    def test_only_runtime_starts_threads(self, path: Path) -> None:
-        if room(path) != "runtime":
+    def test_only_three_folders_start_threads(self, path: Path) -> None:
+        if path.parent.name not in ("telegram", "llm", "app"):
             used = {ast.unparse(node) for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
             assert not {"threading.Thread", "threading.Timer"} & used
-            assert not {"concurrent.futures", "multiprocessing", "_thread", "asyncio"} & set(imported(path))
+            assert not {"concurrent.futures", "multiprocessing", "_thread", "asyncio"} & set(imports(path))
 
-    def test_it_begins_with_what_it_is_for(self, path: Path) -> None:
+    def test_it_starts_with_a_docstring(self, path: Path) -> None:
         assert ast.get_docstring(tree(path))
 
+    def test_it_can_be_read_in_one_sitting(self, path: Path) -> None:
+        if name_of(path) not in LONG_MODULES:
+            assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
-def test_the_rules_see_what_they_forbid() -> None:
+
+def test_every_module_has_its_place() -> None:
+    for folder, modules in ORDER.items():
+        existing = {path.stem for path in ROOT.glob(f"{folder}/*.py")} - {"__init__"}
+        assert existing == set(modules)
+    assert set(ALLOWED_IMPORTS) == ROOT_MODULES | set(FOLDERS)
+
+
+def test_a_module_is_listed_as_long_only_while_it_is() -> None:
+    for name, reason in LONG_MODULES.items():
+        assert len((ROOT / name).read_text(encoding="utf-8").splitlines()) > MAX_LINES
+        assert reason
+
+
+def test_the_old_folder_is_gone() -> None:
+    assert not list(ROOT.glob("runtime/*.py"))
+
+
+def test_the_product_does_not_import_its_tools() -> None:
+    tools = {"sandbox", "bench", "tests", "docs"}
+    for path in PRODUCT:
+        assert not {name.partition(".")[0] for name in our_imports(path)} & tools
+
+
+def test_db_and_journal_each_name_their_own_tables() -> None:
+    shared = tables_in(ROOT / "db.py") & tables_in(ROOT / "journal.py")
+    assert shared <= SHARED_TABLES
+    schema = (ROOT / "schema.sql").read_text(encoding="utf-8")
+    in_schema = set(re.findall(r"^CREATE (?:VIRTUAL )?TABLE (\w+)", schema, re.MULTILINE))
+    named = tables_in(ROOT / "db.py") | tables_in(ROOT / "journal.py")
+    assert in_schema <= named, "a table that no statement uses"
+
+
+# A Python that is too old says so instead of failing with an ImportError or a SyntaxError.
+
+FIRST_VERSION = (3, 8)  # the oldest Python that can still say it
+PARSED_BY_OLD_PYTHON = ["bot.py", "texts.py", "clock.py", "sandbox/__main__.py"]
+MODULES_OF_OLD_PYTHON = {"__future__", "collections", "datetime", "math", "sys", "time", "typing", "re"}
+
+
+@pytest.mark.parametrize("name", PARSED_BY_OLD_PYTHON)
+def test_an_old_python_can_parse_it(name: str) -> None:
+    ast.parse((ROOT / name).read_text(encoding="utf-8"), feature_version=FIRST_VERSION)
+
+
+@pytest.mark.parametrize("name", ["texts.py", "clock.py"])
+def test_an_old_python_can_import_it(name: str) -> None:
+    foreign = set(imports(ROOT / name)) - our_imports(ROOT / name)
+    assert {module.partition(".")[0] for module in foreign} <= MODULES_OF_OLD_PYTHON
+    assert our_imports(ROOT / name) <= {"clock"}
+    first = next(node for node in tree(ROOT / name).body if not isinstance(node, ast.Expr))
+    assert ast.unparse(first) == "from __future__ import annotations"
+
+
+@pytest.mark.parametrize("name", ["bot.py", "sandbox/__main__.py"])
+def test_the_version_is_checked_before_anything_newer_is_imported(name: str) -> None:
+    imported_before: set[str] = set()
+    for node in tree(ROOT / name).body:
+        if isinstance(node, ast.If) and "sys.version_info" in ast.unparse(node.test):
+            assert "PYTHON_TOO_OLD" in ast.unparse(node)
+            break
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+            imported_before.update(names)
+    else:
+        pytest.fail("nothing checks sys.version_info")
+    assert imported_before <= {"__future__", "sys", "texts"}
+
+
+def test_the_rules_detect_what_they_forbid() -> None:
     assert list(filter(SQL.search, literals(ROOT / "db.py")))
-    assert list(filter(TABLE.search, literals(ROOT / "db.py")))
+    assert list(filter(SQL.search, literals(ROOT / "journal.py")))
+    assert "notes" in tables_in(ROOT / "db.py")
+    assert "outbox" in tables_in(ROOT / "journal.py")
     assert list(filter(CYRILLIC.search, literals(ROOT / "texts.py")))
-    assert "os" in set(imported(ROOT / "config.py"))
-    assert "db" in {name.partition(".")[0] for name in imported(ROOT / "bot.py")}
+    assert "os" in set(imports(ROOT / "config.py"))
+    assert "db" in our_imports(ROOT / "bot.py")
+    assert "telegram.replies" in our_imports(ROOT / "bot.py")
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported"),
+    [
+        ("db.py", "journal"),
+        ("journal.py", "db"),
+        ("telegram/polling.py", "db"),
+        ("telegram/polling.py", "llm.answers"),
+        ("telegram/replies.py", "telegram.outbox"),
+        ("notes/listing.py", "telegram.outbox"),
+        ("notes/search.py", "notes.listing"),
+        ("llm/prompts.py", "notes.exports"),
+        ("llm/models.py", "app.service"),
+        ("app/status.py", "app.service"),
+        ("texts.py", "config"),
+    ],
+)
+def test_the_wrong_direction_is_refused(importer: str, imported: str) -> None:
+    assert not is_allowed(ROOT / importer, imported)

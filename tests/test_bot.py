@@ -1,114 +1,154 @@
-"""bot: what every command says, with a real database and real messages, without the network.
+"""bot: the reply to every command, with a real database and real updates, without the network.
 
-- the table: dispatch, @names, case, newlines, hints, what is not for us
+- the table: dispatch, @names, case, newlines, hints, what is not for the bot
 - notes: adding, listing, showing, finding, editing, deleting, counting, exporting
 - undo: of deletions and edits; edits of the messages themselves; plain texts
 - models and questions
-- any junk after any command gets an answer
+- any text after any command gets a reply
 """
 
+import ast
 import re
+import runpy
+import sys
 import time
 from html import unescape
 from typing import Any
 
 import pytest
-from conftest import without_times
+from conftest import ROOT, without_times
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from telebot.types import CallbackQuery, Message
+from test_updates import SETTINGS
 
 import db
+import journal
 import storage
 import texts
 from bot import router
-from runtime import exports
-from runtime.answers import Question
-from runtime.outbox import Reply
-from runtime.router import Said, Tapped
-from runtime.telegram import Upload
+from notes import exports
+from telegram.dispatcher import Dispatcher
+from telegram.replies import ButtonResult, File, HandlerResult, Job, Question, Reply
+from telegram.updates import Update, parse_update
 
-pytestmark = pytest.mark.usefixtures("database", "_name")
+pytestmark = pytest.mark.usefixtures("database")
 
 ANN, BOB, GROUP = 1, 2, -100500
-unicode = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+storable_text = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 one_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+dispatcher = Dispatcher(router, SETTINGS, "Our_Bot")
 
 
-@pytest.fixture
-def _name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(router, "username", "Our_Bot")
-
-
-def message(text: str | None, user_id: int | None = ANN, chat_id: int = ANN, **more: Any) -> Message:
+def message(text: str | None, user_id: int | None = ANN, chat_id: int = ANN, **fields: Any) -> dict[str, Any]:
+    """Return a message as Telegram sends it, with more fields of the Bot API."""
     raw: dict[str, Any] = {
         "message_id": 5,
         "date": int(time.time()),
         "chat": {"id": chat_id, "type": "private" if chat_id > 0 else "supergroup"},
-        **more,
+        **fields,
     }
     if text is not None:
         raw["text"] = text
     if user_id is not None:
         raw["from"] = {"id": user_id, "is_bot": False, "first_name": "Анна"}
-    made: Message = Message.de_json(raw)  # type: ignore[no-untyped-call]
-    return made
+    return raw
 
 
-def exported(kind: str, user_id: int = ANN) -> str:
-    """Return what the exported file says."""
-    upload = exports.export(user_id, kind)
-    assert isinstance(upload, Upload)
-    with upload.content as content:
+def update(**kind: Any) -> Update:
+    return parse_update({"update_id": 1, **kind}, SETTINGS)
+
+
+def handle(text: str | None, user_id: int | None = ANN, chat_id: int = ANN, **fields: Any) -> HandlerResult:
+    """Send a message to the bot; return what its handler returns."""
+    received = update(message=message(text, user_id, chat_id, **fields)).message
+    return dispatcher.handle_message(received) if received else None
+
+
+def handle_edited(text: str | None, user_id: int = ANN, chat_id: int = ANN, **fields: Any) -> HandlerResult:
+    """Edit a message; return what its handler returns."""
+    received = update(edited_message=message(text, user_id, chat_id, **fields)).edited_message
+    return dispatcher.handle_edited_message(received) if received else None
+
+
+def ask_bot(text: str, user_id: int = ANN) -> str:
+    """Send a text to the bot; return what the person reads."""
+    result = handle(text, user_id)
+    if isinstance(result, Reply):
+        return unescape(re.sub("<[^>]+>", "", result.text)) if result.is_html else result.text
+    return str(result)
+
+
+def buttons(result: HandlerResult) -> dict[str, str]:
+    """Return the buttons under a reply: label → data."""
+    assert isinstance(result, Reply)
+    return {button.label: button.data for row in result.buttons for button in row}
+
+
+def tap(data: str, user_id: int = ANN, chat_id: int = ANN) -> ButtonResult:
+    """Tap a button; return what its handler returns."""
+    under = {"message_id": 6, "date": 1_700_000_000, "chat": {"id": chat_id, "type": "private"}}
+    person = {"id": user_id, "is_bot": False, "first_name": "Анна"}
+    query = {"id": "1", "from": person, "message": under, "chat_instance": "1", "data": data}
+    received = update(callback_query=query).callback_query
+    assert received
+    return dispatcher.handle_button(received)
+
+
+def exported(format: str, user_id: int = ANN) -> str:
+    """Return the content of an exported file."""
+    file = exports.export_notes(user_id, format, None)
+    assert isinstance(file, File)
+    with file.content as content:
         content.seek(0)
         return content.read().decode()
 
 
-def say(text: str, user_id: int = ANN) -> Said:
-    return router.answer(message(text, user_id))
+# The table of commands
 
 
-def heard(text: str, user_id: int = ANN) -> str:
-    """Say something and return what a person reads."""
-    said = say(text, user_id)
-    if isinstance(said, Reply):
-        return unescape(re.sub("<[^>]+>", "", said.text)) if said.is_html else said.text
-    return str(said)
+def test_help_the_menu_and_the_dispatcher_use_one_table() -> None:
+    names = list(router.commands)
+    assert [command.command for command in router.menu(has_admins=False)] == names
+    help_text = handle("/help")
+    assert isinstance(help_text, str)
+    assert [line.split()[0] for line in help_text.split("\n")[1:]] == [f"/{name}" for name in names]
+    assert help_text in str(handle("/start"))
+    for name in names:
+        result = handle(f"/{name}")
+        assert result is not None
+        assert result != texts.unknown_command(name)
 
 
-def buttons(said: Said) -> dict[str, str]:
-    """Return the buttons under a reply: label → data."""
-    assert isinstance(said, Reply)
-    return {button.label: button.data for row in said.buttons for button in row}
+def test_a_command_is_explained_in_russian_and_its_handler_in_english() -> None:
+    for name, command in router.commands.items():
+        assert re.search("[а-я]", command.summary), name
+        first_line = (command.handler.__doc__ or "").split("\n")[0]
+        assert re.fullmatch(r"[A-Z].*\.", first_line), name
+        assert first_line.isascii(), name
 
 
-def tap(data: str, user_id: int = ANN, chat_id: int = ANN) -> Tapped:
-    """Press a button."""
-    under = {"message_id": 6, "date": 1_700_000_000, "chat": {"id": chat_id, "type": "private"}}
-    who = {"id": user_id, "is_bot": False, "first_name": "Анна"}
-    raw = {"id": "1", "from": who, "message": under, "chat_instance": "1", "data": data}
-    return router.tapped(CallbackQuery.de_json(raw))  # type: ignore[no-untyped-call]
+def test_every_handler_has_a_docstring() -> None:
+    handlers = [*router.edit_handlers.values(), router.text_handler, router.edited_text_handler]
+    button_handlers = [button.handler for button in router.buttons.values()]
+    for handler in (*handlers, *button_handlers):
+        assert handler.__doc__, handler
 
 
-# The table
-
-
-def test_help_the_menu_and_dispatch_are_one_table() -> None:
-    names = ["start", "help", "note_add", "note_list", "note_show", "note_find", "note_edit", "note_del"]
-    names += ["note_restore", "note_count", "note_stats", "note_export", "note_import", "models", "model"]
-    names += ["models_refresh", "providers", "ask", "compare", "web", "note_ask", "usage", "status"]
-    assert list(router.commands) == names
-    assert [command.command for command in router.menu()] == names
-    said = say("/help")
-    assert isinstance(said, str)
-    assert [line.split()[0] for line in said.split("\n")[1:]] == [f"/{name}" for name in names]
-    assert said in str(say("/start"))
-
-
-def test_the_menu_is_as_telegram_wants_it() -> None:
-    for command in router.menu():
+def test_the_menu_is_valid_for_telegram() -> None:
+    for command in router.menu(has_admins=False):
         assert command.command.islower()
         assert 1 <= len(command.description) <= 256
+
+
+@pytest.mark.parametrize("module", ["bot.py", "texts.py", "clock.py"])
+def test_an_old_python_can_read_the_modules_that_report_it(module: str) -> None:
+    ast.parse((ROOT / module).read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+def test_an_old_python_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 10, 14))
+    with pytest.raises(SystemExit, match=r"3\.11"):
+        runpy.run_path(str(ROOT / "bot.py"))
 
 
 @pytest.mark.parametrize(
@@ -122,35 +162,35 @@ def test_the_menu_is_as_telegram_wants_it() -> None:
         "/note_add  раз ",
     ],
 )
-def test_a_command_is_recognised(text: str) -> None:
-    assert say(text) == "Заметка #1 добавлена."
+def test_a_command_is_recognized(text: str) -> None:
+    assert handle(text) == "Заметка #1 добавлена."
     assert db.list_notes(ANN, 1)[0]["text"] == "раз"
 
 
-def test_a_note_may_span_lines_and_is_kept_as_it_is() -> None:
-    say("/note_add\n  раз\n\n   два  три")
+def test_a_note_may_span_lines_and_keeps_its_spaces() -> None:
+    handle("/note_add\n  раз\n\n   два  три")
     assert db.list_notes(ANN, 1)[0]["text"] == "раз\n\n   два  три"
 
 
-def test_a_command_for_another_bot_is_not_ours() -> None:
-    assert say("/note_add@OtherBot раз") is None
+def test_a_command_for_another_bot_is_ignored() -> None:
+    assert handle("/note_add@OtherBot раз") is None
     assert db.count_notes(ANN) == 0
 
 
 @pytest.mark.parametrize("text", ["/wat", "/wat раз", "/wat@our_bot", "/modelss 3", "/note_addраз", "/", "//"])
-def test_what_is_not_a_command_gets_a_hint_in_private(text: str) -> None:
-    assert "/help" in str(say(text))
+def test_an_unknown_command_gets_a_hint_in_private(text: str) -> None:
+    assert "/help" in str(handle(text))
 
 
-def test_in_a_group_only_what_is_for_us_is_answered() -> None:
+def test_in_a_group_only_commands_for_the_bot_are_answered() -> None:
     for text in ("/wat", "привет", "/"):
-        assert router.answer(message(text, chat_id=GROUP)) is None
-    assert "/help" in str(router.answer(message("/wat@our_bot", chat_id=GROUP)))
-    assert router.answer(message("/note_add раз", chat_id=GROUP)) == "Заметка #1 добавлена."
+        assert handle(text, chat_id=GROUP) is None
+    assert "/help" in str(handle("/wat@our_bot", chat_id=GROUP))
+    assert handle("/note_add раз", chat_id=GROUP) == "Заметка #1 добавлена."
 
 
 @pytest.mark.parametrize(
-    "odd",
+    "raw",
     [
         message("/note_add раз", user_id=None, sender_chat={"id": GROUP, "type": "channel"}),
         message(None, pinned_message={"message_id": 1, "date": 0, "chat": {"id": 1, "type": "private"}}),
@@ -158,8 +198,9 @@ def test_in_a_group_only_what_is_for_us_is_answered() -> None:
     ],
     ids=["no sender", "pinned", "left"],
 )
-def test_what_holds_no_command_is_passed_over(odd: Message) -> None:
-    assert router.answer(odd) is None
+def test_a_service_message_is_ignored(raw: dict[str, Any]) -> None:
+    received = update(message=raw).message
+    assert received is None or dispatcher.handle_message(received) is None
 
 
 PHOTO: dict[str, Any] = {"photo": [{"file_id": "1", "file_unique_id": "1", "width": 1, "height": 1}]}
@@ -167,35 +208,33 @@ STICKER: dict[str, Any] = {"file_id": "1", "file_unique_id": "1", "width": 1, "h
 STICKER |= {"is_animated": False, "is_video": False}
 
 
-def test_a_caption_may_hold_a_command() -> None:
-    assert router.answer(message(None, **PHOTO, caption="/note_add раз")) == "Заметка #1 добавлена."
+def test_a_caption_may_contain_a_command() -> None:
+    assert handle(None, **PHOTO, caption="/note_add раз") == "Заметка #1 добавлена."
     assert db.list_notes(ANN, 1)[0]["text"] == "раз"
 
 
-def test_what_has_no_text_gets_a_hint_in_private_once_an_album() -> None:
-    assert (
-        router.answer(message(None, **PHOTO)) == router.answer(message(None, sticker=STICKER)) == texts.ONLY_TEXT
-    )
-    assert router.answer(message(None, **PHOTO, media_group_id="1")) is None
-    assert router.answer(message(None, chat_id=GROUP, **PHOTO)) is None
+def test_media_without_text_get_one_hint_in_private_and_none_in_an_album() -> None:
+    assert handle(None, **PHOTO) == handle(None, sticker=STICKER) == texts.ONLY_TEXT
+    assert handle(None, **PHOTO, media_group_id="1") is None
+    assert handle(None, chat_id=GROUP, **PHOTO) is None
 
 
 FORWARDED: dict[str, Any] = {"forward_origin": {"type": "hidden_user", "sender_user_name": "Боб", "date": 0}}
 
 
-def test_a_forwarded_command_was_not_said_to_us() -> None:
-    said = router.answer(message("/note_add раз", **FORWARDED))
-    assert isinstance(said, Reply)
-    assert list(buttons(said)) == ["📝 В заметки", "🤖 Спросить модель"]
+def test_a_forwarded_command_is_a_plain_text() -> None:
+    result = handle("/note_add раз", **FORWARDED)
+    assert isinstance(result, Reply)
+    assert list(buttons(result)) == ["📝 В заметки", "🤖 Спросить модель"]
     assert db.count_notes(ANN) == 0
-    assert router.answer(message("/note_add@our_bot раз", chat_id=GROUP, **FORWARDED)) is None
+    assert handle("/note_add@our_bot раз", chat_id=GROUP, **FORWARDED) is None
 
 
 @pytest.mark.parametrize("odd", ["\ud83d", "\0"])
-def test_what_cannot_be_stored_is_replaced(odd: str) -> None:
-    say(f"/note_add не{odd}что")
+def test_characters_that_cannot_be_stored_are_replaced(odd: str) -> None:
+    handle(f"/note_add не{odd}что")
     assert db.list_notes(ANN, 1)[0]["text"] == "не\ufffdчто"
-    assert "не\ufffdчто" in heard(f"/note_find не{odd}что")
+    assert "не\ufffdчто" in ask_bot(f"/note_find не{odd}что")
 
 
 # Usage
@@ -233,111 +272,119 @@ def test_what_cannot_be_stored_is_replaced(odd: str) -> None:
         ("/usage много", "/usage [дней] [all]"),
     ],
 )
-def test_what_does_not_fit_gets_the_usage_line(text: str, usage: str) -> None:
-    assert say(text) == f"Использование: {usage}"
+def test_wrong_arguments_get_the_usage_line(text: str, usage: str) -> None:
+    assert handle(text) == f"Использование: {usage}"
 
 
 # Notes
 
 
 def test_adding_listing_editing_deleting_counting() -> None:
-    assert say("/note_add раз") == "Заметка #1 добавлена."
-    assert say("/note_add два") == "Заметка #2 добавлена."
-    assert without_times(heard("/note_list")) == (
+    assert handle("/note_add раз") == "Заметка #1 добавлена."
+    assert handle("/note_add два") == "Заметка #2 добавлена."
+    assert without_times(ask_bot("/note_list")) == (
         "Последние заметки (2 из 2):\n\n#2 · 21.11.2026 12:00\nдва\n\n#1 · 21.11.2026 12:00\nраз"
     )
-    assert heard("/note_edit #1 РАЗ\nи ещё") == "Заметка #1 изменена."
-    assert "РАЗ\nи ещё" in heard("/note_list")
-    assert heard("/note_del 2") == "Заметка #2 удалена."
-    assert say("/note_del 2") == "Заметка #2 не найдена."
-    assert say("/note_count") == "У вас 1 заметка."
+    assert ask_bot("/note_edit #1 РАЗ\nи ещё") == "Заметка #1 изменена."
+    assert "РАЗ\nи ещё" in ask_bot("/note_list")
+    assert ask_bot("/note_del 2") == "Заметка #2 удалена."
+    assert handle("/note_del 2") == "Заметка #2 не найдена."
+    assert handle("/note_count") == "У вас 1 заметка."
 
 
-def test_showing_a_note_whole() -> None:
+def test_showing_a_whole_note() -> None:
     text = "начало " + "середина " * 100 + "конец"
     db.add_note(ANN, ANN, 5, text, 1_700_000_000)
-    assert "конец" not in heard("/note_list")
-    assert "Целиком: /note_show <id>" in heard("/note_list")
-    shown = heard("/note_show #1")
+    assert "конец" not in ask_bot("/note_list")
+    assert "Целиком: /note_show <id>" in ask_bot("/note_list")
+    shown = ask_bot("/note_show #1")
     assert shown.startswith("#1 · ")
     assert shown.endswith(text)
     assert "изменена" not in shown
-    say("/note_edit 1 два")
-    assert re.fullmatch(r"#1 · [\d.: ]+ · изменена [\d.: ]+\nдва", heard("/note_show 1"))
+    handle("/note_edit 1 два")
+    assert re.fullmatch(r"#1 · [\d.: ]+ · изменена [\d.: ]+\nдва", ask_bot("/note_show 1"))
 
 
 def test_finding() -> None:
-    say("/note_add Купить Молоко & <сыр>")
-    say("/note_add позвонить")
-    assert without_times(heard("/note_find молок")) == (
+    handle("/note_add Купить Молоко & <сыр>")
+    handle("/note_add позвонить")
+    assert without_times(ask_bot("/note_find молок")) == (
         "Найдено: 1 заметка.\n\n#1 · 21.11.2026 12:00\nКупить Молоко & <сыр>"
     )
-    said = say("/note_find молок <")
-    assert isinstance(said, Reply)
-    assert said.text.endswith("Купить <b>Молок</b>о &amp; <b>&lt;</b>сыр&gt;")
-    assert say("/note_find кефир") == "Ничего не нашлось."
+    result = handle("/note_find молок <")
+    assert isinstance(result, Reply)
+    assert result.text.endswith("Купить <b>Молок</b>о &amp; <b>&lt;</b>сыр&gt;")
+    assert handle("/note_find кефир") == "Ничего не нашлось."
 
 
 def test_without_notes() -> None:
-    assert say("/note_list") == say("/note_export") == say("/note_stats") == texts.NO_NOTES
-    assert say("/note_count") == "У вас 0 заметок."
+    assert handle("/note_list") == handle("/note_export") == handle("/note_stats") == texts.NO_NOTES
+    assert handle("/note_count") == "У вас 0 заметок."
 
 
-def test_another_persons_note_answers_like_a_missing_one() -> None:
-    say("/note_add секрет", ANN)
-    say("/note_add тайна", ANN)
-    say("/note_del 2", ANN)
+def test_another_persons_note_looks_like_a_missing_one() -> None:
+    handle("/note_add секрет", ANN)
+    handle("/note_add тайна", ANN)
+    handle("/note_del 2", ANN)
     for text in ("/note_edit 1 взлом", "/note_del 1", "/note_show 1", "/note_restore 1", "/note_restore 2"):
         number = text.split()[1]
-        assert say(text, BOB) == f"Заметка #{number} не найдена."
-        assert say(text.replace(number, "77", 1), BOB) == "Заметка #77 не найдена."
-    assert say("/note_find секрет", BOB) == "Ничего не нашлось."
-    assert say("/note_list", BOB) == texts.NO_NOTES
-    assert "секрет" in heard("/note_list", ANN)
+        assert handle(text, BOB) == f"Заметка #{number} не найдена."
+        assert handle(text.replace(number, "77", 1), BOB) == "Заметка #77 не найдена."
+    assert handle("/note_find секрет", BOB) == "Ничего не нашлось."
+    assert handle("/note_list", BOB) == texts.NO_NOTES
+    assert "секрет" in ask_bot("/note_list", ANN)
 
 
 @one_database
-@given(text=unicode.filter(lambda text: text.strip()))
+@given(text=storable_text.filter(lambda text: text.strip()))
 @example(text="'); DROP TABLE notes; --")
 @example(text='"" «»')
 @example(text="<b>жирно</b> & <script>")
-def test_any_text_survives_the_whole_way(text: str) -> None:
+def test_any_text_is_stored_found_exported_and_edited_unchanged(text: str) -> None:
     text = text.strip()
-    number = str(say(f"/note_add {text}")).split("#")[1].split()[0]
-    assert text in heard(f"/note_show {number}")
-    assert text in heard("/note_list 1")
-    assert f"#{number} " in heard(f"/note_find {text}")
+    number = str(handle(f"/note_add {text}")).split("#")[1].split()[0]
+    assert text in ask_bot(f"/note_show {number}")
+    assert text in ask_bot("/note_list 1")
+    assert f"#{number} " in ask_bot(f"/note_find {text}")
     assert text in exported("txt")
-    assert heard(f"/note_edit {number} {text}!") == f"Заметка #{number} изменена."
-    assert f"{text}!" in heard("/note_list 1")
-    assert heard(f"/note_del {number}") == f"Заметка #{number} удалена."
-    assert f"#{number} " not in heard(f"/note_find {text}")
+    assert ask_bot(f"/note_edit {number} {text}!") == f"Заметка #{number} изменена."
+    assert f"{text}!" in ask_bot("/note_list 1")
+    assert ask_bot(f"/note_del {number}") == f"Заметка #{number} удалена."
+    assert f"#{number} " not in ask_bot(f"/note_find {text}")
+
+
+def test_a_file_to_import_must_be_attached_and_not_too_large() -> None:
+    assert handle("/note_import") == texts.IMPORT_NO_FILE
+    document = {"file_id": "abc", "file_unique_id": "1", "file_size": 20 * 2**20}
+    assert handle(None, document=document, caption="/note_import") == Job("import", {"file_id": "abc"})
+    document["file_size"] = 20 * 2**20 + 1
+    assert handle(None, document=document, caption="/note_import") == texts.IMPORT_TOO_LARGE
 
 
 # Undo
 
 
-def test_a_deleted_note_can_be_brought_back_by_button_and_by_command() -> None:
-    say("/note_add раз")
-    tapped = tap(buttons(say("/note_del 1"))["↩️ Вернуть"])
-    assert tapped.edit
-    assert tapped.edit.text == "Заметка #1 снова на месте."
-    assert "раз" in heard("/note_list")
-    say("/note_del 1")
-    assert say("/note_restore #1") == "Заметка #1 снова на месте."
-    assert say("/note_count") == "У вас 1 заметка."
-    assert say("/note_restore 1") == "Заметка #1 не удалена: /note_show 1"
+def test_a_deleted_note_can_be_restored_by_button_and_by_command() -> None:
+    handle("/note_add раз")
+    restored = tap(buttons(handle("/note_del 1"))["↩️ Вернуть"])
+    assert restored.edit
+    assert restored.edit.text == "Заметка #1 снова на месте."
+    assert "раз" in ask_bot("/note_list")
+    handle("/note_del 1")
+    assert handle("/note_restore #1") == "Заметка #1 снова на месте."
+    assert handle("/note_count") == "У вас 1 заметка."
+    assert handle("/note_restore 1") == "Заметка #1 не удалена: /note_show 1"
 
 
-def test_a_deleted_note_is_nowhere_to_be_seen() -> None:
-    say("/note_add раз два три")
-    say("/note_add другая")
-    say("/note_del 1")
-    assert "раз" not in heard("/note_list")
-    assert say("/note_find раз") == say("/note_find ра") == texts.NOTHING_FOUND
-    assert say("/note_count") == "У вас 1 заметка."
-    assert say("/note_edit 1 снова") == say("/note_del 1") == "Заметка #1 не найдена."
-    assert say("/note_show 1") == "Заметка #1 удалена. Вернуть её: /note_restore 1"
+def test_a_deleted_note_appears_nowhere() -> None:
+    handle("/note_add раз два три")
+    handle("/note_add другая")
+    handle("/note_del 1")
+    assert "раз" not in ask_bot("/note_list")
+    assert handle("/note_find раз") == handle("/note_find ра") == texts.NOTHING_FOUND
+    assert handle("/note_count") == "У вас 1 заметка."
+    assert handle("/note_edit 1 снова") == handle("/note_del 1") == "Заметка #1 не найдена."
+    assert handle("/note_show 1") == "Заметка #1 удалена. Вернуть её: /note_restore 1"
     for kind in ("txt", "md", "json"):
         assert "раз два" not in exported(kind)
     assert len(db.note_times(ANN, 0)) == 1
@@ -345,133 +392,141 @@ def test_a_deleted_note_is_nowhere_to_be_seen() -> None:
 
 
 def test_a_deleted_note_is_purged_after_thirty_days_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    say("/note_add раз")
-    say("/note_edit 1 два")
-    say("/note_del 1")
+    handle("/note_add раз")
+    handle("/note_edit 1 два")
+    handle("/note_del 1")
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 29.9 * 86400)
-    db.forget_the_old()
-    assert say("/note_restore 1") == "Заметка #1 снова на месте."
-    say("/note_del 1")
+    db.purge_old()
+    assert handle("/note_restore 1") == "Заметка #1 снова на месте."
+    handle("/note_del 1")
     monkeypatch.setattr(time, "time", lambda: now + 60 * 86400)
-    assert say("/note_restore 1") == "Заметка #1 не найдена."  # also where nothing has purged it yet
-    db.forget_the_old()
-    assert storage.read("SELECT * FROM notes") == storage.read("SELECT * FROM edits") == []
-    storage.write("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
+    assert handle("/note_restore 1") == "Заметка #1 не найдена."  # even before it is purged
+    db.purge_old()
+    assert storage.fetch_all("SELECT * FROM notes") == storage.fetch_all("SELECT * FROM edits") == []
+    storage.execute("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
 
 
-def test_an_edit_can_be_undone_and_the_undoing_too() -> None:
-    say("/note_add раз")
-    undo = buttons(say("/note_edit 1 два"))["↩️ Отменить правку"]
+def test_an_edit_can_be_undone_and_redone() -> None:
+    handle("/note_add раз")
+    undo = buttons(handle("/note_edit 1 два"))["↩️ Отменить правку"]
     undone = tap(undo).edit
     assert undone
     assert undone.text == "Заметка #1: прежний текст вернулся."
-    assert "раз" in heard("/note_list")
+    assert "раз" in ask_bot("/note_list")
     assert tap(undo).toast == "Так в заметке и написано."
     redone = tap(buttons(undone)["↪️ Вернуть правку"]).edit
     assert redone
     assert redone.text == "Заметка #1: правка вернулась."
-    assert "два" in heard("/note_list")
+    assert "два" in ask_bot("/note_list")
     tap(buttons(redone)["↩️ Отменить правку"])
-    assert "раз" in heard("/note_list")
+    assert "раз" in ask_bot("/note_list")
 
 
-def test_an_edit_that_changes_nothing_has_nothing_to_undo() -> None:
-    say("/note_add раз")
-    assert buttons(say("/note_edit 1 раз")) == {}
+def test_an_edit_without_a_change_has_no_undo_button() -> None:
+    handle("/note_add раз")
+    assert buttons(handle("/note_edit 1 раз")) == {}
 
 
-def test_nobody_else_can_press_these_buttons() -> None:
-    say("/note_add раз")
-    undo = buttons(say("/note_edit 1 два"))["↩️ Отменить правку"]
+def test_the_edit_of_a_deleted_note_cannot_be_undone() -> None:
+    handle("/note_add раз")
+    undo = buttons(handle("/note_edit 1 два"))["↩️ Отменить правку"]
+    handle("/note_del 1")
+    assert tap(undo) == ButtonResult("Заметка #1 удалена. Вернуть её: /note_restore 1")
+
+
+def test_nobody_else_can_use_these_buttons() -> None:
+    handle("/note_add раз")
+    undo = buttons(handle("/note_edit 1 два"))["↩️ Отменить правку"]
     assert tap(undo, BOB).toast == "Эту правку уже не отменить."
-    restore = buttons(say("/note_del 1"))["↩️ Вернуть"]
-    assert (said := tap(restore, BOB).edit)
-    assert said.text == "Заметка #1 не найдена."
-    assert say("/note_list") == texts.NO_NOTES
+    restore = buttons(handle("/note_del 1"))["↩️ Вернуть"]
+    assert (result := tap(restore, BOB).edit)
+    assert result.text == "Заметка #1 не найдена."
+    assert handle("/note_list") == texts.NO_NOTES
 
 
-STRANGE = ["unedit:99", "restore:99", "keep:99", "ask:99", "older:1", "older:1:2:3", "newer:9:9", "save:9", "x:1"]
+INVALID_BUTTONS = ["unedit:99", "restore:99", "keep:99", "ask:99", "older:1", "older:1:2:3", "newer:9:9", "save:9"]
+INVALID_BUTTONS += ["x:1", "", "unedit", "unedit:", "unedit:-1", "unedit:" + "9" * 40]
 
 
-@pytest.mark.parametrize("data", [*STRANGE, "", "unedit", "unedit:", "unedit:-1", "unedit:" + "9" * 40])
-def test_a_button_of_another_time_changes_nothing(data: str) -> None:
-    say("/note_add раз")
+@pytest.mark.parametrize("data", INVALID_BUTTONS)
+def test_an_outdated_or_invalid_button_changes_nothing(data: str) -> None:
+    handle("/note_add раз")
     tap(data)
-    assert "раз" in heard("/note_list")
+    assert "раз" in ask_bot("/note_list")
 
 
 # Edits of the messages themselves
 
 
-def test_an_edited_message_edits_its_note() -> None:
-    router.answer(message("/note_add раз", message_id=7))
-    router.answer(message("/note_add другая", message_id=8))
-    said = router.answer_edit(message("/note_add@our_bot два", message_id=7))
-    assert isinstance(said, Reply)
-    assert said.text == "Заметка #1 изменена."
+def test_editing_a_message_edits_its_note() -> None:
+    handle("/note_add раз", message_id=7)
+    handle("/note_add другая", message_id=8)
+    result = handle_edited("/note_add@our_bot два", message_id=7)
+    assert isinstance(result, Reply)
+    assert result.text == "Заметка #1 изменена."
     assert [row["text"] for row in db.list_notes(ANN, 5)] == ["другая", "два"]
-    tap(buttons(said)["↩️ Отменить правку"])
+    tap(buttons(result)["↩️ Отменить правку"])
     assert db.list_notes(ANN, 5)[1]["text"] == "раз"
 
 
-def test_an_edit_that_changes_no_text_says_nothing() -> None:
-    router.answer(message("/note_add раз", message_id=7))
-    assert router.answer_edit(message("/note_add раз", message_id=7)) is None
-    assert router.answer_edit(message("/note_list", message_id=9)) is None
-    assert router.answer_edit(message("привет", message_id=9)) is None
-    assert router.answer_edit(message("/note_add@OtherBot раз", message_id=7)) is None
-    assert router.answer_edit(message(None, message_id=7, **PHOTO)) is None
+def test_an_edited_message_with_the_same_text_gets_no_reply() -> None:
+    handle("/note_add раз", message_id=7)
+    assert handle_edited("/note_add раз", message_id=7) is None
+    assert handle_edited("/note_list", message_id=9) is None
+    assert handle_edited("привет", message_id=9) is None
+    assert handle_edited("/note_add@OtherBot раз", message_id=7) is None
+    assert handle_edited(None, message_id=7, **PHOTO) is None
     assert db.count_notes(ANN) == 1
 
 
 def test_an_edited_message_without_text_gets_the_usage_line_and_the_note_stays() -> None:
-    router.answer(message("/note_add раз", message_id=7))
-    assert router.answer_edit(message("/note_add", message_id=7)) == "Использование: /note_add <текст>"
+    handle("/note_add раз", message_id=7)
+    assert handle_edited("/note_add", message_id=7) == "Использование: /note_add <текст>"
     assert db.list_notes(ANN, 5)[0]["text"] == "раз"
 
 
-def test_a_mistyped_command_that_is_put_right_adds_a_note() -> None:
-    router.answer(message("/note_ad раз", message_id=7))
-    assert router.answer_edit(message("/note_add раз", message_id=7)) == "Заметка #1 добавлена."
+def test_correcting_a_mistyped_command_adds_a_note() -> None:
+    handle("/note_ad раз", message_id=7)
+    assert handle_edited("/note_add раз", message_id=7) == "Заметка #1 добавлена."
 
 
-def test_an_edited_message_of_a_deleted_note_says_so() -> None:
-    router.answer(message("/note_add раз", message_id=7))
-    say("/note_del 1")
-    said = router.answer_edit(message("/note_add два", message_id=7))
-    assert said == "Заметка #1 удалена. Вернуть её: /note_restore 1"
+def test_editing_the_message_of_a_deleted_note_reports_the_deletion() -> None:
+    handle("/note_add раз", message_id=7)
+    handle("/note_del 1")
+    result = handle_edited("/note_add два", message_id=7)
+    assert result == "Заметка #1 удалена. Вернуть её: /note_restore 1"
 
 
-def test_an_edited_caption_edits_its_note() -> None:
-    router.answer(message(None, message_id=7, **PHOTO, caption="/note_add раз"))
-    router.answer_edit(message(None, message_id=7, **PHOTO, caption="/note_add два"))
+def test_editing_a_caption_edits_its_note() -> None:
+    handle(None, message_id=7, **PHOTO, caption="/note_add раз")
+    handle_edited(None, message_id=7, **PHOTO, caption="/note_add два")
     assert db.list_notes(ANN, 5)[0]["text"] == "два"
 
 
-def test_an_edited_note_edit_edits_once_more() -> None:
-    say("/note_add раз")
-    router.answer(message("/note_edit 1 два", message_id=7))
-    said = router.answer_edit(message("/note_edit 1 три", message_id=7))
-    assert isinstance(said, Reply)
-    assert said.text == "Заметка #1 изменена."
+def test_editing_a_note_edit_message_edits_the_note_again() -> None:
+    handle("/note_add раз")
+    handle("/note_edit 1 два", message_id=7)
+    result = handle_edited("/note_edit 1 три", message_id=7)
+    assert isinstance(result, Reply)
+    assert result.text == "Заметка #1 изменена."
     assert db.list_notes(ANN, 5)[0]["text"] == "три"
-    assert router.answer_edit(message("/note_edit 1 три", message_id=7)) is None
-    assert router.answer_edit(message("/note_edit", message_id=7)) == "Использование: /note_edit <id> <текст>"
+    assert handle_edited("/note_edit 1 три", message_id=7) is None
+    assert handle_edited("/note_edit", message_id=7) == "Использование: /note_edit <id> <текст>"
 
 
-def test_somebody_elses_edit_does_not_touch_a_note() -> None:
-    router.answer(message("/note_add раз", ANN, GROUP, message_id=7))
-    router.answer_edit(message("/note_add два", BOB, GROUP, message_id=7))
+def test_an_edit_by_somebody_else_does_not_change_a_note() -> None:
+    handle("/note_add раз", ANN, GROUP, message_id=7)
+    handle_edited("/note_add два", BOB, GROUP, message_id=7)
     assert db.list_notes(ANN, 5)[0]["text"] == "раз"
 
 
 # Plain texts
 
 
-@pytest.mark.parametrize("more", [{}, FORWARDED], ids=["typed", "forwarded"])
-def test_a_plain_text_becomes_a_note_once(more: dict[str, Any]) -> None:
-    offer = router.answer(message("купить молоко", message_id=7, **more))
+@pytest.mark.parametrize("fields", [{}, FORWARDED], ids=["typed", "forwarded"])
+def test_a_plain_text_becomes_a_note_once(fields: dict[str, Any]) -> None:
+    offer = handle("купить молоко", message_id=7, **fields)
     kept = tap(buttons(offer)["📝 В заметки"])
     assert kept.edit
     assert kept.edit.text == "Заметка #1 добавлена."
@@ -480,38 +535,46 @@ def test_a_plain_text_becomes_a_note_once(more: dict[str, Any]) -> None:
     assert [row["text"] for row in db.list_notes(ANN, 5)] == ["купить молоко"]
 
 
+def test_a_plain_text_whose_note_was_deleted_is_not_saved_again() -> None:
+    offer = handle("купить молоко", message_id=7)
+    tap(buttons(offer)["📝 В заметки"])
+    handle("/note_del 1")
+    assert tap(buttons(offer)["📝 В заметки"]) == ButtonResult("Заметка #1 удалена. Вернуть её: /note_restore 1")
+    assert db.count_notes(ANN) == 0
+
+
 def test_a_plain_text_becomes_a_question_once() -> None:
-    offer = router.answer(message("Почему небо голубое?", message_id=7))
+    offer = handle("Почему небо голубое?", message_id=7)
     asked = tap(buttons(offer)["🤖 Спросить модель"])
     assert asked.question == Question("Почему небо голубое?")
     assert asked.edit
     assert list(buttons(asked.edit)) == ["📝 В заметки"]
-    assert tap(buttons(offer)["🤖 Спросить модель"]) == Tapped("Уже спросили.")
+    assert tap(buttons(offer)["🤖 Спросить модель"]) == ButtonResult("Уже спросили.")
 
 
 def test_a_plain_text_follows_the_edits_of_its_message() -> None:
-    offer = router.answer(message("рас", message_id=7))
-    assert router.answer_edit(message("раз", message_id=7)) is None
+    offer = handle("рас", message_id=7)
+    assert handle_edited("раз", message_id=7) is None
     tap(buttons(offer)["📝 В заметки"])
     assert db.list_notes(ANN, 5)[0]["text"] == "раз"
-    said = router.answer_edit(message("раз, два", message_id=7))
-    assert isinstance(said, Reply)
-    assert said.text == "Заметка #1 изменена."
+    result = handle_edited("раз, два", message_id=7)
+    assert isinstance(result, Reply)
+    assert result.text == "Заметка #1 изменена."
 
 
-def test_a_plain_text_is_nobody_elses() -> None:
-    offer = router.answer(message("секрет", message_id=7))
+def test_a_plain_text_belongs_to_its_author() -> None:
+    offer = handle("секрет", message_id=7)
     for data in buttons(offer).values():
-        assert tap(data, BOB) == Tapped(texts.PLAIN_TEXT_GONE)
+        assert tap(data, BOB) == ButtonResult(texts.PLAIN_TEXT_UNAVAILABLE)
 
 
 # Models and questions
 
 
 def test_the_list_of_models() -> None:
-    said = say("/models")
-    assert isinstance(said, Reply)
-    lines = said.text.split("\n")
+    result = handle("/models")
+    assert isinstance(result, Reply)
+    lines = result.text.split("\n")
     assert lines[0] == "Доступные модели:"
     assert lines[1] == "★ 1. DeepSeek V3.1 (free) [deepseek/deepseek-chat-v3.1:free] — недоступна"
     assert lines[5] == "  5. Gemma 4 31B (free) [google/gemma-4-31b-it:free]"
@@ -519,49 +582,109 @@ def test_the_list_of_models() -> None:
     assert len(lines) == 12
 
 
+def test_the_pages_of_the_models_turn_within_the_list() -> None:
+    first, last = tap("models:0").edit, tap("models:99").edit
+    assert first == tap("models:1").edit == handle("/models")
+    assert last == first  # there is only one page
+    for n in range(21):
+        storage.execute(
+            "INSERT INTO models (key, label, gateway) VALUES (?, ?, 'openrouter')",
+            (f"some/model-{n}:free", f"Model {n}"),
+        )
+    for page_number, expected_buttons in ((0, {"▶"}), (2, {"◀", "▶"}), (99, {"◀"})):
+        page = tap(f"models:{page_number}").edit
+        assert {"◀", "▶"} & set(buttons(page)) == expected_buttons
+
+
 def test_switching_from_a_higher_model_to_a_lower_one() -> None:
-    assert say("/model 4") == (
+    assert handle("/model 4") == (
         "Активная модель переключена: Llama 3.1 8B (free) [meta-llama/llama-3.1-8b-instruct:free]"
     )
-    assert say("/model@our_bot 2") == "Активная модель переключена: DeepSeek R1 (free) [deepseek/deepseek-r1:free]"
-    assert say("/model") == (
+    assert (
+        handle("/model@our_bot 2") == "Активная модель переключена: DeepSeek R1 (free) [deepseek/deepseek-r1:free]"
+    )
+    assert handle("/model") == (
         "Текущая активная модель: DeepSeek R1 (free) [deepseek/deepseek-r1:free]\n"
         "(сменить: /model <ID> или /models)"
     )
-    assert say("/model\n3") == (
+    assert handle("/model\n3") == (
         "Активная модель переключена: Mistral Small 24b (free) [mistralai/mistral-small-24b-instruct-2501:free]"
     )
 
 
 @pytest.mark.parametrize("text", ["/model 0", "/model 99", "/model " + "9" * 18])
 def test_an_unknown_model(text: str) -> None:
-    assert say(text) == "Неизвестный ID модели. Сначала /models."
+    assert handle(text) == "Неизвестный ID модели. Сначала /models."
     assert db.get_active_model()["id"] == 1
 
 
 def test_without_models() -> None:
-    storage.write("DELETE FROM models")
+    storage.execute("DELETE FROM models")
     for text in ("/models", "/model", "/model 1", "/ask раз"):
-        assert say(text) == "Список моделей пуст."
+        assert handle(text) == "Список моделей пуст."
 
 
-def test_a_question_is_handed_on() -> None:
-    assert say("/ask Почему\nнебо голубое?") == Question("Почему\nнебо голубое?")
+def test_ask_returns_a_question() -> None:
+    assert handle("/ask Почему\nнебо голубое?") == Question("Почему\nнебо голубое?")
 
 
-# Junk
+def add_question(kind: str = "ask", parent_id: int | None = None) -> int:
+    return journal.add_question(
+        {
+            "user_id": ANN,
+            "chat_id": GROUP,
+            "message_id": 1,
+            "is_private": False,
+            "kind": kind,
+            "is_parallel": False,
+            "parent_id": parent_id,
+            "model_id": 1,
+            "text": "Почему небо голубое?",
+            "asked_at": 1,
+        }
+    )
+
+
+@pytest.mark.parametrize(("kind", "kind_again"), [("ask", "ask"), ("web", "web"), ("compare", "ask")])
+def test_a_question_can_be_asked_again(kind: str, kind_again: str) -> None:
+    question_id = add_question(kind)
+    result = tap(f"again:{question_id}", chat_id=GROUP)
+    assert result == ButtonResult(texts.ASKED_AGAIN, Question("Почему небо голубое?", kind=kind_again))
+    assert tap(f"again:{question_id}", chat_id=ANN) == ButtonResult(texts.ANSWER_UNAVAILABLE)
+
+
+def test_only_ones_own_question_is_asked_again_within_its_conversation() -> None:
+    first_id = add_question()
+    second_id = add_question(parent_id=first_id)
+    for user_id, parent_id in ((ANN, first_id), (BOB, None)):
+        question = tap(f"again:{second_id}", user_id, chat_id=GROUP).question
+        assert question
+        assert question.parent_id == parent_id
+
+
+def test_an_answer_is_saved_once() -> None:
+    question_id = add_question()
+    assert tap(f"save:{question_id}", chat_id=GROUP) == ButtonResult(texts.ANSWER_UNAVAILABLE)
+    journal.finish_question(question_id, "answered", "потому что")
+    assert tap(f"save:{question_id}", chat_id=GROUP) == ButtonResult("Заметка #1 добавлена.")
+    assert tap(f"save:{question_id}", chat_id=GROUP) == ButtonResult("Уже в заметках: #1.")
+    assert tap(f"save:{question_id}", chat_id=ANN) == ButtonResult(texts.ANSWER_UNAVAILABLE)
+    assert [note["text"] for note in db.list_notes(ANN, 5)] == ["потому что"]
+
+
+# Any text
 
 
 @one_database
 @given(name=st.sampled_from(sorted(router.commands)), junk=st.text())
-def test_any_junk_after_any_command_gets_an_answer(name: str, junk: str) -> None:
-    said = say(f"/{name} {junk}")
-    assert said
-    if isinstance(said, str):
-        assert said.strip()
+def test_any_text_after_any_command_gets_a_reply(name: str, junk: str) -> None:
+    result = handle(f"/{name} {junk}")
+    assert result
+    if isinstance(result, str):
+        assert result.strip()
 
 
 @one_database
 @given(text=st.text())
-def test_any_text_at_all_gets_an_answer_in_private(text: str) -> None:
-    assert say(text) if text else say(text) is None
+def test_any_text_gets_a_reply_in_private(text: str) -> None:
+    assert handle(text) if text else handle(text) is None

@@ -1,9 +1,9 @@
-"""sandbox: the chat in a real browser, with the real bot behind it; skipped where no browser is installed.
+"""sandbox: the chat in a real browser with the real bot; skipped where no browser is installed.
 
-- what a visitor does first: notes, the menu, questions, buttons, files
-- every command is answered; pages are turned, mistakes taken back, notes carried off and brought back
-- an answer that grows, and Stop
-- what a model or another site must not do
+- first steps: notes, the menu, questions, buttons, files
+- every command gets a reply; pages of a list, undo buttons, export and import
+- drafts and the Stop button
+- security: what a model or another site must not do
 - how messages are shown
 """
 
@@ -23,33 +23,34 @@ from typing import Any
 import pytest
 import requests
 from conftest import PATIENCE_S, ROOT, BotProcess, eventually
-from playwright.sync_api import Browser, FilePayload, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Locator, Page, expect, sync_playwright
 
 import texts
 from bot import router
 from sandbox import browser, demo
-from sandbox.checks import Upload
-from sandbox.openrouter import Gateway
+from sandbox.openrouter import EmulatedGateway
 from sandbox.server import Server
-from sandbox.telegram import World
+from sandbox.telegram import World, call_method
+from sandbox.telegram.checks import Upload
 
 ANN, BOB = 1, 2
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 OPTIONS: dict[str, Any] = {"locale": "ru-RU", "color_scheme": "light", "viewport": {"width": 1100, "height": 760}}
 
-expect.set_options(timeout=PATIENCE_S * 500)
+expect.set_options(timeout=PATIENCE_S * 500)  # half of it, in milliseconds
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, NAMES)), None)
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         pytest.skip("no chromium is installed")
-    as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    flags = [*FLAGS, "--no-sandbox"] if is_root else FLAGS  # as root, Chromium starts only without its sandbox
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS + as_root)
+        chromium = playwright.chromium.launch(executable_path=path, args=flags)
         yield chromium
         chromium.close()
 
@@ -62,29 +63,36 @@ def site(world: World) -> Iterator[str]:
 
 @pytest.fixture
 def open_page(chromium: Browser, site: str) -> Iterator[Callable[..., Page]]:
-    """Give a way to open the chat; nothing may leave the machine, and nothing may fail on the page."""
-    contexts, asked, failed = [], list[str](), list[str]()
+    """Return a function that opens the chat; in the end, check its requests and errors.
+
+    The page may send requests to the sandbox only, and log neither errors nor warnings.
+    """
+    contexts, requested, failures = [], list[str](), list[str]()
 
     def open_page(**options: Any) -> Page:
         context = chromium.new_context(**{**OPTIONS, **options})
         contexts.append(context)
         page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: failed.append(str(error)))
-        page.on("console", lambda said: failed.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("request", lambda request: requested.append(request.url))
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.on("console", note_failure)
         page.goto(site)
         return page
+
+    def note_failure(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            failures.append(message.text)
 
     yield open_page
     for context in contexts:
         context.close()
-    assert [url for url in asked if not url.startswith((f"{site}/", f"blob:{site}/"))] == []
-    assert failed == []
+    assert [url for url in requested if not url.startswith((f"{site}/", f"blob:{site}/"))] == []
+    assert failures == []
 
 
 @pytest.fixture
 def page(open_page: Callable[..., Page], bot_process: BotProcess, world: World) -> Page:
-    """Give the chat with the bot running."""
+    """Open the chat while the bot is running."""
     bot_process.start()
     world.wait(lambda: world.commands)
     return open_page()
@@ -92,7 +100,7 @@ def page(open_page: Callable[..., Page], bot_process: BotProcess, world: World) 
 
 @pytest.fixture
 def quiet_page(open_page: Callable[..., Page], world: World) -> Page:
-    """Give the chat with no bot: the test says what a bot says, by world.call()."""
+    """Open the chat without a bot: the test acts as the bot, through call_method()."""
     page = open_page()
     says(page, "/start")
     world.wait(lambda: world.pending())
@@ -100,12 +108,13 @@ def quiet_page(open_page: Callable[..., Page], world: World) -> Page:
 
 
 def says(page: Page, text: str) -> None:
+    """Send a text."""
     page.locator("#text").fill(text)
     page.locator("#text").press("Enter")
 
 
-def heard(page: Page) -> Locator:
-    """Return the last message that is the bot's."""
+def last_reply(page: Page) -> Locator:
+    """Return the last message of the bot."""
     return page.locator(".message:not(.own):not(.draft)").last
 
 
@@ -114,49 +123,61 @@ def buttons(message: Locator) -> Locator:
     return message.locator(".buttons button")
 
 
-def own(page: Page) -> Locator:
+def last_own(page: Page) -> Locator:
+    """Return the last message of the person."""
     return page.locator(".message.own").last
 
 
-def asks(page: Page, text: str, answer: str) -> None:
-    """Say something and wait for an answer that holds a text."""
+def message_by_id(page: Page, message: Locator) -> Locator:
+    """Return a locator that keeps finding the same message when newer ones follow."""
+    return page.locator(f".message[data-id='{message.get_attribute('data-id')}']")
+
+
+def asks(page: Page, text: str, reply: str) -> None:
+    """Send a text and wait for a reply that contains another."""
     says(page, text)
-    expect(heard(page)).to_contain_text(answer)
+    expect(last_reply(page)).to_contain_text(reply)
+
+
+def attach(page: Page, name: str, content_type: str, content: bytes) -> None:
+    """Choose a file to send."""
+    page.locator("#file").set_input_files(FilePayload(name=name, mimeType=content_type, buffer=content))
 
 
 def picture() -> bytes:
-    """Return a PNG of 2 × 2."""
+    """Return a PNG picture of 2 × 2 pixels."""
 
-    def piece(kind: bytes, data: bytes) -> bytes:
+    def png_chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
+    header = struct.pack(">IIBBBBB", 2, 2, 8, 2, 0, 0, 0)
     rows = zlib.compress(b"\0\xff\0\0\0\xff\0" * 2)
-    head = struct.pack(">IIBBBBB", 2, 2, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + piece(b"IHDR", head) + piece(b"IDAT", rows) + piece(b"IEND", b"")
+    chunks = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", rows) + png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
 
 
-# What a visitor does first
+# First steps
 
 
-def test_a_newcomer_starts_adds_lists_and_finds(page: Page) -> None:
+def test_a_new_person_adds_lists_and_finds_notes(page: Page) -> None:
     page.get_by_role("button", name="Начать").click()
-    expect(heard(page)).to_contain_text("Привет! Я храню ваши заметки")
+    expect(last_reply(page)).to_contain_text("Привет! Я храню ваши заметки")
     field = page.locator("#text")
     field.press_sequentially("/note_add Ёлка:")
     field.press("Shift+Enter")
     field.press_sequentially("гирлянда")
     field.press("Enter")
-    expect(heard(page)).to_have_text(re.compile(r"^Заметка #1 добавлена\.\d\d:\d\d"))
-    expect(own(page).locator(".text")).to_have_text("/note_add Ёлка:\nгирлянда", use_inner_text=True)
+    expect(last_reply(page)).to_have_text(re.compile(r"^Заметка #1 добавлена\.\d\d:\d\d"))
+    expect(last_own(page).locator(".text")).to_have_text("/note_add Ёлка:\nгирлянда", use_inner_text=True)
     asks(page, "/note_add Молоко", "#2")
     asks(page, "/note_list", "Последние заметки (2 из 2)")
     asks(page, "/note_find елка", "Найдено: 1 заметка.")
-    before = page.locator("#log").inner_text()
+    chat_before = page.locator("#log").inner_text()
     page.reload()
     expect(page.locator(".message")).to_have_count(10)
-    assert page.locator("#log").inner_text() == before
+    assert page.locator("#log").inner_text() == chat_before
     page.locator(".command", has_text="/help").first.click()
-    expect(heard(page)).to_contain_text("Команды:")
+    expect(last_reply(page)).to_contain_text("Команды:")
 
 
 def test_the_menu_of_commands(page: Page, world: World) -> None:
@@ -175,20 +196,20 @@ def test_the_menu_of_commands(page: Page, world: World) -> None:
     field.fill("/note_c")
     expect(menu).to_be_visible()
     field.press("Enter")
-    expect(heard(page)).to_contain_text("У вас 0 заметок.")
+    expect(last_reply(page)).to_contain_text("У вас 0 заметок.")
     asks(page, "/model", "Текущая активная модель")
     page.get_by_role("button", name="Команды бота").click()
     menu.locator("b", has_text="/note_list").click()
-    expect(heard(page)).to_contain_text("Заметок пока нет")
+    expect(last_reply(page)).to_contain_text("Заметок пока нет")
     expect(menu).to_be_hidden()
 
 
-def test_a_button_changes_the_message_it_is_under(page: Page) -> None:
+def test_a_button_edits_its_message(page: Page) -> None:
     asks(page, "/models", "★ 1. DeepSeek")
     count = page.locator(".message").count()
-    heard(page).get_by_role("button", name="5. Gemma").click()
-    expect(heard(page)).to_contain_text("★ 5. Gemma")
-    expect(heard(page)).not_to_contain_text("★ 1.")
+    last_reply(page).get_by_role("button", name="5. Gemma").click()
+    expect(last_reply(page)).to_contain_text("★ 5. Gemma")
+    expect(last_reply(page)).not_to_contain_text("★ 1.")
     expect(page.locator("#toast")).to_contain_text("Активная модель переключена")
     assert page.locator(".message").count() == count
 
@@ -204,8 +225,8 @@ def test_two_people_do_not_see_each_other(page: Page, site: str, world: World) -
     page.get_by_role("button", name="Анна").click()
     expect(page.locator("#log")).to_contain_text("Тайна")
     expect(page.locator("#log")).not_to_contain_text("У вас 0 заметок.")
-    fetched = [requests.get(f"{site}/people/{who}/files/{file_id}", timeout=60).status_code for who in (ANN, BOB)]
-    assert fetched == [200, 404]
+    for user_id, status in ((ANN, 200), (BOB, 404)):
+        assert requests.get(f"{site}/people/{user_id}/files/{file_id}", timeout=60).status_code == status
 
 
 def test_an_own_message_is_edited(page: Page, world: World) -> None:
@@ -214,52 +235,51 @@ def test_an_own_message_is_edited(page: Page, world: World) -> None:
     expect(page.locator("#bar")).to_contain_text("Изменение")
     expect(page.locator("#text")).to_have_value("/note_add Молоко")
     says(page, "/note_add Кефир")
-    expect(own(page)).to_contain_text("/note_add Кефир")
-    expect(own(page)).to_contain_text("изменено")
+    expect(last_own(page)).to_contain_text("/note_add Кефир")
+    expect(last_own(page)).to_contain_text("изменено")
     expect(page.locator(".message.own")).to_have_count(1)
-    assert world._messages[ANN][1]["text"] == "/note_add Кефир"
+    assert world.messages[ANN][1]["text"] == "/note_add Кефир"
 
 
-def test_a_reply_to_an_answer_goes_on_with_the_talk(page: Page, gateway: Gateway) -> None:
+def test_a_reply_to_an_answer_continues_the_conversation(page: Page, gateway: EmulatedGateway) -> None:
     asks(page, "/ask Почему небо голубое?", "Вы спросили")
-    heard(page).hover()
-    heard(page).get_by_role("button", name="Ответить").click()
+    last_reply(page).hover()
+    last_reply(page).get_by_role("button", name="Ответить").click()
     expect(page.locator("#bar")).to_contain_text("Заметки")
     says(page, "А ночью?")
-    expect(own(page).locator(".quote")).to_contain_text("Это песочница")
-    expect(heard(page)).to_contain_text("Вы спросили: «А ночью?»")
+    expect(last_own(page).locator(".quote")).to_contain_text("Это песочница")
+    expect(last_reply(page)).to_contain_text("Вы спросили: «А ночью?»")
     assert [message["content"] for message in gateway.requests[-1]["messages"][1::2]] == [
         "Почему небо голубое?",
         "А ночью?",
     ]
 
 
-def test_files_are_sent_with_a_caption_and_pictures_as_pictures(page: Page, world: World) -> None:
-    choose = page.locator("#file").set_input_files
-    choose(FilePayload(name="список.txt", mimeType="text/plain", buffer="раз\nдва".encode()))
+def test_files_and_pictures_are_sent_with_captions(page: Page, world: World) -> None:
+    attach(page, "список.txt", "text/plain", "раз\nдва".encode())
     expect(page.locator("#bar")).to_contain_text("13 Б")
     says(page, "вот список")
-    expect(own(page).locator(".document")).to_contain_text("список.txt")
-    expect(own(page)).to_contain_text("вот список")
-    choose(FilePayload(name="точки.png", mimeType="image/png", buffer=picture()))
+    expect(last_own(page).locator(".document")).to_contain_text("список.txt")
+    expect(last_own(page)).to_contain_text("вот список")
+    attach(page, "точки.png", "image/png", picture())
     page.get_by_role("button", name="Отправить").click()
-    expect(own(page).locator(".photo")).to_be_visible()
+    expect(last_own(page).locator(".photo")).to_be_visible()
     eventually(lambda: page.evaluate("document.querySelector('.photo').naturalWidth") == 2)
     assert list(world.files.values()) == ["раз\nдва".encode(), picture()]
 
 
-def test_a_document_is_downloaded(page: Page) -> None:
+def test_a_document_can_be_downloaded(page: Page) -> None:
     asks(page, "/note_add Молоко", "#1")
     asks(page, "/note_export", "Все ваши заметки.")
     with page.expect_download() as download:
-        heard(page).locator(".document").click()
+        last_reply(page).locator(".document").click()
     assert download.value.suggested_filename == "notes.txt"
     assert Path(download.value.path()).read_text(encoding="utf-8").endswith("Молоко\n\n")
 
 
-# Every command, and what else a visitor does with notes
+# Every command, and the buttons under notes
 
-WALK = [  # what is typed, and what each of the bot's next messages says
+EXPECTED_REPLIES = [  # what is typed, and a part of each reply
     ("/start", ["Привет! Я храню ваши заметки"]),
     ("/help", ["Команды:"]),
     ("/note_add Ёлка", ["Заметка #1 добавлена."]),
@@ -286,19 +306,25 @@ WALK = [  # what is typed, and what each of the bot's next messages says
 ]
 
 
-def test_every_command_is_answered_in_the_chat(page: Page) -> None:
+def test_every_command_gets_a_reply_in_the_chat(page: Page) -> None:
     messages = page.locator(".message:not(.own):not(.draft)")
     count = 0
-    for typed, answers in WALK:
+    for typed, replies in EXPECTED_REPLIES:
         says(page, typed)
-        for answer in answers:
-            expect(messages.nth(count)).to_contain_text(answer)
+        for reply in replies:
+            expect(messages.nth(count)).to_contain_text(reply)
             count += 1
     expect(messages).to_have_count(count)
-    assert {typed.split()[0].removeprefix("/") for typed, _ in WALK} == set(router.commands)
+    tested = {typed.split()[0].removeprefix("/") for typed, _ in EXPECTED_REPLIES}
+    assert tested <= set(router.commands)
+    for name in router.commands:
+        if name not in tested:  # a command that was added later; it may reply more than once
+            says(page, f"/{name}")
+            expect(messages.nth(count)).not_to_contain_text(texts.FAILED)
+            count = messages.count()
 
 
-def test_a_long_list_is_turned_in_one_bubble(page: Page) -> None:
+def test_a_long_list_turns_its_pages_in_one_message(page: Page) -> None:
     def numbers() -> list[int]:
         return [int(number) for number in re.findall(r"#(\d+) · ", shown.inner_text())]
 
@@ -306,7 +332,7 @@ def test_a_long_list_is_turned_in_one_bubble(page: Page) -> None:
         asks(page, f"/note_add Дело {n}", f"Заметка #{n} добавлена.")
     asks(page, "/note_list", "Последние заметки (10 из 12):")
     count = page.locator(".message").count()
-    shown = page.locator(f".message[data-id='{heard(page).get_attribute('data-id')}']")
+    shown = message_by_id(page, last_reply(page))
     expect(buttons(shown)).to_have_text(["▶"])
     assert numbers() == list(range(12, 2, -1))
     buttons(shown).click()
@@ -320,7 +346,7 @@ def test_a_long_list_is_turned_in_one_bubble(page: Page) -> None:
     expect(page.locator(".message")).to_have_count(count)
 
 
-def test_a_deleted_note_is_brought_back_by_the_button(page: Page) -> None:
+def test_a_button_restores_a_deleted_note(page: Page) -> None:
     asks(page, "/note_add Молоко", "#1")
     asks(page, "/note_del 1", "Заметка #1 удалена.")
     asks(page, "/note_count", "У вас 0 заметок.")
@@ -331,10 +357,10 @@ def test_a_deleted_note_is_brought_back_by_the_button(page: Page) -> None:
     asks(page, "/note_show 1", "Молоко")
 
 
-def test_an_edit_is_undone_by_the_button(page: Page) -> None:
+def test_a_button_undoes_an_edit(page: Page) -> None:
     asks(page, "/note_add Молоко", "#1")
     asks(page, "/note_edit 1 Кефир", "Заметка #1 изменена.")
-    edited = page.locator(f".message[data-id='{heard(page).get_attribute('data-id')}']")
+    edited = message_by_id(page, last_reply(page))
     asks(page, "/note_show 1", "Кефир")
     expect(buttons(edited)).to_have_text(["↩️ Отменить правку"])
     buttons(edited).click()
@@ -343,55 +369,55 @@ def test_an_edit_is_undone_by_the_button(page: Page) -> None:
     expect(buttons(edited)).to_have_text(["↪️ Вернуть правку"])
 
 
-def test_a_message_that_is_edited_edits_its_note(page: Page) -> None:
+def test_editing_a_message_edits_its_note(page: Page) -> None:
     asks(page, "/note_add Молоко", "#1")
-    own(page).hover()
-    own(page).get_by_role("button", name="Изменить").click()
+    last_own(page).hover()
+    last_own(page).get_by_role("button", name="Изменить").click()
     says(page, "/note_add Кефир")
-    expect(heard(page)).to_contain_text("Заметка #1 изменена.")
-    expect(buttons(heard(page))).to_have_text(["↩️ Отменить правку"])
+    expect(last_reply(page)).to_contain_text("Заметка #1 изменена.")
+    expect(buttons(last_reply(page))).to_have_text(["↩️ Отменить правку"])
     asks(page, "/note_show 1", "Кефир")
     asks(page, "/note_count", "У вас 1 заметка.")
 
 
-def test_a_plain_text_is_kept_as_a_note(page: Page) -> None:
+def test_a_button_saves_a_plain_text_as_a_note(page: Page) -> None:
     asks(page, "Купить хлеб", "Что с этим сделать?")
     count = page.locator(".message").count()
-    expect(buttons(heard(page))).to_have_text(["📝 В заметки", "🤖 Спросить модель"])
-    heard(page).get_by_role("button", name="📝 В заметки").click()
-    expect(heard(page)).to_contain_text("Заметка #1 добавлена.")
-    expect(buttons(heard(page))).to_have_text(["🤖 Спросить модель"])
+    expect(buttons(last_reply(page))).to_have_text(["📝 В заметки", "🤖 Спросить модель"])
+    last_reply(page).get_by_role("button", name="📝 В заметки").click()
+    expect(last_reply(page)).to_contain_text("Заметка #1 добавлена.")
+    expect(buttons(last_reply(page))).to_have_text(["🤖 Спросить модель"])
     expect(page.locator(".message")).to_have_count(count)
     asks(page, "/note_show 1", "Купить хлеб")
 
 
-def test_exported_notes_are_sent_back_and_not_doubled(page: Page) -> None:
+def test_importing_exported_notes_adds_no_duplicates(page: Page) -> None:
     asks(page, "/note_add Молоко", "#1")
     asks(page, "/note_add Хлеб", "#2")
     asks(page, "/note_export json", "Все ваши заметки.")
     with page.expect_download() as download:
-        heard(page).locator(".document").click()
+        last_reply(page).locator(".document").click()
     name, content = download.value.suggested_filename, Path(download.value.path()).read_bytes()
     assert name == "notes.json"
-    page.locator("#file").set_input_files(FilePayload(name=name, mimeType="application/json", buffer=content))
+    attach(page, name, "application/json", content)
     asks(page, "/note_import", "Добавлено: 0 заметок. Уже были: 2 заметки.")
-    expect(own(page).locator(".document")).to_contain_text("notes.json")
+    expect(last_own(page).locator(".document")).to_contain_text("notes.json")
     asks(page, "/note_count", "У вас 2 заметки.")
 
 
-def test_the_chart_of_notes_is_seen(page: Page) -> None:
+def test_the_chart_of_notes_is_shown(page: Page) -> None:
     asks(page, "/note_add Молоко", "#1")
     asks(page, "/note_stats", "Заметки за 30 дней: 1.")
-    chart = heard(page).locator("img.photo")
+    chart = last_reply(page).locator("img.photo")
     expect(chart).to_be_visible()
     eventually(lambda: chart.evaluate("image => image.naturalWidth") > 500)
 
 
-# An answer that grows
+# Drafts and failing models
 
 
-def test_an_answer_grows_and_stop_keeps_the_part(page: Page, gateway: Gateway) -> None:
-    gateway.piece_s = 0.02
+def test_an_answer_grows_and_stop_keeps_its_beginning(page: Page, gateway: EmulatedGateway) -> None:
+    gateway.chunk_delay_s = 0.02
     gateway.answer_to = lambda _: "**Начало** " + "слово " * 3000 + "конец"
     says(page, "/ask Расскажи")
     draft = page.locator(".draft")
@@ -401,26 +427,28 @@ def test_an_answer_grows_and_stop_keeps_the_part(page: Page, gateway: Gateway) -
     eventually(lambda: len(draft.inner_text()) > length)
     draft.get_by_role("button", name="Остановить").click()
     expect(draft).to_have_count(0)
-    expect(heard(page)).to_contain_text("остановлен")
-    expect(heard(page)).to_contain_text("Начало слово слово")
-    expect(heard(page)).not_to_contain_text("конец")
+    expect(last_reply(page)).to_contain_text("остановлен")
+    expect(last_reply(page)).to_contain_text("Начало слово слово")
+    expect(last_reply(page)).not_to_contain_text("конец")
 
 
-def test_a_visitor_sees_what_the_bot_does_when_a_model_is_busy(page: Page, gateway: Gateway) -> None:
-    played = demo.gateway()
-    gateway.catalogue, gateway.answer_to = played.catalogue, played.answer_to
-    asks(page, "/models_refresh", f"новых {len(demo.TROUBLE)}")
+def test_a_suggestion_shows_how_the_bot_replaces_a_busy_model(page: Page, gateway: EmulatedGateway) -> None:
+    demo_gateway = demo.build_gateway()
+    gateway.catalog, gateway.answer_to = demo_gateway.catalog, demo_gateway.answer_to
+    asks(page, "/models_refresh", f"новых {len(demo.FAILING_MODELS)}")
     page.get_by_role("button", name="Модель занята").click()
-    expect(heard(page)).to_contain_text("модель: qwen/qwen3-coder:free (вместо sandbox/busy:free: лимит запросов)")
-    expect(heard(page).locator("table td", has_text="Ключ словаря")).to_be_visible()
-    expect(heard(page).locator(".code pre")).to_contain_text("steps.append((5, 6))")
-    expect(heard(page).locator(".code-head")).to_contain_text("python")
-    expect(heard(page).locator("ol > li > ul > li")).to_have_count(2)
+    expect(last_reply(page)).to_contain_text(
+        "модель: qwen/qwen3-coder:free (вместо sandbox/busy:free: лимит запросов)"
+    )
+    expect(last_reply(page).locator("table td", has_text="Ключ словаря")).to_be_visible()
+    expect(last_reply(page).locator(".code pre")).to_contain_text("steps.append((5, 6))")
+    expect(last_reply(page).locator(".code-head")).to_contain_text("python")
+    expect(last_reply(page).locator("ol > li > ul > li")).to_have_count(2)
     page.get_by_role("button", name="Вернуть обычную модель").click()
-    expect(heard(page)).to_contain_text("★ 1. DeepSeek V3.1")
+    expect(last_reply(page)).to_contain_text("★ 1. DeepSeek V3.1")
 
 
-# What a model or another site must not do
+# Security: what a model or another site must not do
 
 HOSTILE = """\
 <script>window.pwned = 1</script> <img src="x" onerror="window.pwned = 2">
@@ -444,14 +472,14 @@ HOSTILE = """\
 """
 
 
-def test_hostile_markdown_runs_nothing_and_loads_nothing(page: Page, gateway: Gateway) -> None:
+def test_hostile_markdown_runs_nothing_and_loads_nothing(page: Page, gateway: EmulatedGateway) -> None:
     gateway.answer_to = lambda _: HOSTILE
     asks(page, "/ask раз", "<script>window.pwned = 1</script>")
-    message = heard(page)
+    message = last_reply(page)
     assert message.locator("script, img, iframe, svg, style, [style], b[onmouseover]").count() == 0
     addresses = [link.get_attribute("href") for link in message.locator("a[href]").all()]
     assert addresses == [
-        "https://evil.example/",  # the iframe's, shown as the text it is
+        "https://evil.example/",  # from the iframe, which is shown as text
         "https://good.example/?a=1&b=2",
         "https://evil.example/pixel.png",
     ]
@@ -463,7 +491,7 @@ def test_hostile_markdown_runs_nothing_and_loads_nothing(page: Page, gateway: Ga
     assert page.evaluate("window.pwned") is None
 
 
-def test_the_policy_stops_what_would_get_through_all_the_same(site: str) -> None:
+def test_the_content_security_policy_allows_no_other_site(site: str) -> None:
     policy = requests.get(site, timeout=60).headers["Content-Security-Policy"]
     for part in ("default-src 'none'", "script-src 'self'", "base-uri 'none'", "frame-ancestors 'none'"):
         assert part in policy
@@ -487,9 +515,9 @@ def test_the_policy_stops_what_would_get_through_all_the_same(site: str) -> None
         ({}, 403),
     ],
 )
-def test_only_the_page_itself_may_ask(site: str, world: World, headers: dict[str, str], status: int) -> None:
-    answer = requests.post(f"{site}/people/1/say", json={"text": "раз"}, headers=headers, timeout=60)
-    assert answer.status_code == status
+def test_only_the_page_itself_has_access(site: str, world: World, headers: dict[str, str], status: int) -> None:
+    response = requests.post(f"{site}/people/1/say", json={"text": "раз"}, headers=headers, timeout=60)
+    assert response.status_code == status
     assert world.pending() == (status == 200)
     if "Host" in headers:
         assert requests.get(site, headers=headers, timeout=60).status_code == status
@@ -497,20 +525,22 @@ def test_only_the_page_itself_may_ask(site: str, world: World, headers: dict[str
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/people/3/news", 404), ("/people/1/files/file1", 404), ("/chat.py", 404), ("/../bot.py", 404)],
+    [("/people/3/events", 404), ("/people/1/files/file1", 404), ("/chat.py", 404), ("/../bot.py", 404)],
 )
-def test_there_is_nothing_else_to_see(site: str, path: str, status: int) -> None:
+def test_nothing_else_is_served(site: str, path: str, status: int) -> None:
     assert requests.get(f"{site}{path}", timeout=60).status_code == status
 
 
-def test_a_person_can_only_do_what_telegram_lets_them(site: str, world: World) -> None:
+def test_a_person_can_do_only_what_telegram_allows(site: str, world: World) -> None:
     def post(action: str, **body: Any) -> int:
         url = f"{site}/people/1/{action}"
         return requests.post(url, json=body, headers={"X-Sandbox": "1"}, timeout=60).status_code
 
     assert post("say", text="/start") == 200
     keyboard = {"inline_keyboard": [[{"text": "да", "callback_data": "yes"}]]}
-    sent = world.call("sendMessage", {"chat_id": ANN, "text": "раз", "reply_markup": keyboard})["message_id"]
+    sent = call_method(world, "sendMessage", {"chat_id": ANN, "text": "раз", "reply_markup": keyboard})[
+        "message_id"
+    ]
     assert post("tap", message_id=sent, data="yes") == 200
     for action, body in (
         ("tap", {"message_id": sent, "data": "no"}),
@@ -527,11 +557,11 @@ def test_a_person_can_only_do_what_telegram_lets_them(site: str, world: World) -
 # How messages are shown
 
 
-def test_a_text_is_shown_with_its_entities(quiet_page: Page, world: World) -> None:
+def test_entities_format_a_text(quiet_page: Page, world: World) -> None:
     html = '😀 <b>жирно <i>и косо</i></b> <code>/start</code> <a href="https://a.example/">сюда</a> <s>нет</s>'
     html += ' <a href="javascript:alert(1)">туда</a> /help https://b.example/x.'
-    world.call("sendMessage", {"chat_id": ANN, "text": html, "parse_mode": "HTML"})
-    message = heard(quiet_page)
+    call_method(world, "sendMessage", {"chat_id": ANN, "text": html, "parse_mode": "HTML"})
+    message = last_reply(quiet_page)
     expect(message.locator("b")).to_have_text("жирно и косо")
     expect(message.locator("b > i")).to_have_text("и косо")
     expect(message.locator("code")).to_have_text("/start")
@@ -541,26 +571,28 @@ def test_a_text_is_shown_with_its_entities(quiet_page: Page, world: World) -> No
     expect(message.locator(".command")).to_have_text("/help")
 
 
-def test_a_text_too_long_for_one_message_is_sent_as_several(quiet_page: Page, world: World) -> None:
+def test_a_long_text_is_sent_as_several_messages(quiet_page: Page, world: World) -> None:
     says(quiet_page, "а" * 4096 + "я" * 10)
-    expect(own(quiet_page)).to_contain_text("я" * 10)
-    assert [len(message["text"]) for message in world._messages[ANN].values()] == [6, 4096, 10]
+    expect(last_own(quiet_page)).to_contain_text("я" * 10)
+    assert [len(message["text"]) for message in world.messages[ANN].values()] == [6, 4096, 10]
 
 
-def test_pictures_of_the_bot_are_shown_but_not_fetched_from_elsewhere(quiet_page: Page, world: World) -> None:
+def test_pictures_are_shown_but_not_fetched_from_other_servers(quiet_page: Page, world: World) -> None:
     photo = Upload("chart.png", picture())
-    world.call("sendPhoto", {"chat_id": ANN, "photo": photo, "caption": "<b>вот</b>", "parse_mode": "HTML"})
-    expect(heard(quiet_page).locator(".photo")).to_be_visible()
-    expect(heard(quiet_page).locator("b")).to_have_text("вот")
-    world.call("sendPhoto", {"chat_id": ANN, "photo": "https://evil.example/pixel.png"})
-    expect(heard(quiet_page).locator("a")).to_have_attribute("href", "https://evil.example/pixel.png")
+    call_method(
+        world, "sendPhoto", {"chat_id": ANN, "photo": photo, "caption": "<b>вот</b>", "parse_mode": "HTML"}
+    )
+    expect(last_reply(quiet_page).locator(".photo")).to_be_visible()
+    expect(last_reply(quiet_page).locator("b")).to_have_text("вот")
+    call_method(world, "sendPhoto", {"chat_id": ANN, "photo": "https://evil.example/pixel.png"})
+    expect(last_reply(quiet_page).locator("a")).to_have_attribute("href", "https://evil.example/pixel.png")
 
 
-def test_a_draft_is_seen_until_the_message_comes(quiet_page: Page, world: World) -> None:
+def test_a_draft_is_shown_until_the_message_arrives(quiet_page: Page, world: World) -> None:
     def draft(method: str, **content: Any) -> None:
-        world.call(method, {"chat_id": ANN, "draft_id": 7, "can_stop": True, **content})
+        call_method(world, method, {"chat_id": ANN, "draft_id": 7, "can_stop": True, **content})
 
-    world.call("sendChatAction", {"chat_id": ANN, "action": "typing"})
+    call_method(world, "sendChatAction", {"chat_id": ANN, "action": "typing"})
     expect(quiet_page.locator("#status")).to_have_text("печатает…")
     shown = quiet_page.locator(".draft .bubble")
     draft("sendMessageDraft", text="")
@@ -571,42 +603,42 @@ def test_a_draft_is_seen_until_the_message_comes(quiet_page: Page, world: World)
     expect(shown.locator("pre")).to_have_text("print(\n")
     quiet_page.reload()
     expect(shown.locator("pre")).to_be_visible()
-    world.call("sendRichMessage", {"chat_id": ANN, "rich_message": {"markdown": "**всё**"}})
-    expect(heard(quiet_page).locator("strong")).to_have_text("всё")
+    call_method(world, "sendRichMessage", {"chat_id": ANN, "rich_message": {"markdown": "**всё**"}})
+    expect(last_reply(quiet_page).locator("strong")).to_have_text("всё")
     expect(shown).to_have_count(0)
     expect(quiet_page.locator("#status")).to_have_text("бот")
 
 
-def test_the_chat_stays_at_its_end_unless_one_reads_above(quiet_page: Page, world: World) -> None:
+def test_the_chat_stays_at_its_end_unless_the_person_scrolls_up(quiet_page: Page, world: World) -> None:
     def send(text: str) -> None:
-        world.call("sendMessage", {"chat_id": ANN, "text": text})
-        expect(heard(quiet_page)).to_contain_text(text)
+        call_method(world, "sendMessage", {"chat_id": ANN, "text": text})
+        expect(last_reply(quiet_page)).to_contain_text(text)
 
     for n in range(5):
         send(f"{n}\n" * 20)
     send("последнее")
-    expect(heard(quiet_page)).to_be_in_viewport()
+    expect(last_reply(quiet_page)).to_be_in_viewport()
     quiet_page.locator("#scroll").evaluate("element => element.scrollTop = 100")
     expect(quiet_page.locator("#down")).to_be_visible()
     send("новое")
-    expect(heard(quiet_page)).not_to_be_in_viewport()
+    expect(last_reply(quiet_page)).not_to_be_in_viewport()
     assert quiet_page.locator("#scroll").evaluate("element => element.scrollTop") == 100
     quiet_page.locator("#down").click()
-    expect(heard(quiet_page)).to_be_in_viewport()
+    expect(last_reply(quiet_page)).to_be_in_viewport()
 
 
-def test_a_phone_and_the_dark(open_page: Callable[..., Page], world: World) -> None:
+def test_the_chat_fits_a_phone_and_has_a_dark_theme(open_page: Callable[..., Page], world: World) -> None:
     phone = open_page(viewport={"width": 390, "height": 800}, color_scheme="dark", is_mobile=True, has_touch=True)
     says(phone, "Д" * 300)
-    expect(own(phone)).to_be_visible()
+    expect(last_own(phone)).to_be_visible()
     wide = (
         "| " + " | ".join(["колонка"] * 12) + " |\n|" + "---|" * 12 + f"\n\n```\n{'код ' * 100}\n```\n{'я' * 200}"
     )
-    world.call("sendRichMessage", {"chat_id": ANN, "rich_message": {"markdown": wide}})
-    expect(heard(phone).locator("table")).to_be_visible()
+    call_method(world, "sendRichMessage", {"chat_id": ANN, "rich_message": {"markdown": wide}})
+    expect(last_reply(phone).locator("table")).to_be_visible()
     keyboard = {"inline_keyboard": [[{"text": "кнопка " * 5, "callback_data": str(n)} for n in range(3)]]}
-    world.call("sendMessage", {"chat_id": ANN, "text": "раз", "reply_markup": keyboard})
-    expect(heard(phone).get_by_role("button").first).to_be_visible()
+    call_method(world, "sendMessage", {"chat_id": ANN, "text": "раз", "reply_markup": keyboard})
+    expect(last_reply(phone).get_by_role("button").first).to_be_visible()
     phone.locator("#text").fill("/")
     for element in ("html", "#scroll"):
         assert phone.locator(element).evaluate("e => e.scrollWidth - e.clientWidth") == 0
@@ -620,50 +652,50 @@ def test_a_phone_and_the_dark(open_page: Callable[..., Page], world: World) -> N
     assert background() == "rgb(255, 255, 255)" != dark
 
 
-def test_news_go_on_where_they_broke_off(site: str, world: World) -> None:
-    def news(after: int, count: int) -> list[str]:
-        """Read so many news after a number."""
-        url, headers = f"{site}/people/1/news", {"Last-Event-ID": str(after)}
+def test_events_continue_after_the_last_received_one(site: str, world: World) -> None:
+    def events(after: int, count: int) -> list[str]:
+        """Return the texts of some events after a sequence number."""
+        url, headers = f"{site}/people/1/events", {"Last-Event-ID": str(after)}
         with requests.get(url, headers=headers, stream=True, timeout=60) as response:
             response.encoding = "utf-8"
             lines = (line for line in response.iter_lines(decode_unicode=True) if line.startswith("data: {"))
             return [json.loads(next(lines)[6:])["message"]["text"] for _ in range(count)]
 
     requests.post(f"{site}/people/1/say", json={"text": "раз"}, headers={"X-Sandbox": "1"}, timeout=60)
-    world.call("sendMessage", {"chat_id": ANN, "text": "два"})
-    world.call("sendMessage", {"chat_id": ANN, "text": "три"})
-    assert news(0, 3) == ["раз", "два", "три"]
-    assert news(2, 1) == ["три"]
+    call_method(world, "sendMessage", {"chat_id": ANN, "text": "два"})
+    call_method(world, "sendMessage", {"chat_id": ANN, "text": "три"})
+    assert events(0, 3) == ["раз", "два", "три"]
+    assert events(2, 1) == ["три"]
 
 
 @pytest.mark.parametrize("key", ["", "sk-or-test-key"])
-def test_python_m_sandbox_serves_the_page_until_it_is_told_to_stop(tmp_path: Path, key: str) -> None:
+def test_python_m_sandbox_serves_the_page_until_sigterm(tmp_path: Path, key: str) -> None:
     command = [sys.executable, "-X", "utf8", "-m", "sandbox", "--no-browser"]
-    real = {"OPENROUTER_API_KEY": key, "OPENROUTER_BASE_URL": "http://127.0.0.1:9"}
+    settings = {"OPENROUTER_API_KEY": key, "OPENROUTER_BASE_URL": "http://127.0.0.1:9"}
     with subprocess.Popen(
         command,
         cwd=tmp_path,
-        env={**os.environ, **real, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **settings, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-    ) as run:
-        assert run.stdout
-        address = re.search(r"http://127\.0\.0\.1:\d+", run.stdout.readline())
+    ) as sandbox:
+        assert sandbox.stdout
+        address = re.search(r"http://127\.0\.0\.1:\d+", sandbox.stdout.readline())
         assert address
         assert "Заметки" in requests.get(address[0], timeout=60).content.decode()
-        assert requests.get(f"{address[0]}/setup", timeout=60).json()["is_real"] is bool(key)
-        run.send_signal(signal.SIGTERM)
-        assert run.wait(PATIENCE_S) == 0
+        assert requests.get(f"{address[0]}/setup", timeout=60).json()["has_real_models"] is bool(key)
+        sandbox.send_signal(signal.SIGTERM)
+        assert sandbox.wait(PATIENCE_S) == 0
 
 
-def test_a_port_that_is_taken_is_said_so(site: str, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(site: str, tmp_path: Path) -> None:
     command = [sys.executable, "-X", "utf8", "-m", "sandbox", "--no-browser", "--port", site.rpartition(":")[2]]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    run = subprocess.run(
+    sandbox = subprocess.run(
         command, cwd=tmp_path, env=env, capture_output=True, text=True, encoding="utf-8", timeout=PATIENCE_S
     )
-    assert run.returncode == 1
-    assert "открыть нельзя" in run.stderr
-    assert "Traceback" not in run.stderr
+    assert sandbox.returncode == 1
+    assert "открыть нельзя" in sandbox.stderr
+    assert "Traceback" not in sandbox.stderr

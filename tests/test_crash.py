@@ -1,9 +1,10 @@
-"""The promises, against the real process: killed, stopped, cut off, refused, locked out and poisoned.
+"""The guarantees, checked against the real process.
 
-- SIGKILL at random instants: every note stored once and in order, every question answered, every reply arrives
-- SIGTERM at random instants: the same, and nothing twice
-- faults of Telegram, Telegram away, chats that refuse
-- a locked and a full database, a poison update, a second copy
+- SIGKILL at random moments: every note is stored once and in order, every question answered, every reply delivered
+- SIGTERM at random moments: the same, and no reply is repeated
+- Telegram fails, is offline, or refuses a chat
+- the database is locked, the disk is full
+- a handler fails, an update cannot be read, two copies of the bot run
 """
 
 import random
@@ -23,55 +24,59 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, BotProcess, Person, eventually, text_of
 
-from runtime.outbox import SENDERS
-from sandbox.openrouter import Gateway
+from sandbox.openrouter import EmulatedGateway
 from sandbox.telegram import Faults, World
+from telegram.outbox import MAX_SENDERS
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX knows them")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
 PEOPLE = range(1, 21)
+UNFINISHED = (
+    "SELECT (SELECT count(*) FROM questions WHERE state = 'pending')"
+    " + (SELECT count(*) FROM outbox) + (SELECT count(*) FROM jobs)"
+)
 
 
 class Crowd:
-    """Many people who write without a pause, and what became of it."""
+    """Many people who send one command without a pause, and checks of what the bot did."""
 
     def __init__(self, world: World, command: str) -> None:
         self.world = world
         self._command = command
-        self._sent: dict[int, list[str]] = defaultdict(list)
+        self._sent: dict[int, list[str]] = defaultdict(list)  # user_id → texts
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Write in bursts while the block runs."""
-        over = threading.Event()
-        thread = threading.Thread(target=self._write, args=(over,))
+        stopped = threading.Event()
+        thread = threading.Thread(target=self._write_until, args=(stopped,))
         thread.start()
         try:
             yield
         finally:
-            over.set()
+            stopped.set()
             thread.join()
 
     def write(self, count: int) -> None:
-        """Write so many messages at once."""
-        with self.world.frozen():
+        """Send this many messages at once."""
+        with self.world.batch():
             for _ in range(count):
                 user_id = random.choice(PEOPLE)
                 text = f"от {user_id} номер {len(self._sent[user_id])}"
                 self._sent[user_id].append(text)
                 self.world.say(user_id, f"/{self._command} {text}")
 
-    def _write(self, over: threading.Event) -> None:
-        while not over.wait(random.uniform(0, 0.1)):
+    def _write_until(self, stopped: threading.Event) -> None:
+        while not stopped.wait(random.uniform(0, 0.1)):
             self.write(random.randrange(1, 30))
 
     def wait_until_served(self, db_path: Path) -> None:
-        """Wait until nothing is left to handle, to answer or to send."""
+        """Wait until no update, question, job or reply is left; only a standstill is a failure."""
         self.world.wait(lambda: self.world.pending() == 0)
-        with closing(sqlite3.connect(db_path, timeout=60)) as db:
-            for left in ("FROM questions WHERE state = 'pending'", "FROM outbox"):
-                query = f"SELECT count(*) {left}"
-                eventually(partial(lambda query: db.execute(query).fetchone() == (0,), query))
+        unfinished = count_unfinished(db_path)
+        while unfinished:
+            eventually(partial(has_fewer_unfinished, db_path, unfinished))
+            unfinished = count_unfinished(db_path)
 
     def check_stored_once_and_in_order(self, db_path: Path) -> None:
         table = "notes" if self._command == "note_add" else "questions"
@@ -82,17 +87,17 @@ class Crowd:
                 stored[user_id].append(text)
         assert stored == self._sent
 
-    def count_double_replies(self, db_path: Path) -> int:
-        """Check that everyone got every reply, in order; return how many came twice."""
-        double = 0
-        for user_id, expected in self._expected(db_path).items():
+    def count_repeated_replies(self, db_path: Path) -> int:
+        """Check that everyone got every reply in order; return how many replies were repeated."""
+        repeated = 0
+        for user_id, expected in self._expected_replies(db_path).items():
             messages = [event["message"] for event in self.world.events_of(user_id) if "message" in event]
-            got = [text_of(message).split("\n")[0] for message in messages]
-            assert list(dict.fromkeys(got)) == expected
-            double += len(got) - len(expected)
-        return double
+            replies = [text_of(message).split("\n")[0] for message in messages]
+            assert list(dict.fromkeys(replies)) == expected
+            repeated += len(replies) - len(expected)
+        return repeated
 
-    def _expected(self, db_path: Path) -> dict[int, list[str]]:
+    def _expected_replies(self, db_path: Path) -> dict[int, list[str]]:
         replies: dict[int, list[str]] = defaultdict(list)
         with closing(sqlite3.connect(db_path)) as db:
             if self._command == "note_add":
@@ -104,32 +109,40 @@ class Crowd:
         return replies
 
 
-def survive(bot: BotProcess, crowd: Crowd, ends: int, number: int) -> int:
-    """End the bot so many times at random instants while the crowd writes; return how many replies came twice."""
+def count_unfinished(db_path: Path) -> int:
+    with closing(sqlite3.connect(db_path, timeout=60)) as db:
+        [count] = db.execute(UNFINISHED).fetchone()
+        return int(count)
+
+
+def has_fewer_unfinished(db_path: Path, count: int) -> bool:
+    return count_unfinished(db_path) < count
+
+
+def interrupt_repeatedly(bot: BotProcess, crowd: Crowd, times: int, signal_number: int) -> int:
+    """Send a signal at random moments while the crowd writes; return how many replies were repeated."""
     bot.env["FREE_REQUESTS_PER_MINUTE"] = "1000000"
     bot.env["ASK_PER_DAY"] = "1000000"
     with crowd.writing():
-        for _ in range(ends):
+        for _ in range(times):
             bot.start()
-            time.sleep(
-                random.uniform(0, 0.6)
-            )  # the instant is what is drawn: from start-up to the middle of a flood
-            code = bot.send_signal(number)
-            # A signal may come before the bot listens to it.
-            assert code in ((-number,) if number == signal.SIGKILL else (0, -number))
+            time.sleep(random.uniform(0, 0.6))  # from the start of Python to the middle of a flood
+            exit_code = bot.send_signal(signal_number)
+            # SIGTERM ends the process if it arrives before the bot handles it.
+            assert exit_code in ((-signal_number,) if signal_number == signal.SIGKILL else (0, -signal_number))
     polls = crowd.world.poll_number
     bot.start()
     crowd.world.wait(lambda: crowd.world.poll_number > polls)
     crowd.wait_until_served(bot.db_path)
     assert bot.stop() == 0
     crowd.check_stored_once_and_in_order(bot.db_path)
-    return crowd.count_double_replies(bot.db_path)
+    return crowd.count_repeated_replies(bot.db_path)
 
 
 @pytest.fixture
-def gateway() -> Gateway:
-    """Give a model that repeats the question, after a moment."""
-    gateway = Gateway()
+def gateway() -> EmulatedGateway:
+    """Return a gateway whose models repeat the question after a moment."""
+    gateway = EmulatedGateway()
     gateway.think_s = 0.02
     gateway.answer_to = lambda body: str(body["messages"][-1]["content"])
     return gateway
@@ -137,17 +150,17 @@ def gateway() -> Gateway:
 
 @pytest.mark.parametrize("command", ["note_add", "ask"])
 @pytest.mark.parametrize("kills", [12, pytest.param(120, marks=pytest.mark.long)])
-def test_kill_at_random_instants(bot_process: BotProcess, world: World, command: str, kills: int) -> None:
-    double = survive(bot_process, Crowd(world, command), kills, signal.SIGKILL)
-    print(f"{double} replies came twice in {kills} kills")
-    assert double <= kills * SENDERS
+def test_sigkill_at_random_moments_loses_nothing(
+    bot_process: BotProcess, world: World, command: str, kills: int
+) -> None:
+    repeated = interrupt_repeatedly(bot_process, Crowd(world, command), kills, signal.SIGKILL)
+    print(f"{repeated} repeated replies in {kills} kills")
+    assert repeated <= kills * MAX_SENDERS
 
 
 @pytest.mark.parametrize("command", ["note_add", "ask"])
-def test_stop_at_random_instants_and_nothing_comes_twice(
-    bot_process: BotProcess, world: World, command: str
-) -> None:
-    assert survive(bot_process, Crowd(world, command), 8, signal.SIGTERM) == 0
+def test_sigterm_at_random_moments_repeats_nothing(bot_process: BotProcess, world: World, command: str) -> None:
+    assert interrupt_repeatedly(bot_process, Crowd(world, command), 8, signal.SIGTERM) == 0
 
 
 # Telegram
@@ -162,24 +175,24 @@ def test_faulty_calls_lose_nothing_and_keep_order(bot_process: BotProcess, world
         world.wait(lambda: world.pending() < 200)
     crowd.wait_until_served(bot_process.db_path)
     crowd.check_stored_once_and_in_order(bot_process.db_path)
-    crowd.count_double_replies(bot_process.db_path)
+    crowd.count_repeated_replies(bot_process.db_path)
 
 
-def test_telegram_goes_away_and_comes_back(bot_process: BotProcess, world: World) -> None:
+def test_telegram_goes_offline_and_comes_back(bot_process: BotProcess, world: World) -> None:
     crowd = Crowd(world, "note_add")
     bot_process.start()
     crowd.write(50)
-    world.faults.away = True
+    world.faults.offline = True
     crowd.write(50)
-    failed = len(world.calls)
-    eventually(lambda: len(world.calls) > failed + 4)
-    world.faults.away = False
+    calls = len(world.calls)
+    eventually(lambda: len(world.calls) > calls + 4)
+    world.faults.offline = False
     crowd.wait_until_served(bot_process.db_path)
     crowd.check_stored_once_and_in_order(bot_process.db_path)
-    crowd.count_double_replies(bot_process.db_path)
+    crowd.count_repeated_replies(bot_process.db_path)
 
 
-def test_a_chat_that_refuses_does_not_stop_the_others(bot_process: BotProcess, world: World) -> None:
+def test_a_chat_that_blocked_the_bot_does_not_delay_the_others(bot_process: BotProcess, world: World) -> None:
     bot_process.start()
     world.blocked.add(1)
     world.say(1, "/note_add раз")
@@ -192,7 +205,7 @@ def test_a_chat_that_refuses_does_not_stop_the_others(bot_process: BotProcess, w
 # The database
 
 
-def test_a_locked_database_is_waited_for(bot_process: BotProcess, world: World) -> None:
+def test_the_bot_waits_for_a_locked_database(bot_process: BotProcess, world: World) -> None:
     bot_process.start()
     ann = Person(world, 1)
     ann.asks("/start")
@@ -206,16 +219,16 @@ def test_a_locked_database_is_waited_for(bot_process: BotProcess, world: World) 
     assert "Traceback" not in bot_process.log
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="prlimit is Linux's")
-def test_a_full_disk_is_waited_for(bot_process: BotProcess, world: World) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prlimit")
+def test_the_bot_waits_for_space_on_a_full_disk(bot_process: BotProcess, world: World) -> None:
     import resource
 
     bot_process.start()
     ann = Person(world, 1)
     ann.asks("/start")
     wal = bot_process.db_path.with_name(bot_process.db_path.name + "-wal")
-    full = wal.stat().st_size
-    resource.prlimit(bot_process.pid, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
+    full_size = wal.stat().st_size
+    resource.prlimit(bot_process.pid, resource.RLIMIT_FSIZE, (full_size, resource.RLIM_INFINITY))
     ann.says(f"/note_add {'раз ' * 900}")
     eventually(lambda: "the database is unavailable" in bot_process.log)
     assert world.pending() == 1
@@ -223,38 +236,38 @@ def test_a_full_disk_is_waited_for(bot_process: BotProcess, world: World) -> Non
     assert ann.hears()["text"] == "Заметка #1 добавлена."
 
 
-# Poison, and a second copy
+# A handler that fails, an update that cannot be read, a second copy
 
 
-POISONED = """
+BOT_WITH_FAILING_COMMAND = """
 import sys, bot, db
-@bot.command("poison", "…")
-def poison(message, text):
-    db.add_note(message.from_user.id, message.chat.id, 1, "to be rolled back", 0)
+@bot.router.command("failing", "…")
+def failing(message, text):
+    db.add_note(message.user_id, message.chat_id, 1, "to be rolled back", 0)
     raise ZeroDivisionError
-sys.exit(bot.main())
+sys.exit(bot.main([]))
 """
 
 
-def test_a_handler_that_raises_is_undone_said_and_not_repeated(bot_process: BotProcess, world: World) -> None:
-    bot_process.command = [sys.executable, "-c", POISONED]
+def test_a_failed_handler_is_rolled_back_and_reported_once(bot_process: BotProcess, world: World) -> None:
+    bot_process.command = [sys.executable, "-c", BOT_WITH_FAILING_COMMAND]
     bot_process.env["PYTHONPATH"] = str(ROOT)
     ann = Person(world, 1)
-    with world.frozen():
-        for text in ("/note_add раз", "/poison", "/note_add два"):
+    with world.batch():
+        for text in ("/note_add раз", "/failing", "/note_add два"):
             ann.says(text)
     bot_process.start()
-    heard = [ann.hears()["text"] for _ in range(3)]
-    assert heard[0] == "Заметка #1 добавлена."
-    assert heard[1].startswith("Что-то пошло не так")
-    assert heard[2] == "Заметка #2 добавлена."
+    replies = [ann.hears()["text"] for _ in range(3)]
+    assert replies[0] == "Заметка #1 добавлена."
+    assert replies[1].startswith("Что-то пошло не так")
+    assert replies[2] == "Заметка #2 добавлена."
     bot_process.stop()
     bot_process.start()
     assert ann.asks("/note_count") == "У вас 2 заметки."
     assert len(re.findall(r"update \d+ failed\n", bot_process.log)) == 1
 
 
-def test_an_update_that_cannot_be_read_is_skipped_once(bot_process: BotProcess, world: World) -> None:
+def test_an_unreadable_update_is_skipped_once(bot_process: BotProcess, world: World) -> None:
     world.update({"message": {"message_id": "?", "text": "/note_add раз"}})
     bot_process.start()
     assert Person(world, 1).asks("/note_add два") == "Заметка #1 добавлена."
@@ -264,7 +277,7 @@ def test_an_update_that_cannot_be_read_is_skipped_once(bot_process: BotProcess, 
     assert bot_process.log.count("cannot be read") == 1
 
 
-def test_a_second_copy_is_told_of_and_neither_doubles_a_note(
+def test_a_second_copy_is_reported_and_notes_are_stored_once(
     bot_process: BotProcess, world: World, tmp_path: Path
 ) -> None:
     crowd = Crowd(world, "note_add")
@@ -277,4 +290,4 @@ def test_a_second_copy_is_told_of_and_neither_doubles_a_note(
     assert second.wait() == 0
     crowd.wait_until_served(bot_process.db_path)
     crowd.check_stored_once_and_in_order(bot_process.db_path)
-    crowd.count_double_replies(bot_process.db_path)
+    crowd.count_repeated_replies(bot_process.db_path)

@@ -1,11 +1,11 @@
-"""Hostile input, the whole way in: over HTTP, into the real process, and a person's next command after it.
+"""Hostile input over HTTP against the running bot: afterwards, it still answers a person's next command.
 
-- updates of every shape, with ids of every kind, thousands in a row
-- answers of Telegram that cannot be read
-- numbers that SQLite does not hold
-- texts that are SQL or FTS5, data of buttons that nobody made
-- answers of models
-- what all of this leaves in the log
+- updates of every shape, with every kind of id, thousands in a row
+- unreadable responses of Telegram
+- numbers that SQLite cannot store
+- SQL and FTS5 syntax in texts, invented button data
+- hostile answers of models
+- nothing of all this in the log
 """
 
 import json
@@ -24,15 +24,16 @@ from hypothesis import strategies as st
 
 import texts
 from sandbox import openrouter, telegram
-from sandbox.checks import Json, Refusal
-from sandbox.openrouter import Gateway
+from sandbox.openrouter import EmulatedGateway
 from sandbox.server import Server
 from sandbox.telegram import Faults, World
+from sandbox.telegram.checks import Json, Refusal
+from unicode_text import storable
 
-ANN = 424242  # an ordinary person: nothing hostile comes in that name
+ANN = 424242  # an ordinary person, who sends nothing hostile
 GROUP = -100500
 
-# What a placeholder stands for in the answer to getUpdates: none of it can be written by json.dumps().
+# What replaces a placeholder in the response to getUpdates; json.dumps() could not write it.
 RAW = {
     "<deep>": b"[" * 100_000 + b"]" * 100_000,
     "<deep objects>": b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
@@ -43,12 +44,12 @@ RAW = {
 
 
 class HostileWorld(World):
-    """A Telegram that queues whatever it is given."""
+    """An emulated Telegram that queues anything as an update."""
 
-    garbled = 0  # so many answers to getUpdates are spoilt on their way
+    damaged_responses = 0  # this many responses to getUpdates are damaged on their way
 
     def queue(self, updates: list[Any]) -> None:
-        """Queue updates as they are; "next" as an id stands for the next one."""
+        """Queue updates as they are, except that the id "next" becomes the next id."""
         with self._changed:
             for update in updates:
                 if isinstance(update, dict) and update.get("update_id") == "next":
@@ -58,21 +59,23 @@ class HostileWorld(World):
             self._wake()
 
     def _confirm(self, offset: int) -> None:
-        """Confirm by id; what has none is confirmed with what comes after it."""
-        queue = self._updates
-        last = max(
-            (n for n, update in enumerate(queue) if has_id(update) and update["update_id"] < offset), default=-1
-        )
+        """Confirm updates by id; one without an id is confirmed together with a later update."""
+        confirmed = [
+            position
+            for position, update in enumerate(self._updates)
+            if has_id(update) and update["update_id"] < offset
+        ]
+        last_confirmed = max(confirmed, default=-1)
         self._updates = [
             update
-            for n, update in enumerate(queue)
-            if (update["update_id"] >= offset if has_id(update) else n > last)
+            for position, update in enumerate(self._updates)
+            if (update["update_id"] >= offset if has_id(update) else position > last_confirmed)
         ]
 
 
 def has_id(update: Any) -> bool:
-    number = update.get("update_id") if isinstance(update, dict) else None
-    return type(number) is int and number < 2**63
+    update_id = update.get("update_id") if isinstance(update, dict) else None
+    return type(update_id) is int and update_id < 2**63
 
 
 @pytest.fixture
@@ -83,25 +86,25 @@ def world() -> HostileWorld:
 @pytest.fixture
 def telegram_url(world: HostileWorld) -> Iterator[str]:
     @web.middleware
-    async def put_raw(request: web.Request, handler: Any) -> web.StreamResponse:
+    async def insert_raw(request: web.Request, handler: Any) -> web.StreamResponse:
         response: web.StreamResponse = await handler(request)
         body = getattr(response, "body", None)
         if request.path.endswith("getUpdates") and isinstance(response, web.Response) and isinstance(body, bytes):
             for placeholder, raw in RAW.items():
                 body = body.replace(json.dumps(placeholder).encode(), raw)
-            if world.garbled and world.pending():
-                world.garbled -= 1
+            if world.damaged_responses and world.pending():
+                world.damaged_responses -= 1
                 body = body[:-10]
             response.body = body
         return response
 
     app = telegram.application(world)
-    app.middlewares.append(put_raw)
+    app.middlewares.append(insert_raw)
     with Server(app) as server:
         yield server.url
 
 
-def is_calm(bot: BotProcess) -> bool:
+def has_no_serious_errors(bot: BotProcess) -> bool:
     return "CRITICAL" not in bot.log and "polling failed" not in bot.log
 
 
@@ -133,7 +136,7 @@ SPECIAL = [
 ]
 KINDS = [
     *("message", "edited_message", "callback_query", "stopped_message_generation", "channel_post", "inline_query"),
-    *("my_chat_member", "poll", "message_reaction", "business_message", "a_kind_of_tomorrow", ""),
+    *("my_chat_member", "poll", "message_reaction", "business_message", "a_kind_of_the_future", ""),
 ]
 
 
@@ -160,37 +163,48 @@ junk = st.one_of(
 )
 
 
-def perhaps(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Make objects with these fields, each of them sometimes missing or something else altogether."""
+def objects(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Generate objects with these fields; sometimes a field is missing or junk, or the whole object is junk."""
     return st.one_of(
         st.fixed_dictionaries(fields),
-        st.fixed_dictionaries({}, optional={name: st.one_of(right, junk) for name, right in fields.items()}),
+        st.fixed_dictionaries({}, optional={name: st.one_of(valid, junk) for name, valid in fields.items()}),
         junk,
     )
 
 
 ids = st.integers(1, 5)
-person = perhaps(id=ids, is_bot=st.just(False), first_name=strings)
-chat = perhaps(id=ids, type=st.sampled_from(["private", "supergroup", "channel"]))
-plain = {"message_id": ids, "date": st.just(1_700_000_000), "chat": chat, "from": person, "text": strings}
-message = st.one_of(
-    perhaps(**plain),
-    perhaps(**plain, reply_to_message=perhaps(**plain), entities=junk, forward_origin=junk, document=junk),
+people = objects(id=ids, is_bot=st.just(False), first_name=strings)
+chats = objects(id=ids, type=st.sampled_from(["private", "supergroup", "channel"]))
+message_fields = {
+    "message_id": ids,
+    "date": st.just(1_700_000_000),
+    "chat": chats,
+    "from": people,
+    "text": strings,
+}
+messages = st.one_of(
+    objects(**message_fields),
+    objects(
+        **message_fields,
+        reply_to_message=objects(**message_fields),
+        entities=junk,
+        forward_origin=junk,
+        document=junk,
+    ),
 )
-tap = perhaps(
-    **{"id": strings, "from": person, "message": message, "chat_instance": strings},
-    data=st.one_of(strings, st.sampled_from(["keep:1", "again:999999999999999999", "older:1:1", "model:0"])),
-)
-contents = st.one_of(message, tap, perhaps(chat=chat, draft_id=ids), junk)
+button_data = st.one_of(strings, st.sampled_from(["keep:1", "again:999999999999999999", "older:1:1", "model:0"]))
+query_fields = {"id": strings, "from": people, "message": messages, "chat_instance": strings, "data": button_data}
+queries = objects(**query_fields)
+contents = st.one_of(messages, queries, objects(chat=chats, draft_id=ids), junk)
 updates = st.one_of(
     st.builds(lambda kind, content: {"update_id": "next", kind: content}, st.sampled_from(KINDS), contents),
-    st.builds(lambda m: {"update_id": "next", "message": m}, message),
-    st.builds(lambda t: {"update_id": "next", "callback_query": t}, tap),
+    st.builds(lambda message: {"update_id": "next", "message": message}, messages),
+    st.builds(lambda query: {"update_id": "next", "callback_query": query}, queries),
 )
 WRONG_IDS: list[Any] = [None, "5", "", -1, -(10**30), 2**63, 10**30, 1.5, True, [], {}]
 
 
-def test_after_whatever_comes_the_next_command_is_answered(bot_process: BotProcess, world: HostileWorld) -> None:
+def test_the_next_command_is_answered_after_any_updates(bot_process: BotProcess, world: HostileWorld) -> None:
     bot_process.start()
     ann = Person(world, ANN)
     assert ann.asks("/note_add раз") == "Заметка #1 добавлена."
@@ -198,71 +212,70 @@ def test_after_whatever_comes_the_next_command_is_answered(bot_process: BotProce
 
     @settings(max_examples=40, suppress_health_check=list(HealthCheck))
     @given(st.lists(updates, max_size=50), st.lists(st.sampled_from(WRONG_IDS), max_size=8), st.randoms())
-    def comes(batch: list[Any], wrong_ids: list[Any], dice: random.Random) -> None:
-        pool.extend(batch)
-        batch = (
-            batch + [{"update_id": wrong, "message": {}} for wrong in wrong_ids] + [None, {}, "?"][: len(batch)]
-        )
-        with world.frozen():
-            first = world._next_update
+    def send(valid: list[Any], wrong_ids: list[Any], random_source: random.Random) -> None:
+        pool.extend(valid)
+        without_valid_id = [{"update_id": wrong_id, "message": {}} for wrong_id in wrong_ids]
+        batch = valid + without_valid_id + [None, {}, "?"][: len(valid) + len(without_valid_id)]
+        with world.batch():
+            first_id = world._next_update
             world.queue(batch)
-            mine = world._updates[-len(batch) :] if batch else []
-            mine += [dict(update) for update in mine[:2] if has_id(update)]  # twice
-            dice.shuffle(mine)  # one batch: Telegram itself knows an order of ids only
-            world._updates = mine
-            assert world._next_update >= first
+            queued = world._updates[-len(batch) :] if batch else []
+            queued += [dict(update) for update in queued[:2] if has_id(update)]  # duplicates
+            random_source.shuffle(queued)
+            world._updates = queued
+            assert world._next_update >= first_id
             ann.says("/note_count")
         assert text_of(ann.hears()) == "У вас 1 заметка."
 
-    comes()
-    with world.frozen():
+    send()
+    with world.batch():
         world.queue(random.Random(3).choices(pool, k=10_000))
         ann.says("/note_count")
     assert text_of(ann.hears()) == "У вас 1 заметка."
-    assert is_calm(bot_process)
+    assert has_no_serious_errors(bot_process)
     assert bot_process.stop() == 0
 
 
-def test_updates_without_an_id_alone_are_waited_out(bot_process: BotProcess, world: HostileWorld) -> None:
+def test_updates_without_ids_are_waited_out(bot_process: BotProcess, world: HostileWorld) -> None:
     bot_process.start()
     ann = Person(world, ANN)
     ann.asks("/note_add раз")
-    world.queue([{"update_id": wrong, "message": {}} for wrong in WRONG_IDS])
+    world.queue([{"update_id": wrong_id, "message": {}} for wrong_id in WRONG_IDS])
     eventually(lambda: "no update has an id" in bot_process.log)
     assert ann.asks("/note_count") == "У вас 1 заметка."
     world.wait(lambda: world.pending() == 0)
-    assert is_calm(bot_process)
+    assert has_no_serious_errors(bot_process)
 
 
-# Answers that cannot be read
+# Unreadable responses
 
 
 @pytest.mark.parametrize("placeholder", RAW)
-def test_an_update_that_cannot_be_read_is_skipped_alone(
+def test_only_the_unreadable_update_is_skipped(
     bot_process: BotProcess, world: HostileWorld, placeholder: str
 ) -> None:
     bot_process.start()
     ann = Person(world, ANN)
     ann.asks("/start")
-    with world.frozen():
+    with world.batch():
         ann.says("/note_add раз")
-        spoilt = world._next_update
+        unreadable_id = world._next_update
         world.queue([{"update_id": "next", "message": placeholder}])
         ann.says("/note_add два")
     assert [text_of(ann.hears()) for _ in range(2)] == [f"Заметка #{n} добавлена." for n in (1, 2)]
     world.wait(lambda: world.pending() == 0)
-    assert bot_process.log.count(f"update {spoilt} cannot be read, it is skipped") == 1
-    assert is_calm(bot_process)
+    assert bot_process.log.count(f"update {unreadable_id} cannot be read and is skipped") == 1
+    assert has_no_serious_errors(bot_process)
     assert [params["limit"] for method, params in world.calls if method == "getUpdates"][-1] == 100
 
 
-def test_what_was_garbled_on_the_way_is_not_skipped(bot_process: BotProcess, world: HostileWorld) -> None:
+def test_a_response_damaged_on_its_way_loses_nothing(bot_process: BotProcess, world: HostileWorld) -> None:
     bot_process.start()
     ann = Person(world, ANN)
     ann.asks("/start")
-    world.garbled = 2
+    world.damaged_responses = 2
     assert ann.asks("/note_add раз") == "Заметка #1 добавлена."
-    assert world.garbled == 0
+    assert world.damaged_responses == 0
     assert "skipped" not in bot_process.log
 
 
@@ -270,23 +283,24 @@ def test_what_was_garbled_on_the_way_is_not_skipped(bot_process: BotProcess, wor
 
 
 @pytest.mark.parametrize("number", [2**63, -(2**64), 10**30, 1.0, "7", True, None], ids=str)
-@pytest.mark.parametrize("place", ["from", "chat", "message_id", "date"])
-def test_a_number_that_is_none_is_nobodys(
-    bot_process: BotProcess, world: HostileWorld, place: str, number: Any
+@pytest.mark.parametrize("field", ["from", "chat", "message_id", "date"])
+def test_updates_with_invalid_numbers_are_skipped(
+    bot_process: BotProcess, world: HostileWorld, field: str, number: Any
 ) -> None:
     bot_process.start()
     ann = Person(world, ANN)
-    said = {"message_id": 7, "date": 1_700_000_000, "text": "/note_add раз"}
-    said |= {"chat": {"id": 7, "type": "private"}, "from": telegram.person(7)}
-    spoilt = {**said, place: {**said[place], "id": number} if isinstance(said[place], dict) else number}  # type: ignore[dict-item]
-    button = {"id": "1", "chat_instance": "1", "data": "keep:1", "from": spoilt["from"], "message": spoilt}
-    with world.frozen():
-        world.queue([{"update_id": "next", kind: spoilt} for kind in ("message", "edited_message")])
-        world.queue([{"update_id": "next", "callback_query": button}])
-        world.queue([{"update_id": "next", "stopped_message_generation": {**spoilt, "draft_id": number}}])
+    message: Json = {"message_id": 7, "date": 1_700_000_000, "text": "/note_add раз"}
+    message |= {"chat": {"id": 7, "type": "private"}, "from": telegram.person(7)}
+    valid = message[field]
+    message[field] = {**valid, "id": number} if isinstance(valid, dict) else number
+    query = {"id": "1", "chat_instance": "1", "data": "keep:1", "from": message["from"], "message": message}
+    with world.batch():
+        world.queue([{"update_id": "next", kind: message} for kind in ("message", "edited_message")])
+        world.queue([{"update_id": "next", "callback_query": query}])
+        world.queue([{"update_id": "next", "stopped_message_generation": {**message, "draft_id": number}}])
         ann.says("/note_add два")
     assert text_of(ann.hears()) == "Заметка #1 добавлена."
-    assert is_calm(bot_process)
+    assert has_no_serious_errors(bot_process)
 
 
 # Texts and buttons
@@ -330,25 +344,25 @@ SYNTAX = [
 @pytest.mark.parametrize(
     "command", ["add", "list", "show", "find", "edit 1", "del", "restore", "count", "stats", "export"]
 )
-def test_syntax_in_a_command_is_text(bot_process: BotProcess, world: HostileWorld, command: str) -> None:
+def test_sql_and_search_syntax_is_text(bot_process: BotProcess, world: HostileWorld, command: str) -> None:
     bot_process.start()
     ann, bob = Person(world, ANN), Person(world, 7)
     assert bob.asks("/note_add чужая") == "Заметка #1 добавлена."
     assert ann.asks("/note_add молоко") == "Заметка #2 добавлена."
     for text in SYNTAX:
-        said = ann.asks(f"/note_{command} {text}")
-        assert texts.FAILED not in said
-        assert "чужая" not in said
+        answer = ann.asks(f"/note_{command} {text}")
+        assert texts.FAILED not in answer
+        assert "чужая" not in answer
     with closing(sqlite3.connect(bot_process.db_path)) as connection:
         rows = connection.execute("SELECT text FROM notes ORDER BY id").fetchall()
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    kept = [texts.storable(text) for text in SYNTAX] if command == "add" else []
-    assert [text for (text,) in rows] == ["чужая", "молоко", *kept]
-    assert is_calm(bot_process)
+    added = [storable(text) for text in SYNTAX] if command == "add" else []
+    assert [text for (text,) in rows] == ["чужая", "молоко", *added]
+    assert has_no_serious_errors(bot_process)
     assert "Traceback" not in bot_process.log
 
 
-def test_whatever_a_button_sends_is_answered(bot_process: BotProcess, world: HostileWorld) -> None:
+def test_any_button_data_is_answered(bot_process: BotProcess, world: HostileWorld) -> None:
     bot_process.start()
     ann = Person(world, ANN)
     ann.says("молоко")
@@ -359,12 +373,12 @@ def test_whatever_a_button_sends_is_answered(bot_process: BotProcess, world: Hos
 
     @settings(max_examples=150, suppress_health_check=list(HealthCheck))
     @given(st.one_of(known, strings, st.binary(max_size=64).map(lambda raw: raw.decode("latin-1"))))
-    def taps(data: str) -> None:
+    def tap(data: str) -> None:
         ann.taps_data(offer, data)
 
-    taps()
+    tap()
     assert "Traceback" not in bot_process.log
-    assert is_calm(bot_process)
+    assert has_no_serious_errors(bot_process)
 
 
 # Answers of models
@@ -385,20 +399,20 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("kind", ANSWERS)
-def test_whatever_a_model_says_arrives_whole(
-    bot_process: BotProcess, world: HostileWorld, gateway: Gateway, kind: str
+def test_any_answer_of_a_model_arrives_whole(
+    bot_process: BotProcess, world: HostileWorld, gateway: EmulatedGateway, kind: str
 ) -> None:
     gateway.answer_to = lambda _: ANSWERS[kind]
     bot_process.start()
-    # Halves of pairs come as \\u…: a stream of the stand-in is UTF-8, which has none.
+    # A private chat gets a stream, which the emulated gateway writes in UTF-8, without lone surrogates.
     ann = Person(world, ANN, GROUP if kind == "surrogates" else None)
     ann.says("/ask раз")
-    whole = ""
-    while "мс; модель: " not in whole:
-        whole += text_of(ann.hears())
-    marks = re.compile(r"[\s`]+(python\n)?")  # a fence is closed and opened again where it is cut
-    answer = marks.sub("", texts.storable(ANSWERS[kind]))
-    assert marks.sub("", whole).startswith(answer)
+    received = ""
+    while "мс; модель: " not in received:
+        received += text_of(ann.hears())
+    marks = re.compile(r"[\s`]+(python\n)?")  # a code block that is split is closed and reopened
+    answer = marks.sub("", storable(ANSWERS[kind]))
+    assert marks.sub("", received).startswith(answer)
     assert ann.asks("/note_count") == "У вас 0 заметок."
     assert re.findall("WARNING|ERROR|CRITICAL|Traceback", bot_process.log) == []
 
@@ -409,28 +423,30 @@ WORDS = "сезам", "opensesame"
 SECRET = " ".join(WORDS)
 KEY = "sk-or-v1-a-key-that-nobody-may-see"
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ [\w.]+: .+")
-OF_A_TRACEBACK = re.compile(r"Traceback \(most recent call last\):|  .*|[a-z_][\w.]*\.\w+")
+TRACEBACK_LINE = re.compile(r"Traceback \(most recent call last\):|  .*|[a-z_][\w.]*\.\w+")
 
 
 @pytest.fixture
-def _leaky(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have Telegram and the gateway quote, in their errors, what they were given."""
+def _errors_quote_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make Telegram and the gateway quote in their errors what they received."""
+    send_message = telegram.METHODS["sendMessage"]
 
-    def refuse(world: World, params: Json) -> Json:
+    def refuse_quotes(world: World, params: Json) -> Any:
         text = str(params.get("text"))
         if "цитата" in text:
             raise Refusal(400, f'Bad Request: can\'t parse entities: unsupported tag "{text}"')
         if "отголосок" in text:
             raise Refusal(400, f"Bad Request: can't parse entities: unsupported tag {text}")
-        return World.send_message(world, params)
+        return send_message(world, params)
 
-    async def fail(_: Gateway, __: web.Request, body: Json, status: int) -> web.StreamResponse:
-        said = f"{SECRET}: {body['messages'][-1]['content']} {KEY}"
-        return openrouter.error(
-            status, said, metadata={"raw": said, "provider_name": said, "headers": {SECRET: 1}}
-        )
+    async def fail(_: EmulatedGateway, __: web.Request, body: Json, status: int) -> web.StreamResponse:
+        error = f"{SECRET}: {body['messages'][-1]['content']} {KEY}"
+        metadata = {"raw": error, "provider_name": error, "headers": {SECRET: 1}}
+        return openrouter.error_response(status, error, metadata=metadata)
 
-    async def fail_inside(gateway: Gateway, request: web.Request, body: Json, _: int) -> web.StreamResponse:
+    async def fail_inside(
+        gateway: EmulatedGateway, request: web.Request, body: Json, _: int
+    ) -> web.StreamResponse:
         async def events() -> AsyncIterator[Json | bytes]:
             yield f"data: {SECRET}\n\n".encode()
             yield openrouter.chunk(body, SECRET)
@@ -438,22 +454,22 @@ def _leaky(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return await gateway.stream(request, body, events())
 
-    monkeypatch.setitem(telegram.METHODS, "sendMessage", refuse)
-    monkeypatch.setitem(openrouter.BEHAVIOURS, "leak", fail)
-    monkeypatch.setitem(openrouter.BEHAVIOURS, "leak_inside", fail_inside)
+    monkeypatch.setitem(telegram.METHODS, "sendMessage", refuse_quotes)
+    monkeypatch.setitem(openrouter.BEHAVIORS, "leak", fail)
+    monkeypatch.setitem(openrouter.BEHAVIORS, "leak_inside", fail_inside)
 
 
-def become(bot: BotProcess, model: str) -> None:
-    """Have a model be the active one."""
+def activate_model(bot: BotProcess, key: str) -> None:
+    """Give the active model another key."""
     with closing(sqlite3.connect(bot.db_path)) as connection, connection:
-        connection.execute("UPDATE models SET key = ? WHERE active = 1", (model,))
+        connection.execute("UPDATE models SET key = ? WHERE active = 1", (key,))
 
 
-@pytest.mark.usefixtures("_leaky")
-def test_nothing_that_is_anybodys_own_is_in_the_log(
-    bot_process: BotProcess, world: HostileWorld, gateway: Gateway
+@pytest.mark.usefixtures("_errors_quote_input")
+def test_the_log_contains_no_secrets_and_nothing_that_people_wrote(
+    bot_process: BotProcess, world: HostileWorld, gateway: EmulatedGateway
 ) -> None:
-    gateway.catalogue = {"data": [openrouter.described(f"{SECRET}/model:free", SECRET)]}
+    gateway.catalog = {"data": [openrouter.describe_model(f"{SECRET}/model:free", SECRET)]}
     bot_process.env |= {"LOG_LEVEL": "DEBUG", "OPENROUTER_API_KEY": KEY, "ALLOW_PAID_MODELS": "1"}
     bot_process.start()
     ann = Person(world, ANN)
@@ -461,7 +477,7 @@ def test_nothing_that_is_anybodys_own_is_in_the_log(
     ann.hears()
     eventually(lambda: "1 models" in bot_process.log)
 
-    # What people write, and what Telegram answers to it
+    # What people write, and how Telegram answers
     ann.edits(note, f"/note_add {SECRET} иначе")
     ann.hears()
     for command in (
@@ -475,7 +491,7 @@ def test_nothing_that_is_anybodys_own_is_in_the_log(
         SECRET,
     ):
         ann.asks(f"/{command} {SECRET}")
-    ann.asks("/note_stats")  # draws: matplotlib and Pillow talk a lot at DEBUG
+    ann.asks("/note_stats")  # matplotlib and Pillow log a lot at DEBUG
     ann.asks("/note_export")
     ann.sends_file(f"{SECRET}.json", b"{" + SECRET.encode(), "/note_import")
     ann.hears()
@@ -491,7 +507,7 @@ def test_nothing_that_is_anybodys_own_is_in_the_log(
         ann.says(f"/note_show {3 if word == 'цитата' else 4}")
     eventually(lambda: bot_process.log.count("sendMessage refused") == 2)
 
-    # What models and their gateways answer
+    # How models and gateways answer
     for model in (
         "sandbox/leak-429",
         "sandbox/leak-401",
@@ -499,23 +515,29 @@ def test_nothing_that_is_anybodys_own_is_in_the_log(
         "sandbox/leak_inside",
         f"{SECRET}/x",
     ):
-        become(bot_process, model)
+        activate_model(bot_process, model)
         ann.asks(f"/ask {SECRET}")
-    gateway.catalogue = {"error": {"code": 500, "message": f"{SECRET} {KEY}"}}
+    gateway.catalog = {"error": {"code": 500, "message": f"{SECRET} {KEY}"}}
     ann.asks("/models_refresh")
 
-    # What cannot be read, and what fails
-    spoilt = {
+    # Unreadable updates and failing handlers
+    unreadable = {
         "message_id": 1,
         "date": SECRET,
         "chat": {"id": 7, "type": "private"},
         "from": SECRET,
         SECRET: SECRET,
     }
-    for content in (spoilt, SECRET, {**spoilt, "entities": SECRET}, {SECRET: nested(300)}, [SECRET, "<deep>"]):
+    for content in (
+        unreadable,
+        SECRET,
+        {**unreadable, "entities": SECRET},
+        {SECRET: nested(300)},
+        [SECRET, "<deep>"],
+    ):
         world.queue([{"update_id": "next", "message": content}])
     world.wait(lambda: world.pending() == 0)
-    world.queue([{"update_id": SECRET, "message": spoilt}])
+    world.queue([{"update_id": SECRET, "message": unreadable}])
     with closing(sqlite3.connect(bot_process.db_path)) as connection:
         connection.execute(
             "CREATE TRIGGER leak BEFORE INSERT ON notes WHEN new.text LIKE 'boom%'"
@@ -527,25 +549,26 @@ def test_nothing_that_is_anybodys_own_is_in_the_log(
         eventually(lambda: "the database is unavailable" in bot_process.log)
         connection.rollback()
 
-    # A bad line
+    # A bad connection
     world.faults = Faults(drop_before=0.1, drop_after=0.1, too_many=0.1, bad_gateway=0.1, retry_after=0)
     for n in range(20):
         Person(world, 10 + n).says(f"/note_add {SECRET}")
     with closing(sqlite3.connect(bot_process.db_path)) as connection:
         eventually(lambda: connection.execute("SELECT count(*) FROM notes WHERE user_id < 30").fetchone() == (20,))
         eventually(lambda: connection.execute("SELECT count(*) FROM outbox").fetchone() == (0,))
-    world.faults.away = True
+    world.faults.offline = True
     eventually(lambda: "getUpdates failed: [0]" in bot_process.log)
     world.faults = Faults()
     assert bot_process.stop() == 0
 
     log = bot_process.log
-    for happened in ("cannot be read", "failed", "did not answer", "no id", "again in", "refused"):
-        assert happened in log
-    of_the_token = telegram.TOKEN.split(":")[1]
-    for secret in (*WORDS, WORDS[0].encode("unicode_escape").decode(), WORDS[0].upper(), KEY, of_the_token):
+    for event in ("cannot be read", "failed", "did not answer", "no id", "again in", "refused"):
+        assert event in log
+    token_secret = telegram.TOKEN.split(":")[1]
+    for secret in (*WORDS, WORDS[0].encode("unicode_escape").decode(), WORDS[0].upper(), KEY, token_secret):
         assert secret not in log
-    assert [
-        line for line in log.splitlines() if not (LINE.fullmatch(line) or OF_A_TRACEBACK.fullmatch(line))
-    ] == []
+    unexpected = [
+        line for line in log.splitlines() if not (LINE.fullmatch(line) or TRACEBACK_LINE.fullmatch(line))
+    ]
+    assert unexpected == []
     assert "forged" not in log

@@ -1,4 +1,7 @@
-"""logs: no secret gets out, nor what a person wrote; tracebacks and uncaught exceptions included."""
+"""app.logs: neither secrets nor what a person wrote reach the log.
+
+Not even in tracebacks, in uncaught exceptions, or in messages of libraries.
+"""
 
 import gc
 import json
@@ -11,15 +14,16 @@ import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
+from conftest import ROOT
 
-from runtime import logs
+from app import logs
 
 TOKEN = "123456789:AAE-abcdefghijklmnopqrstuvwxyz_12345"
 KEY = "sk-or-secret-key"
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
+def _restore_logging() -> Iterator[None]:
     root, excepthook, thread_hook = logging.getLogger(), sys.excepthook, threading.excepthook
     handlers, level, unraisable_hook = root.handlers[:], root.level, sys.unraisablehook
     yield
@@ -27,17 +31,17 @@ def _logging_as_it_was() -> Iterator[None]:
     root.setLevel(level)
     sys.unraisablehook, logging.raiseExceptions = unraisable_hook, True
     logging.captureWarnings(False)
-    for name in logs.OURS:
+    for name in logs.OWN_LOGGERS:
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
-def test_secrets_are_taken_out_of_messages_and_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.start("DEBUG", [TOKEN, KEY, ""])
-    logging.getLogger("runtime.x").info("asked %s with %s", f"https://api.telegram.org/bot{TOKEN}/getMe", KEY)
+def test_secrets_are_removed_from_messages_and_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.start_logging("DEBUG", [TOKEN, KEY, ""])
+    logging.getLogger("telegram.x").info("asked %s with %s", f"https://api.telegram.org/bot{TOKEN}/getMe", KEY)
     try:
         raise ValueError(f"bot{TOKEN.replace(':', '%3A')} {KEY}")
     except ValueError:
-        logging.getLogger("runtime.x").exception("failed")
+        logging.getLogger("telegram.x").exception("failed")
     written = capsys.readouterr().err
     assert "Traceback" in written
     assert "asked https://api.telegram.org/bot***/getMe with ***" in written
@@ -45,8 +49,8 @@ def test_secrets_are_taken_out_of_messages_and_tracebacks(capsys: pytest.Capture
     assert KEY not in written
 
 
-def test_what_nobody_catches_is_logged_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.start("DEBUG", [TOKEN, KEY, ""])
+def test_uncaught_exceptions_are_logged_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.start_logging("DEBUG", [TOKEN, KEY, ""])
 
     def fail() -> None:
         raise ValueError(TOKEN)
@@ -56,14 +60,14 @@ def test_what_nobody_catches_is_logged_without_secrets(capsys: pytest.CaptureFix
     thread.join()
     sys.excepthook(ValueError, ValueError(KEY), None)
     written = capsys.readouterr().err
-    assert written.count("nobody caught this") == 2
+    assert written.count("uncaught exception") == 2
     assert TOKEN not in written
     assert KEY not in written
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "ERROR"])
-def test_the_libraries_own_lines_are_left_out(capsys: pytest.CaptureFixture[str], level: str) -> None:
-    logs.start(level, [TOKEN, KEY, ""])
+def test_messages_of_libraries_are_left_out(capsys: pytest.CaptureFixture[str], level: str) -> None:
+    logs.start_logging(level, [TOKEN, KEY, ""])
     for library in (
         "urllib3.connectionpool",
         "TeleBot",
@@ -75,37 +79,46 @@ def test_the_libraries_own_lines_are_left_out(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == ""
 
 
-def _chained() -> None:
+def test_the_telegram_library_logs_only_through_the_bots_handlers(capsys: pytest.CaptureFixture[str]) -> None:
+    library = logging.getLogger("TeleBot")
+    library.addHandler(logging.StreamHandler())  # as the library does when it is imported
+    logs.start_logging("INFO", [TOKEN, KEY, ""])
+    library.error("failed with %s", KEY)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith("ERROR TeleBot: failed with ***")
+
+
+def _raise_chained() -> None:
     try:
         json.loads('{"секрет')
     except ValueError as error:
         raise RuntimeError("секрет") from error
 
 
-def _while_handling() -> None:
+def _raise_while_handling() -> None:
     try:
         dict[str, int]()["секрет"]
     except KeyError:
-        _noted()
+        _raise_with_note()
 
 
-def _noted() -> None:
+def _raise_with_note() -> None:
     error = ValueError("секрет")
     error.add_note("секрет")
     raise error
 
 
-def _in_a_circle() -> None:
+def _raise_in_a_circle() -> None:
     error, cause = ValueError("секрет"), KeyError("секрет")
     error.__cause__, cause.__cause__ = cause, error
     raise error
 
 
-def _of_a_group() -> None:
+def _raise_group() -> None:
     raise ExceptionGroup("секрет", [ValueError("секрет")])
 
 
-def _of_sqlite() -> None:
+def _raise_in_sqlite() -> None:
     connection = sqlite3.connect(":memory:")
     try:
         connection.execute('SELECT "секрет" FROM nothing WHERE'.replace("nothing", "секрет"))
@@ -113,8 +126,8 @@ def _of_sqlite() -> None:
         connection.close()
 
 
-def _too_deep() -> None:
-    _too_deep()
+def _recurse() -> None:
+    _recurse()
 
 
 @pytest.mark.parametrize(
@@ -122,57 +135,91 @@ def _too_deep() -> None:
     [
         lambda: int("секрет"),
         lambda: "секрет".encode("ascii"),
-        *(_chained, _while_handling, _noted, _in_a_circle, _of_a_group, _of_sqlite, _too_deep),
+        *(
+            _raise_chained,
+            _raise_while_handling,
+            _raise_with_note,
+            _raise_in_a_circle,
+            _raise_group,
+            _raise_in_sqlite,
+            _recurse,
+        ),
     ],
 )
-def test_of_an_exception_only_its_kind_and_place_are_told(
+def test_an_exception_is_logged_only_with_its_type_and_stack(
     capsys: pytest.CaptureFixture[str], fail: Callable[[], object]
 ) -> None:
-    logs.start("DEBUG", [TOKEN, KEY, ""])
+    logs.start_logging("DEBUG", [TOKEN, KEY, ""])
     try:
         fail()
     except Exception as error:
-        logging.getLogger("runtime.x").exception("failed")
+        logging.getLogger("telegram.x").exception("failed")
         kind = f"{type(error).__module__}.{type(error).__qualname__}"
     written = capsys.readouterr().err
-    code = re.compile(r"^    .*$", re.MULTILINE)  # a line of source stands there as it is written
+    code = re.compile(r"^    .*$", re.MULTILINE)  # a line of source code
     assert "секрет" not in code.sub("", written)
     assert f"\n{kind}\n" in written
     assert "test_logs.py" in written
     assert len(written.splitlines()) < 120
 
 
-def test_an_event_is_one_line_whatever_stands_in_it(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.start("DEBUG", [TOKEN, KEY, ""])
+def test_an_event_is_one_line_whatever_it_contains(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.start_logging("DEBUG", [TOKEN, KEY, ""])
     for name in ("a\nb", "a\r\nb", "a\x0b\x0c\x1c\x85b", "a\u2028b\u2029", "\x1b[2Ka", "\u202ea", "\ud83d", "\0"):
-        logging.getLogger("runtime.x").warning("said by %s", name)
+        logging.getLogger("telegram.x").warning("sent by %s", name)
     written = capsys.readouterr().err
     lines = written.split("\n")
     assert lines == [*written.splitlines(), ""]
     assert len(lines) == 9
     assert all(line.isprintable() for line in lines)
-    assert lines[0].endswith("said by a\\nb")
+    assert lines[0].endswith("sent by a\\nb")
 
 
-def test_a_line_that_cannot_be_formatted_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.start("DEBUG", [TOKEN, KEY, ""])
-    logging.getLogger("runtime.x").warning("chat %d", "секрет")
+def test_a_message_that_cannot_be_formatted_reveals_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.start_logging("DEBUG", [TOKEN, KEY, ""])
+    logging.getLogger("telegram.x").warning("chat %d", "секрет")
     assert "секрет" not in capsys.readouterr().err
 
 
-class _FailsToDie:
+class _FailsToClose:
     def __del__(self) -> None:
         raise ValueError("секрет")
 
 
-def test_what_python_says_by_itself_goes_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
+def test_messages_of_python_itself_are_logged_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        logs.start("DEBUG", [TOKEN, KEY, ""])
-        _FailsToDie()
+        logs.start_logging("DEBUG", [TOKEN, KEY, ""])
+        _FailsToClose()
         gc.collect()
         warnings.warn("first\nsecond", UserWarning, stacklevel=1)
     written = capsys.readouterr().err
     assert "секрет" not in re.sub(r"(?m)^    .*$", "", written)
-    assert "nobody caught this" in written
+    assert "uncaught exception" in written
     assert "first\\nsecond" in written
+
+
+def test_recent_errors_are_counted_by_kind() -> None:
+    error_log = logs.start_logging("INFO", [])
+    assert error_log.recent() == []
+    for n in range(3):
+        logging.getLogger("telegram.x").warning("update %d failed", n)
+    logging.getLogger("telegram.x").info("started")
+    logging.getLogger("urllib3").error("text of a note %s", 1)
+    kinds = [(kind, count) for kind, count, _ in error_log.recent()]
+    assert kinds == [("urllib3", 1), ("telegram.x: update %d failed", 3)]
+    for n in range(10):
+        logging.getLogger("app").error(f"kind {n}")
+    assert [kind for kind, _, _ in error_log.recent()] == [f"app: kind {n}" for n in range(9, 4, -1)]
+
+
+def test_all_own_modules_are_logged() -> None:
+    modules = {path.stem for path in ROOT.glob("*.py")}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    with_logger = {name for name in modules | packages if _has_logger(name)}
+    assert with_logger - {"sandbox", "bench", "docs"} <= set(logs.OWN_LOGGERS)
+
+
+def _has_logger(name: str) -> bool:
+    files = [ROOT / f"{name}.py", *(ROOT / name).glob("*.py")]
+    return any("getLogger(__name__)" in file.read_text(encoding="utf-8") for file in files if file.exists())

@@ -1,9 +1,9 @@
-"""models: choosing them by keyboard, and asking through each gateway, with the running bot.
+"""Tests of the models and the gateways with the running bot.
 
-- the keyboard: a tap switches and edits, pages, old buttons, two taps
-- money: a paid model is not chosen, and says why
-- vanishing and switching while questions are under way
-- gateways: what each is sent, and what is made of its answers
+- the keyboard: a tap switches the model and edits the message; pages, outdated buttons, two taps
+- paid models cannot be chosen unless they are allowed
+- models that vanish, and switching while questions are in progress
+- gateways: what each one is sent, and what becomes of its answers
 """
 
 import sqlite3
@@ -17,7 +17,7 @@ import pytest
 from conftest import BotProcess, Person, eventually, text_of
 
 import texts
-from sandbox.openrouter import Gateway, described
+from sandbox.openrouter import EmulatedGateway, describe_model
 from sandbox.telegram import World
 
 Start = Callable[[], BotProcess]
@@ -32,8 +32,8 @@ def labels(message: dict[str, Any]) -> list[str]:
     return [button["text"] for row in message["reply_markup"]["inline_keyboard"] for button in row]
 
 
-def fetched(bot: BotProcess, *gateways: str) -> None:
-    """Wait until the gateways have told their models."""
+def wait_for_lists(bot: BotProcess, *gateways: str) -> None:
+    """Wait until the bot has fetched the lists of these gateways."""
     for gateway in gateways:
         eventually(partial(lambda gateway: f" {gateway}: " in bot.log, gateway))
 
@@ -42,7 +42,7 @@ def fetched(bot: BotProcess, *gateways: str) -> None:
 def start(bot_process: BotProcess) -> Start:
     def start() -> BotProcess:
         bot_process.start()
-        fetched(bot_process, "openrouter")
+        wait_for_lists(bot_process, "openrouter")
         return bot_process
 
     return start
@@ -51,7 +51,7 @@ def start(bot_process: BotProcess) -> Start:
 # The keyboard
 
 
-def test_a_tap_switches_and_edits_the_message(start: Start, ann: Person) -> None:
+def test_a_tap_switches_the_model_and_edits_the_message(start: Start, ann: Person) -> None:
     start()
     ann.says("/models")
     message = ann.hears()
@@ -64,7 +64,7 @@ def test_a_tap_switches_and_edits_the_message(start: Start, ann: Person) -> None
     assert edited["message_id"] == message["message_id"]
     assert "★ 4. Llama" in edited["text"]
     assert labels(edited)[3] == "★ 4. Llama 3.1 8B (free)"
-    # Once more, on the old keyboard and on the new one: answered, and nothing to edit.
+    # A second tap, on the outdated keyboard and on the new one, is answered and edits nothing.
     assert ann.taps(message, "4. Llama 3.1 8B (free)") == ann.taps(edited, "★ 4. Llama 3.1 8B (free)")
     assert ann.asks("/model").startswith("Текущая активная модель: Llama 3.1 8B (free)")
     assert all(
@@ -72,11 +72,13 @@ def test_a_tap_switches_and_edits_the_message(start: Start, ann: Person) -> None
     )
 
 
-def test_pages_of_ten_without_what_is_not_available(start: Start, ann: Person, gateway: Gateway) -> None:
-    gateway.catalogue = {"data": [described(f"vendor/model-{n}:free") for n in range(25)]}
+def test_pages_of_ten_without_buttons_for_unavailable_models(
+    start: Start, ann: Person, gateway: EmulatedGateway
+) -> None:
+    gateway.catalog = {"data": [describe_model(f"vendor/model-{n}:free") for n in range(25)]}
     start()
     ann.says("/models")
-    message = ann.hears()  # the active one is now number 11, on the second page
+    message = ann.hears()  # the active model is now number 11, on the second page
     assert message["text"].startswith("Доступные модели (страница 2 из 4):\n★ 11. vendor/model-0:free")
     assert labels(message)[-2:] == [texts.PREVIOUS, texts.NEXT]
     ann.taps(message, texts.PREVIOUS)
@@ -89,20 +91,20 @@ def test_pages_of_ten_without_what_is_not_available(start: Start, ann: Person, g
     assert len(labels(third)) == 12
 
 
-# Money
+# Paid models
 
 
-def test_a_paid_model_is_not_chosen_and_says_why(
-    start: Start, ann: Person, bot_process: BotProcess, gateway: Gateway
+def test_a_paid_model_cannot_be_chosen_unless_allowed(
+    start: Start, ann: Person, bot_process: BotProcess, gateway: EmulatedGateway
 ) -> None:
-    gateway.catalogue["data"].append(described("openai/gpt-5", "GPT-5"))
+    gateway.catalog["data"].append(describe_model("openai/gpt-5", "GPT-5"))
     bot_process.env["ALLOW_PAID_MODELS"] = "1"
     start()
     assert ann.asks("/model 11") == "Активная модель переключена: GPT-5 [openai/gpt-5]"
     ann.asks("/model 5")
     bot_process.stop()
     bot_process.env["ALLOW_PAID_MODELS"] = ""
-    gateway.catalogue = 500
+    gateway.catalog = 500
     bot_process.start()
     assert ann.asks("/model 11") == (
         "GPT-5 — платная модель, за неё платит хозяин бота."
@@ -111,13 +113,13 @@ def test_a_paid_model_is_not_chosen_and_says_why(
     assert "Gemma 4 31B" in ann.asks("/model")
 
 
-# Vanishing and switching
+# Vanished models, and switching
 
 
-def test_a_vanished_active_model_is_told_of_once_to_who_asks_next(
-    start: Start, world: World, gateway: Gateway
+def test_the_next_question_reports_a_vanished_active_model_once(
+    start: Start, world: World, gateway: EmulatedGateway
 ) -> None:
-    del gateway.catalogue["data"][0]
+    del gateway.catalog["data"][0]
     start()
     ann, bob = Person(world, 1), Person(world, 2)
     assert ann.asks("/ask раз") == (
@@ -127,27 +129,27 @@ def test_a_vanished_active_model_is_told_of_once_to_who_asks_next(
     assert "модель: deepseek/deepseek-r1:free" in bob.asks("/ask раз")
 
 
-def test_a_model_that_is_not_there_has_the_list_fetched_anew(
-    start: Start, ann: Person, gateway: Gateway, bot_process: BotProcess
+def test_a_missing_model_has_the_list_fetched_again(
+    start: Start, ann: Person, gateway: EmulatedGateway, bot_process: BotProcess
 ) -> None:
-    gateway.catalogue["data"].append(described("sandbox/status-404:free"))
+    gateway.catalog["data"].append(describe_model("sandbox/status-404:free"))
     start()
     ann.asks("/model 11")
-    del gateway.catalogue["data"][-1]
+    del gateway.catalog["data"][-1]
     assert "(вместо sandbox/status-404:free: недоступна)" in ann.asks("/ask раз")
-    eventually(lambda: gateway.catalogue_asked == 2)
+    eventually(lambda: gateway.catalog_requests == 2)
     eventually(lambda: bot_process.log.count(" openrouter: ") == 2)
     assert "★ 1. DeepSeek V3.1 (free)" in ann.asks("/models")
 
 
-def test_refreshing_says_what_changed(start: Start, ann: Person, gateway: Gateway) -> None:
+def test_a_refresh_reports_the_changes(start: Start, ann: Person, gateway: EmulatedGateway) -> None:
     start()
-    gateway.catalogue["data"].append(described("new/one:free", "Новая"))
+    gateway.catalog["data"].append(describe_model("new/one:free", "Новая"))
     assert "openrouter: новых 1, исчезло 0" in ann.asks("/models_refresh")
     assert ann.asks("/model 11") == "Активная модель переключена: Новая [new/one:free]"
 
 
-def test_in_a_group_what_is_made_at_sending_shows_what_it_answers(start: Start, world: World) -> None:
+def test_in_a_group_the_result_of_a_job_replies_to_its_command(start: Start, world: World) -> None:
     start()
     ann = Person(world, 1, -100500)
     ann.says("/models_refresh")
@@ -156,30 +158,34 @@ def test_in_a_group_what_is_made_at_sending_shows_what_it_answers(start: Start, 
     assert message["reply_to_message"]["text"] == "/models_refresh"
 
 
-def fetched_lately(bot: BotProcess) -> bool:
+def was_fetched_recently(bot: BotProcess) -> bool:
     with closing(sqlite3.connect(bot.db_path)) as connection:
-        [(fetched_at,)] = connection.execute("SELECT fetched_at FROM catalogues").fetchall()
+        [(fetched_at,)] = connection.execute("SELECT fetched_at FROM catalogs").fetchall()
     return bool(fetched_at > time.time() - 3600)
 
 
-def test_an_old_list_is_fetched_when_it_is_looked_at(
-    start: Start, ann: Person, gateway: Gateway, bot_process: BotProcess
+def test_an_old_list_is_fetched_at_start_and_not_by_looking_at_it(
+    start: Start, ann: Person, gateway: EmulatedGateway, bot_process: BotProcess
 ) -> None:
     start()
+    bot_process.stop()
     with closing(sqlite3.connect(bot_process.db_path)) as connection, connection:
-        connection.execute("UPDATE catalogues SET fetched_at = fetched_at - 90000")
+        connection.execute("UPDATE catalogs SET fetched_at = fetched_at - 90000")
+    bot_process.start()
     ann.asks("/models")
-    eventually(lambda: fetched_lately(bot_process))
+    eventually(lambda: was_fetched_recently(bot_process))
     ann.asks("/models")
     assert ann.asks("/note_count")
-    assert gateway.catalogue_asked == 2
+    assert gateway.catalog_requests == 2
 
 
-def test_switching_while_twenty_questions_are_under_way(start: Start, world: World, gateway: Gateway) -> None:
+def test_switching_while_twenty_questions_are_in_progress(
+    start: Start, world: World, gateway: EmulatedGateway
+) -> None:
     gateway.think_s = 0.5
     start()
     people = [Person(world, n) for n in range(1, 21)]
-    with world.frozen():
+    with world.batch():
         for n, person in enumerate(people):
             if n == 10:
                 world.say(99, "/model 5")
@@ -189,16 +195,18 @@ def test_switching_while_twenty_questions_are_under_way(start: Start, world: Wor
         assert text_of(person.hears()).endswith(f"модель: {key}")
 
 
-def test_a_model_that_vanishes_while_it_answers_still_answers(start: Start, ann: Person, gateway: Gateway) -> None:
+def test_a_model_that_vanishes_while_it_answers_still_answers(
+    start: Start, ann: Person, gateway: EmulatedGateway
+) -> None:
     gateway.think_s = 1
     start()
     ann.says("/ask раз")
     eventually(lambda: gateway.requests)
-    del gateway.catalogue["data"][0]
+    del gateway.catalog["data"][0]
     ann.says("/models_refresh")
-    heard = " ".join(text_of(ann.hears()) for _ in range(2))
-    assert "модель: deepseek/deepseek-chat-v3.1:free" in heard
-    assert "исчезло 1" in heard
+    received = " ".join(text_of(ann.hears()) for _ in range(2))
+    assert "модель: deepseek/deepseek-chat-v3.1:free" in received
+    assert "исчезло 1" in received
 
 
 # Gateways
@@ -206,35 +214,35 @@ def test_a_model_that_vanishes_while_it_answers_still_answers(start: Start, ann:
 
 @pytest.fixture
 def gateways(
-    bot_process: BotProcess, gateway: Gateway, rvfreellm: Gateway, local_llm: Gateway
+    bot_process: BotProcess, gateway: EmulatedGateway, rvfreellm: EmulatedGateway, local_llm: EmulatedGateway
 ) -> Callable[..., BotProcess]:
-    """Give a way to start the bot with all three: gateways("local", "sandbox/echo") makes that model active."""
+    """Return a function that starts the bot with all gateways and activates a model: gateways("local", key)."""
 
-    def begin(active: str, key: str, category: str = "text") -> BotProcess:
-        gateway.catalogue = {"data": [described("sandbox/echo:free"), described("sandbox/search:free")]}
-        rvfreellm.catalogue = [
+    def start(active: str, key: str, category: str = "text") -> BotProcess:
+        gateway.catalog = {"data": [describe_model("sandbox/echo:free"), describe_model("sandbox/search:free")]}
+        rvfreellm.catalog = [
             {"id": "echo", "provider": "sandbox", "category": "text"},
             {"id": key.partition("/")[2], "provider": key.partition("/")[0], "category": category},
         ]
-        local_llm.catalogue = {"data": [{"id": "sandbox/echo"}, {"id": key}]}
+        local_llm.catalog = {"data": [{"id": "sandbox/echo"}, {"id": key}]}
         bot_process.env |= {
             "RVFREELLM_API_KEY": "rvf_key",
             "RVFREELLM_BASE_URL": rvfreellm.url,
             "LOCAL_LLM_URL": local_llm.url.removesuffix("/v1"),
         }
         bot_process.start()
-        fetched(bot_process, "openrouter", "rvfreellm", "local")
+        wait_for_lists(bot_process, "openrouter", "rvfreellm", "local")
         with closing(sqlite3.connect(bot_process.db_path, timeout=30)) as connection, connection:
             connection.execute("UPDATE models SET active = 0")
             connection.execute("UPDATE models SET active = 1 WHERE gateway = ? AND key = ?", (active, key))
-            connection.execute("DELETE FROM switches")
+            connection.execute("DELETE FROM model_replacements")
         return bot_process
 
-    return begin
+    return start
 
 
-def test_openrouter_gets_its_own_fields(
-    gateways: Callable[..., BotProcess], ann: Person, gateway: Gateway, bot_process: BotProcess
+def test_openrouter_receives_its_own_fields(
+    gateways: Callable[..., BotProcess], ann: Person, gateway: EmulatedGateway, bot_process: BotProcess
 ) -> None:
     bot_process.env |= {"OPENROUTER_REFERER": "https://example.org", "OPENROUTER_TITLE": "Notes"}
     gateways("openrouter", "sandbox/echo:free")
@@ -245,8 +253,8 @@ def test_openrouter_gets_its_own_fields(
     assert gateway.headers[0]["X-Title"] == "Notes"
 
 
-def test_rvfreellm_gets_a_provider_and_no_foreign_fields(
-    gateways: Callable[..., BotProcess], ann: Person, rvfreellm: Gateway
+def test_rvfreellm_receives_a_provider_and_no_foreign_fields(
+    gateways: Callable[..., BotProcess], ann: Person, rvfreellm: EmulatedGateway
 ) -> None:
     gateways("rvfreellm", "sandbox/echo")
     assert ann.asks("/ask раз").startswith("раз\n\n")
@@ -260,14 +268,14 @@ def test_rvfreellms_own_fallback_is_shown(gateways: Callable[..., BotProcess], a
     assert ann.asks("/ask раз").endswith("модель: gpt-second (вместо gpt-first: ошибка сервера)")
 
 
-def test_when_all_of_rvfreellm_failed_the_next_model_answers(
+def test_a_fallback_model_answers_when_all_of_rvfreellm_failed(
     gateways: Callable[..., BotProcess], ann: Person
 ) -> None:
     gateways("rvfreellm", "sandbox/all_failed")
     assert "(вместо sandbox/all_failed: ошибка сервера)" in ann.asks("/ask раз")
 
 
-def test_a_model_of_pictures_answers_with_a_picture(gateways: Callable[..., BotProcess], ann: Person) -> None:
+def test_an_image_model_answers_with_a_picture(gateways: Callable[..., BotProcess], ann: Person) -> None:
     gateways("rvfreellm", "sandbox/picture", "image")
     ann.says("/ask кот")
     message = ann.hears()
@@ -275,8 +283,8 @@ def test_a_model_of_pictures_answers_with_a_picture(gateways: Callable[..., BotP
     assert message["caption"].endswith("модель: sandbox/picture")
 
 
-def test_a_local_server_gets_no_foreign_fields_and_its_thoughts_are_not_shown(
-    gateways: Callable[..., BotProcess], ann: Person, local_llm: Gateway
+def test_a_local_server_receives_no_foreign_fields_and_its_thoughts_are_not_shown(
+    gateways: Callable[..., BotProcess], ann: Person, local_llm: EmulatedGateway
 ) -> None:
     gateways("local", "sandbox/think_aloud")
     assert ann.asks("/ask раз").startswith("вслух не надо\n\n")
@@ -288,7 +296,7 @@ def test_a_local_server_gets_no_foreign_fields_and_its_thoughts_are_not_shown(
 @pytest.mark.parametrize(
     "key", ["sandbox/string_error", "sandbox/odd-1", "sandbox/page-404", "sandbox/status-503"]
 )
-def test_odd_errors_of_local_servers_lead_to_the_next_model(
+def test_a_fallback_model_answers_after_unusual_errors_of_local_servers(
     gateways: Callable[..., BotProcess], ann: Person, key: str
 ) -> None:
     gateways("local", key)
@@ -297,35 +305,54 @@ def test_odd_errors_of_local_servers_lead_to_the_next_model(
     assert f"(вместо {key}: " in answer
 
 
-def test_when_the_accounts_day_is_spent_another_gateway_answers(
-    gateways: Callable[..., BotProcess], ann: Person, gateway: Gateway, bot_process: BotProcess
+def test_another_gateway_answers_when_the_daily_limit_is_reached(
+    gateways: Callable[..., BotProcess], ann: Person, gateway: EmulatedGateway, bot_process: BotProcess
 ) -> None:
     gateways("local", "sandbox/echo")
-    gateway.catalogue["data"].append(described("sandbox/limit_day-1800000000:free"))
+    gateway.catalog["data"].append(describe_model("sandbox/limit_day-1800000000:free"))
     ann.asks("/models_refresh")
     with closing(sqlite3.connect(bot_process.db_path)) as connection:
         row = connection.execute("SELECT id FROM models WHERE key LIKE 'sandbox/limit_day%'").fetchone()
     ann.asks(f"/model {row[0]}")
     assert "(вместо sandbox/limit_day-1800000000:free: лимит запросов)" in ann.asks("/ask раз")
-    assert "sandbox/echo:free" not in gateway.asked
+    assert "sandbox/echo:free" not in gateway.request_counts
+
+
+def test_a_key_added_to_the_env_file_takes_effect_at_the_next_question(
+    start: Start, ann: Person, bot_process: BotProcess, gateway: EmulatedGateway
+) -> None:
+    del bot_process.env["OPENROUTER_API_KEY"]
+    start()
+    assert ann.asks("/ask раз") == f"Ошибка: [401] {texts.NO_API_KEY}"
+    (bot_process.folder / ".env").write_text("OPENROUTER_API_KEY=sk-or-new\n", encoding="utf-8")
+    assert "Вы спросили: «раз»" in ann.asks("/ask раз")
+    assert gateway.headers[0]["Authorization"] == "Bearer sk-or-new"
+
+
+def test_an_invalid_address_in_the_env_file_is_reported(
+    start: Start, ann: Person, bot_process: BotProcess
+) -> None:
+    start()
+    (bot_process.folder / ".env").write_text("LOCAL_LLM_URL=localhost\n", encoding="utf-8")
+    assert ann.asks("/ask раз") == f"Ошибка: [0] {texts.bad_url('LOCAL_LLM_URL')}"
 
 
 @pytest.mark.parametrize(
-    ("name", "key", "said"),
+    ("name", "key", "answer"),
     [
         ("openrouter", "sandbox/search:free", 'искал: [{"type": "openrouter:web_search"}]'),
         ("rvfreellm", "sandbox/search", "искал: true"),
         ("local", "sandbox/search", f"Ошибка: [400] {texts.NO_WEB}"),
     ],
 )
-def test_searching_the_web(
-    gateways: Callable[..., BotProcess], ann: Person, name: str, key: str, said: str
-) -> None:
+def test_web_search(gateways: Callable[..., BotProcess], ann: Person, name: str, key: str, answer: str) -> None:
     gateways(name, key)
-    assert ann.asks("/web погода").startswith(said)
+    assert ann.asks("/web погода").startswith(answer)
 
 
-def test_providers_are_shown(gateways: Callable[..., BotProcess], ann: Person, rvfreellm: Gateway) -> None:
+def test_the_providers_command(
+    gateways: Callable[..., BotProcess], ann: Person, rvfreellm: EmulatedGateway
+) -> None:
     rvfreellm.providers = {"data": [{"name": "Capi", "models": 7, "latency_ms": 500}]}
     gateways("rvfreellm", "sandbox/echo")
     assert ann.asks("/providers") == "Провайдеры RVFreeLLM:\nCapi: 7 моделей, 500 мс"
@@ -337,7 +364,7 @@ def test_providers_are_shown(gateways: Callable[..., BotProcess], ann: Person, r
     assert [line.split(":")[0] for line in lines[1:]] == [f"Провайдер номер {n}" for n in range(300)]
 
 
-def test_a_gateway_that_is_taken_away_leaves_no_model_behind(
+def test_the_models_of_a_removed_gateway_become_unavailable(
     gateways: Callable[..., BotProcess], ann: Person, bot_process: BotProcess
 ) -> None:
     gateways("rvfreellm", "sandbox/echo")
@@ -348,5 +375,5 @@ def test_a_gateway_that_is_taken_away_leaves_no_model_behind(
     assert "больше недоступна, вместо неё теперь sandbox/echo" in ann.asks("/ask раз")
     assert text_of(ann.hears()).startswith("раз\n\n")
     with closing(sqlite3.connect(bot_process.db_path)) as connection:
-        left = "SELECT count(*) FROM models WHERE gateway = 'rvfreellm' AND available = 1"
-        assert connection.execute(left).fetchone() == (0,)
+        query = "SELECT count(*) FROM models WHERE gateway = 'rvfreellm' AND available = 1"
+        assert connection.execute(query).fetchone() == (0,)

@@ -1,16 +1,15 @@
-"""openrouter_client: every way in which a model answers, or does not, over real HTTP.
+"""Tests of openrouter_client.py, gateway_response.py and gateway_errors.py over real HTTP.
 
-- a good answer unpacks as text and milliseconds, and carries the rest
-- the request: what is sent, to where, with which key
-- streams: in pieces, broken, stalled, closed
-- every status, errors inside HTTP 200, empty and odd answers, broken and slow lines
+- good answers: unpacking, metadata, parts
+- requests: body, key, headers
+- streams: chunks, interruptions, stalls, close()
+- errors: every status, errors inside HTTP 200, empty and malformed answers, limits, broken and slow connections
 """
 
 import json
 import socket
 import threading
 import time
-from typing import Any
 
 import pytest
 import requests
@@ -18,10 +17,13 @@ from conftest import eventually
 from hypothesis import given
 from hypothesis import strategies as st
 
+import config
+import gateway_errors
+import gateway_response
 import openrouter_client
 import texts
-from openrouter_client import Completion, OpenRouterError, Traits, Trouble, chat_once, chat_stream
-from sandbox.openrouter import Gateway
+from openrouter_client import ChatRequest, Completion, ErrorKind, OpenRouterError, chat_once, require_gateway
+from sandbox.openrouter import EmulatedGateway
 
 QUESTION = [{"role": "user", "content": "Почему небо голубое?"}]
 
@@ -32,45 +34,49 @@ def _settings(monkeypatch: pytest.MonkeyPatch, openrouter_url: str) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-one")
 
 
-def refusal(model: str, timeout_s: float = 30) -> OpenRouterError:
+def openrouter() -> config.Gateway:
+    return openrouter_client.load_gateways()["openrouter"]
+
+
+def error_of(model: str, timeout_s: float = 30) -> OpenRouterError:
     with pytest.raises(OpenRouterError) as caught:
         chat_once(QUESTION, model=model, timeout_s=timeout_s)
     return caught.value
 
 
-# A good answer
+# Good answers
 
 
-def test_it_unpacks_as_text_and_milliseconds() -> None:
+def test_a_completion_unpacks_as_text_and_latency() -> None:
     text, latency_ms = chat_once(QUESTION, model="sandbox/slow-2")
     assert "Почему небо голубое?" in text
     assert latency_ms >= 200
 
 
-def test_it_carries_the_model_the_usage_and_the_finish_reason() -> None:
+def test_a_completion_has_the_model_the_usage_and_the_finish_reason() -> None:
     completion = chat_once(QUESTION, model="sandbox/echo")
     assert completion.model == "sandbox/echo"
     assert completion.usage["total_tokens"] == 23
     assert completion.finish_reason == "stop"
 
 
-def test_parts_are_joined() -> None:
+def test_content_parts_are_joined() -> None:
     assert chat_once(QUESTION, model="sandbox/content-3").text == "из частей"
 
 
-def test_half_a_surrogate_pair_is_replaced() -> None:
+def test_a_lone_surrogate_is_replaced() -> None:
     assert chat_once(QUESTION, model="sandbox/content-7").text == "половина \ufffd"
 
 
-def test_spaces_that_keep_the_line_alive_are_waited_out() -> None:
+def test_keep_alive_spaces_before_the_answer_are_ignored() -> None:
     assert chat_once(QUESTION, model="sandbox/trickle-3").text == "дождались"
 
 
-# The request
+# Requests
 
 
-def test_what_is_sent(gateway: Gateway) -> None:
-    chat_once(QUESTION, model="some/model:free", user="telegram-1")
+def test_request_body(gateway: EmulatedGateway) -> None:
+    openrouter_client.complete(ChatRequest(QUESTION, "some/model:free", openrouter(), user="telegram-1"))
     assert gateway.requests == [
         {
             "model": "some/model:free",
@@ -83,28 +89,41 @@ def test_what_is_sent(gateway: Gateway) -> None:
     assert gateway.headers[0]["Authorization"] == "Bearer sk-or-one"
 
 
-def test_the_key_is_read_when_it_is_needed(monkeypatch: pytest.MonkeyPatch, gateway: Gateway) -> None:
+def test_chat_once_sends_the_options_of_the_course(gateway: EmulatedGateway) -> None:
+    chat_once(QUESTION, model="some/model:free", temperature=0.7, max_tokens=100)
+    assert gateway.requests == [
+        {"model": "some/model:free", "messages": QUESTION, "temperature": 0.7, "max_tokens": 100}
+    ]
+
+
+def test_chat_once_reads_the_key_at_every_call(monkeypatch: pytest.MonkeyPatch, gateway: EmulatedGateway) -> None:
     chat_once(QUESTION, model="sandbox/echo")
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-two")
     chat_once(QUESTION, model="sandbox/echo")
     assert [headers["Authorization"] for headers in gateway.headers] == ["Bearer sk-or-one", "Bearer sk-or-two"]
 
 
-def test_no_key(monkeypatch: pytest.MonkeyPatch, gateway: Gateway) -> None:
+def test_no_request_is_sent_without_a_key(monkeypatch: pytest.MonkeyPatch, gateway: EmulatedGateway) -> None:
     monkeypatch.delenv("OPENROUTER_API_KEY")
-    assert str(refusal("sandbox/echo")) == "[401] Отсутствует OPENROUTER_API_KEY (.env)."
+    assert str(error_of("sandbox/echo")) == "[401] Отсутствует OPENROUTER_API_KEY (.env)."
     assert gateway.requests == []
 
 
 @pytest.mark.parametrize("key", ["ключ", "sk-or\none"])
-def test_a_key_that_no_header_can_carry(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+def test_a_key_that_does_not_fit_into_a_header(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", key)
-    assert str(refusal("sandbox/echo")) == f"[401] {texts.BAD_API_KEY}"
+    assert str(error_of("sandbox/echo")) == f"[401] {texts.BAD_API_KEY}"
 
 
-def test_a_wrong_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENROUTER_BASE_URL", "openrouter.ai")
-    assert "OPENROUTER_BASE_URL" in refusal("sandbox/echo").msg
+    assert "OPENROUTER_BASE_URL" in error_of("sandbox/echo").msg
+
+
+def test_a_gateway_that_is_not_configured() -> None:
+    with pytest.raises(OpenRouterError) as caught:
+        require_gateway(openrouter_client.load_gateways(), "rvfreellm")
+    assert (str(caught.value), caught.value.kind) == (f"[404] {texts.NO_GATEWAY}", ErrorKind.SETUP)
 
 
 # Statuses
@@ -113,36 +132,36 @@ def test_a_wrong_address(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "status", [400, 401, 402, 403, 404, 408, 413, 418, 422, 429, 451, 500, 502, 503, 504, 524, 529, 599]
 )
-def test_every_status_has_a_sentence_that_says_what_to_do(status: int) -> None:
-    error = refusal(f"sandbox/status-{status}")
-    assert (error.status, str(error)) == (status, f"[{status}] {texts.status(status)}")
+def test_every_status_has_a_message_with_advice(status: int) -> None:
+    error = error_of(f"sandbox/status-{status}")
+    assert (error.status, str(error)) == (status, f"[{status}] {texts.status_message(status)}")
     assert any(
         word in error.msg.lower()
         for word in ("выберите", "спросите", "проверьте", "сократите", "перефразируйте", "пополните", "подождите")
     )
 
 
-def test_the_sentences_of_the_named_statuses_differ() -> None:
-    named = [400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504]
-    assert len({texts.status(status) for status in named}) == len(named)
+def test_common_statuses_have_different_messages() -> None:
+    statuses = [400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504]
+    assert len({texts.status_message(status) for status in statuses}) == len(statuses)
 
 
-def test_an_error_page_instead_of_json() -> None:
-    assert str(refusal("sandbox/page-502")) == f"[502] {texts.status(502)}"
+def test_an_html_error_page() -> None:
+    assert str(error_of("sandbox/page-502")) == f"[502] {texts.status_message(502)}"
 
 
-# Answers that are none
+# Answers without text
 
 
 @pytest.mark.parametrize(
-    "which", [0, 1, 2, 4, 5, 6], ids=["null", "empty", "blank", "no parts", "a number", "object"]
+    "index", [0, 1, 2, 4, 5, 6], ids=["null", "empty", "blank", "no parts", "a number", "object"]
 )
-def test_an_empty_answer(which: int) -> None:
-    assert str(refusal(f"sandbox/content-{which}")) == f"[502] {texts.EMPTY_ANSWER}"
+def test_an_empty_answer(index: int) -> None:
+    assert str(error_of(f"sandbox/content-{index}")) == f"[502] {texts.EMPTY_ANSWER}"
 
 
 @pytest.mark.parametrize(
-    ("which", "status"),
+    ("index", "status"),
     [
         (0, 429),
         (1, 502),
@@ -159,40 +178,40 @@ def test_an_empty_answer(which: int) -> None:
         (12, 502),
     ],
 )
-def test_an_error_inside_http_200(which: int, status: int) -> None:
-    assert refusal(f"sandbox/odd-{which}").status == status
+def test_an_error_inside_http_200(index: int, status: int) -> None:
+    assert error_of(f"sandbox/odd-{index}").status == status
 
 
-@pytest.mark.parametrize("which", range(5))
-def test_what_is_not_json(which: int) -> None:
-    assert str(refusal(f"sandbox/junk-{which}")) == f"[502] {texts.BAD_ANSWER}"
+@pytest.mark.parametrize("index", range(5))
+def test_a_body_that_is_not_json(index: int) -> None:
+    assert str(error_of(f"sandbox/junk-{index}")) == f"[502] {texts.BAD_ANSWER}"
 
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
-names = st.sampled_from(
+field_names = st.sampled_from(
     ["choices", "message", "content", "error", "code", "usage", "model", "text", "finish_reason"]
 )
 bodies = st.recursive(
     json_values,
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(names, inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(field_names, inner, max_size=4),
     max_leaves=20,
 )
 
 
-def a_response(status: int) -> requests.Response:
+def response_with(status: int) -> requests.Response:
     response = requests.Response()
     response.status_code = status
     return response
 
 
-@given(body=st.dictionaries(names, bodies, min_size=1), status=st.sampled_from([200, 200, 201, 400, 500]))
-def test_no_answer_raises_anything_but_openrouter_error(body: object, status: int) -> None:
+@given(body=st.dictionaries(field_names, bodies, min_size=1), status=st.sampled_from([200, 200, 201, 400, 500]))
+def test_any_json_is_a_completion_or_an_openrouter_error(body: object, status: int) -> None:
     try:
-        completion = openrouter_client._completion(
-            Traits(), a_response(status), json.dumps(body).encode(), 0.0, "m"
+        completion = gateway_response.read_completion(
+            response_with(status), json.dumps(body).encode(), model="m", latency_ms=0, strip_thoughts=False
         )
     except OpenRouterError as error:
         assert error.msg
@@ -203,146 +222,162 @@ def test_no_answer_raises_anything_but_openrouter_error(body: object, status: in
 # Streams
 
 
-def streamed(model: str, **options: Any) -> tuple[list[str], Completion]:
-    stream = chat_stream(QUESTION, model=model, **options)
+def read_stream(model: str, *, timeout_s: float = 90, **options: float) -> tuple[list[str], Completion]:
+    request = ChatRequest(QUESTION, model, openrouter(), timeout_s=timeout_s)
+    stream = openrouter_client.stream(request, **options)
     return list(stream), stream.completion
 
 
-def broken_stream(which: int, **options: float) -> OpenRouterError:
+def stream_error(index: int, **options: float) -> OpenRouterError:
     with pytest.raises(OpenRouterError) as caught:
-        streamed(f"sandbox/stream-{which}", **options)
+        read_stream(f"sandbox/stream-{index}", **options)
     return caught.value
 
 
-def test_a_stream_comes_in_pieces_and_is_an_answer_then() -> None:
-    pieces, completion = streamed("sandbox/echo")
-    assert pieces == ["Почему ", "небо ", "голубое?"]
+def test_a_stream_yields_chunks_and_then_has_a_completion() -> None:
+    chunks, completion = read_stream("sandbox/echo")
+    assert chunks == ["Почему ", "небо ", "голубое?"]
     assert completion.text == "Почему небо голубое?"
     assert completion.finish_reason == "stop"
     assert completion.usage["total_tokens"] == 23
     assert completion.generation_id == "gen-sandbox/echo"
 
 
-def test_letters_cut_between_segments_and_odd_line_ends() -> None:
-    assert streamed("sandbox/stream-0")[1].text == "Ёлка зелёная"
-    assert streamed("sandbox/stream-1")[1].text == "раз\u2028два\u0085три"
-    assert streamed("sandbox/stream-6")[1].text == "чисто"
+def test_split_characters_and_unusual_line_ends() -> None:
+    assert read_stream("sandbox/stream-0")[1].text == "Ёлка зелёная"
+    assert read_stream("sandbox/stream-1")[1].text == "раз\u2028два\u0085три"
+    assert read_stream("sandbox/stream-6")[1].text == "чисто"
 
 
 @pytest.mark.parametrize(
-    ("which", "status", "trouble", "text"),
+    ("index", "status", "kind", "text"),
     [
-        (2, 502, Trouble.STATUS, "начало"),
-        (3, 502, Trouble.CUT, "начало"),
-        (5, 502, Trouble.STATUS, ""),
+        (2, 502, ErrorKind.STATUS, "начало"),
+        (3, 502, ErrorKind.CUT, "начало"),
+        (5, 502, ErrorKind.STATUS, ""),
     ],
-    ids=["an error within", "cut off", "an error at once"],
+    ids=["an error inside", "cut off", "an error at once"],
 )
-def test_a_stream_that_breaks_keeps_what_came(which: int, status: int, trouble: Trouble, text: str) -> None:
-    error = broken_stream(which)
-    assert (error.status, error.trouble, error.text) == (status, trouble, text)
+def test_a_broken_stream_keeps_the_text_so_far(index: int, status: int, kind: ErrorKind, text: str) -> None:
+    error = stream_error(index)
+    assert (error.status, error.kind, error.text) == (status, kind, text)
     assert error.finish_reason == ("cut" if text else None)
 
 
 def test_comments_alone_do_not_keep_a_stream_alive() -> None:
-    assert broken_stream(4, stall_s=0.3).trouble is Trouble.TIMEOUT
-    assert broken_stream(4, timeout_s=0.3).trouble is Trouble.TIMEOUT
+    assert stream_error(4, stall_s=0.3).kind is ErrorKind.TIMEOUT
+    assert stream_error(4, timeout_s=0.3).kind is ErrorKind.TIMEOUT
 
 
-def test_thoughts_are_not_the_answer_but_show_life() -> None:
+def test_thoughts_are_progress_but_not_an_answer() -> None:
     with pytest.raises(OpenRouterError) as caught:
-        streamed("sandbox/thinker-2000")
-    assert caught.value.trouble is Trouble.EMPTY
+        read_stream("sandbox/thinker-2000")
+    assert caught.value.kind is ErrorKind.EMPTY
     assert caught.value.finish_reason == "length"
     assert caught.value.usage["completion_tokens_details"] == {"reasoning_tokens": 2000}
 
 
 @pytest.mark.parametrize("model", ["sandbox/status-429", "sandbox/odd-1", "sandbox/page-502", "sandbox/refuse"])
-def test_a_stream_that_is_refused_is_refused_like_a_plain_request(model: str) -> None:
+def test_a_stream_reports_the_same_errors_as_a_plain_request(model: str) -> None:
     with pytest.raises(OpenRouterError) as caught:
-        streamed(model)
-    assert str(caught.value) == str(refusal(model))
+        read_stream(model)
+    assert str(caught.value) == str(error_of(model))
 
 
-def test_a_gateway_that_does_not_stream_answers_in_one_piece() -> None:
-    assert streamed("sandbox/content-3")[0] == ["из частей"]
+def test_a_gateway_that_does_not_stream_yields_one_chunk() -> None:
+    assert read_stream("sandbox/content-3")[0] == ["из частей"]
 
 
-def test_a_stream_may_be_closed_from_another_thread(gateway: Gateway) -> None:
-    gateway.piece_s = 0.05
-    stream = chat_stream(QUESTION, model="sandbox/long-90")
-    pieces = []
-    for piece in stream:
-        pieces.append(piece)
-        if len(pieces) == 3:
+def test_a_stream_can_be_closed_from_another_thread(gateway: EmulatedGateway) -> None:
+    gateway.chunk_delay_s = 0.05
+    stream = openrouter_client.stream(ChatRequest(QUESTION, "sandbox/long-90", openrouter(), timeout_s=90))
+    chunks = []
+    for chunk in stream:
+        chunks.append(chunk)
+        if len(chunks) == 3:
             thread = threading.Thread(target=stream.close)
             thread.start()
             thread.join()
     assert stream.completion.finish_reason == "stopped"
-    assert stream.completion.text == "".join(pieces).strip()
-    assert len(pieces) < 100
-    eventually(lambda: gateway.broken_off == ["sandbox/long-90"])
+    assert stream.completion.text == "".join(chunks).strip()
+    assert len(chunks) < 100
+    eventually(lambda: gateway.closed_streams == ["sandbox/long-90"])
 
 
-def test_what_an_answer_has_cost_is_told_later() -> None:
+def test_the_cost_of_an_answer_is_known_some_time_later() -> None:
     with pytest.raises(OpenRouterError):
-        openrouter_client.generation("gen-1")
-    assert openrouter_client.generation("gen-1")["total_cost"] == 0.0125
+        openrouter_client.fetch_generation(openrouter(), "gen-1")
+    assert openrouter_client.fetch_generation(openrouter(), "gen-1")["total_cost"] == 0.0125
 
 
 # Limits
 
 
 @pytest.mark.parametrize(
-    ("model", "trouble", "retry_after_s"),
+    ("model", "kind", "retry_after_s"),
     [
-        ("sandbox/busy", Trouble.STATUS, None),
-        ("sandbox/busy-7", Trouble.STATUS, 7),
-        ("sandbox/limit_day-1800000000", Trouble.LIMIT_DAY, None),
+        ("sandbox/busy", ErrorKind.STATUS, None),
+        ("sandbox/busy-7", ErrorKind.STATUS, 7),
+        ("sandbox/limit_day-1800000000", ErrorKind.LIMIT_DAY, None),
     ],
 )
-def test_kinds_of_429(model: str, trouble: Trouble, retry_after_s: float | None) -> None:
-    error = refusal(model)
-    assert (error.status, error.trouble, error.retry_after_s) == (429, trouble, retry_after_s)
+def test_kinds_of_429(model: str, kind: ErrorKind, retry_after_s: float | None) -> None:
+    error = error_of(model)
+    assert (error.status, error.kind, error.retry_after_s) == (429, kind, retry_after_s)
 
 
-def test_the_header_says_when_to_come_again() -> None:
-    assert refusal("sandbox/flaky-9").retry_after_s == 1
+def test_the_daily_limit_says_when_it_is_lifted() -> None:
+    error = error_of("sandbox/limit_day-1800000000")
+    assert (error.reset_at, error.msg) == (1_800_000_000, texts.LIMIT_DAY)
 
 
-def test_the_minutes_limit_tells_when_it_opens() -> None:
-    error = refusal("sandbox/limit_minute-30")
-    assert error.trouble is Trouble.LIMIT_MINUTE
+def test_the_retry_after_header() -> None:
+    assert error_of("sandbox/flaky-9").retry_after_s == 1
+
+
+def test_the_limit_per_minute_says_when_it_is_lifted() -> None:
+    error = error_of("sandbox/limit_minute-30")
+    assert (error.kind, error.msg) == (ErrorKind.LIMIT_MINUTE, texts.LIMIT_MINUTE)
     assert error.retry_after_s
     assert 28 < error.retry_after_s < 31
+    assert error.reset_at
+    assert abs(error.reset_at - time.time() - 30) < 2
 
 
-# Lines that break
+def test_the_reset_time_is_in_seconds_or_milliseconds() -> None:
+    now = time.time()
+    for value in (now, now * 1000):
+        reset_at = gateway_errors.read_reset_at({}, {"X-RateLimit-Reset": str(value)})
+        assert reset_at
+        assert abs(reset_at - now) < 1
 
 
-def test_a_model_that_is_too_slow() -> None:
-    assert str(refusal("sandbox/slow-50", timeout_s=0.3)) == f"[0] {texts.MODEL_TIMEOUT}"
+# Broken connections
 
 
-def test_a_trickle_of_spaces_does_not_stretch_the_deadline() -> None:
+def test_a_slow_model() -> None:
+    assert str(error_of("sandbox/slow-50", timeout_s=0.3)) == f"[0] {texts.MODEL_TIMEOUT}"
+
+
+def test_keep_alive_spaces_do_not_extend_the_timeout() -> None:
     started = time.monotonic()
-    assert str(refusal("sandbox/trickle-600", timeout_s=0.5)) == f"[0] {texts.MODEL_TIMEOUT}"
-    assert time.monotonic() - started < 30  # the trickle alone lasts a minute
+    assert str(error_of("sandbox/trickle-600", timeout_s=0.5)) == f"[0] {texts.MODEL_TIMEOUT}"
+    assert time.monotonic() - started < 30  # the spaces alone take a minute
 
 
-def test_an_answer_that_is_cut() -> None:
-    assert str(refusal("sandbox/cut")) == f"[0] {texts.NO_CONNECTION}"
+def test_a_connection_that_breaks_in_the_body() -> None:
+    assert str(error_of("sandbox/cut")) == f"[0] {texts.NO_CONNECTION}"
 
 
-def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("OPENROUTER_BASE_URL", f"http://127.0.0.1:{free.getsockname()[1]}/api/v1")
-    assert str(refusal("sandbox/echo")) == f"[0] {texts.NO_CONNECTION}"
+    assert str(error_of("sandbox/echo")) == f"[0] {texts.NO_CONNECTION}"
 
 
-def test_neither_the_key_nor_the_question_is_in_the_error() -> None:
+def test_errors_contain_neither_the_key_nor_the_question() -> None:
     for model in ("sandbox/status-401", "sandbox/cut", "sandbox/junk-1"):
-        error = refusal(model)
+        error = error_of(model)
         assert "sk-or-one" not in repr(error)
         assert "небо" not in repr(error)

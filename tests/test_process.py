@@ -1,9 +1,9 @@
-"""The bot as its users meet it: `python bot.py`, real HTTP on both sides, a real database.
+"""The whole bot: `python bot.py` with real HTTP on both sides and a real database.
 
-- the README's dialogue, every command once
-- questions while notes go on, after a restart, in a group
-- stopping at once, also in the middle of a long poll
-- mistakes at start: one Russian sentence, exit code 2, no traceback, no token
+- a conversation with every command
+- questions while notes are added, after a restart, in a group
+- stopping within seconds, also in the middle of a long poll
+- errors at start: one Russian sentence, exit code 2, no traceback, no token
 """
 
 import json
@@ -17,47 +17,74 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import PATIENCE_S, ROOT, BotProcess, Person, eventually, text_of, without_times
+from conftest import DATA, PATIENCE_S, ROOT, BotProcess, Person, eventually, text_of, without_times
 
+import texts
 from bot import router
-from sandbox import checks, telegram
-from sandbox.openrouter import Gateway
-from sandbox.telegram import World
+from sandbox import telegram
+from sandbox.openrouter import EmulatedGateway
+from sandbox.telegram import World, checks
 
 MakePerson = Callable[..., Person]
 GROUP = -100500
 
 
-def dialogue() -> list[tuple[str, list[str]]]:
-    """Read the README's dialogue: what the person says, and the lines of the reply."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    transcript = re.search("```text\n(.*?)```", readme, re.DOTALL)
-    assert transcript
-    turns: list[tuple[str, list[str]]] = []
-    said_last = False
-    for line in transcript[1].splitlines():
-        if line.startswith("> "):
-            if said_last:
-                turns[-1] = (f"{turns[-1][0]}\n{line[2:]}", [])
-            else:
-                turns.append((line[2:], []))
+Turn = tuple[str, list[str]]  # what the person says, and the lines of the reply
+
+
+def read_conversation(text: str) -> list[Turn]:
+    """Read a conversation in which the lines of the person start with "> "; "…" means that the reply goes on."""
+    turns: list[Turn] = []
+    previous_is_person = False
+    for line in text.splitlines():
+        is_person = line.startswith("> ")
+        if is_person and previous_is_person:
+            said, _ = turns.pop()
+            turns.append((f"{said}\n{line[2:]}", []))
+        elif is_person:
+            turns.append((line[2:], []))
         else:
             turns[-1][1].append(line)
-        said_last = line.startswith("> ")
+        previous_is_person = is_person
     return turns
 
 
-def test_the_readmes_dialogue(bot_process: BotProcess, person: MakePerson, world: World) -> None:
+def readme_conversation() -> list[Turn]:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    transcript = re.search("```text\n(.*?)```", readme, re.DOTALL)
+    assert transcript
+    return read_conversation(transcript[1])
+
+
+def full_conversation() -> list[Turn]:
+    return read_conversation((DATA / "conversation.txt").read_text(encoding="utf-8"))
+
+
+def hold(conversation: list[Turn], ann: Person) -> None:
+    """Say what the person says in a conversation, and compare the replies."""
+    for said, expected in conversation:
+        reply = without_times(ann.asks(said)).split("\n")
+        if expected[-1] == "…":
+            assert reply[: len(expected) - 1] == expected[:-1]
+        else:
+            assert reply == expected, said
+
+
+def test_the_conversation_of_the_readme(bot_process: BotProcess, person: MakePerson) -> None:
+    bot_process.start()
+    hold(readme_conversation(), person())
+    assert bot_process.stop() == 0
+    assert "Traceback" not in bot_process.log
+
+
+def test_a_conversation_with_every_command(bot_process: BotProcess, person: MakePerson, world: World) -> None:
     bot_process.start()
     ann = person()
-    for said, expected in dialogue():
-        heard = without_times(ann.asks(said)).split("\n")
-        if expected[-1] == "…":
-            assert heard[: len(expected) - 1] == expected[:-1]
-        else:
-            assert heard == expected, said
-    spoken = {said.split()[0][1:] for said, _ in dialogue()}
-    assert spoken == set(router.commands)
+    hold(full_conversation(), ann)
+    used = {said.split()[0][1:] for said, _ in full_conversation()}
+    assert used <= set(router.commands)
+    for name in set(router.commands) - used:
+        assert ann.asks(f"/{name}") not in ("", texts.FAILED)
     [document] = [event["message"]["document"] for event in world.events if event["method"] == "sendDocument"]
     exported = json.loads(world.files[document["file_id"]])["notes"]
     assert [note["text"] for note in exported] == ["Купить кефир", "Ёлка:\n- гирлянда\n- звезда"]
@@ -69,8 +96,8 @@ def test_the_readmes_dialogue(bot_process: BotProcess, person: MakePerson, world
     assert "кефир" not in bot_process.log
 
 
-def test_a_slow_model_does_not_keep_a_note_waiting(
-    bot_process: BotProcess, person: MakePerson, gateway: Gateway
+def test_a_slow_model_does_not_delay_a_note(
+    bot_process: BotProcess, person: MakePerson, gateway: EmulatedGateway
 ) -> None:
     gateway.think_s = 600
     bot_process.start()
@@ -81,7 +108,9 @@ def test_a_slow_model_does_not_keep_a_note_waiting(
     assert bot_process.stop() == 0
 
 
-def test_a_question_survives_a_restart(bot_process: BotProcess, person: MakePerson, gateway: Gateway) -> None:
+def test_a_question_survives_a_restart(
+    bot_process: BotProcess, person: MakePerson, gateway: EmulatedGateway
+) -> None:
     gateway.think_s = 600
     bot_process.start()
     ann = person()
@@ -95,8 +124,21 @@ def test_a_question_survives_a_restart(bot_process: BotProcess, person: MakePers
     assert answer["reply_to_message"]["text"] == "/ask Почему небо голубое?"
 
 
+def test_a_job_survives_a_restart(bot_process: BotProcess, person: MakePerson, world: World) -> None:
+    world.faults.bad_gateway, world.faults.methods = 1.0, frozenset(["sendDocument"])
+    bot_process.start()
+    ann = person()
+    ann.asks("/note_add раз")
+    ann.says("/note_export")
+    eventually(lambda: [method for method, _ in world.calls if method == "sendDocument"])
+    assert bot_process.stop() == 0
+    world.faults.bad_gateway = 0.0
+    bot_process.start()
+    assert ann.hears()["document"]["file_name"] == "notes.txt"
+
+
 def test_one_persons_questions_are_answered_in_order(
-    bot_process: BotProcess, person: MakePerson, gateway: Gateway
+    bot_process: BotProcess, person: MakePerson, gateway: EmulatedGateway
 ) -> None:
     gateway.think_s = 0.05
     bot_process.start()
@@ -108,13 +150,13 @@ def test_one_persons_questions_are_answered_in_order(
     ]
 
 
-def test_a_failed_question_says_why(bot_process: BotProcess, person: MakePerson) -> None:
+def test_a_failed_question_is_explained(bot_process: BotProcess, person: MakePerson) -> None:
     del bot_process.env["OPENROUTER_API_KEY"]
     bot_process.start()
     assert person().asks("/ask раз") == "Ошибка: [401] Отсутствует OPENROUTER_API_KEY (.env)."
 
 
-def test_in_a_group_replies_show_what_they_answer(bot_process: BotProcess, person: MakePerson) -> None:
+def test_in_a_group_replies_refer_to_the_message(bot_process: BotProcess, person: MakePerson) -> None:
     bot_process.start()
     ann, bob = person(1, GROUP), person(2, GROUP)
     ann.says("/note_add@sandbox_notes_bot раз")
@@ -126,7 +168,7 @@ def test_in_a_group_replies_show_what_they_answer(bot_process: BotProcess, perso
     assert ann.hears()["text"].startswith("Заметок пока нет")
 
 
-def test_pages_are_turned_in_their_message(bot_process: BotProcess, person: MakePerson, world: World) -> None:
+def test_pages_turn_within_one_message(bot_process: BotProcess, person: MakePerson, world: World) -> None:
     bot_process.start()
     ann = person()
     for n in range(12):
@@ -143,7 +185,7 @@ def test_pages_are_turned_in_their_message(bot_process: BotProcess, person: Make
     assert world.calls[-1][1].get("parse_mode") in (None, "HTML")
 
 
-def test_a_page_that_is_refused_as_html_comes_plain(
+def test_a_page_refused_as_html_is_sent_as_plain_text(
     bot_process: BotProcess, person: MakePerson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bot_process.start()
@@ -163,15 +205,15 @@ def test_a_page_that_is_refused_as_html_comes_plain(
     assert "раз & <два> 0" in second["text"]
 
 
-def test_an_edited_message_edits_its_note(bot_process: BotProcess, person: MakePerson) -> None:
+def test_editing_a_message_edits_its_note(bot_process: BotProcess, person: MakePerson) -> None:
     bot_process.start()
     ann = person()
     message = ann.says("/note_add раз")
     assert ann.hears()["text"] == "Заметка #1 добавлена."
     ann.edits(message, "/note_add два")
-    said = ann.hears()
-    assert said["text"] == "Заметка #1 изменена."
-    ann.taps(said, "↩️ Отменить правку")
+    reply = ann.hears()
+    assert reply["text"] == "Заметка #1 изменена."
+    ann.taps(reply, "↩️ Отменить правку")
     assert ann.hears()["text"] == "Заметка #1: прежний текст вернулся."
     ann.sends_file("a.png", b"\x89PNG\r\n", "/note_add подпись", is_picture=True)
     assert ann.hears()["text"] == "Заметка #2 добавлена."
@@ -179,21 +221,21 @@ def test_an_edited_message_edits_its_note(bot_process: BotProcess, person: MakeP
     assert "подпись" in ann.asks("/note_show 2")
 
 
-def test_a_plain_text_is_offered_two_ways(bot_process: BotProcess, person: MakePerson) -> None:
+def test_a_plain_text_can_be_asked_and_then_saved(bot_process: BotProcess, person: MakePerson) -> None:
     bot_process.start()
     ann = person()
     ann.says("Почему небо голубое?")
     offer = ann.hears()
     ann.taps(offer, "🤖 Спросить модель")
-    heard = [ann.hears(), ann.hears()]
-    [asked] = [message for message in heard if message["message_id"] == offer["message_id"]]
-    [answer] = [message for message in heard if message["message_id"] != offer["message_id"]]
+    messages = [ann.hears(), ann.hears()]
+    [asked] = [message for message in messages if message["message_id"] == offer["message_id"]]
+    [answer] = [message for message in messages if message["message_id"] != offer["message_id"]]
     assert "Вы спросили: «Почему небо голубое?»" in text_of(answer)
     ann.taps(asked, "📝 В заметки")
     assert ann.hears()["text"] == "Заметка #1 добавлена."
 
 
-def test_a_long_note_comes_whole_in_several_messages(bot_process: BotProcess, person: MakePerson) -> None:
+def test_a_long_note_is_shown_in_several_messages(bot_process: BotProcess, person: MakePerson) -> None:
     bot_process.start()
     ann = person()
     ann.asks(f"/note_add {'а' * 4086}")
@@ -201,30 +243,28 @@ def test_a_long_note_comes_whole_in_several_messages(bot_process: BotProcess, pe
     assert "".join(ann.hears()["text"] for _ in range(2)).count("а") == 4086
 
 
-def test_a_chart_is_drawn_only_when_it_is_asked_for(bot_process: BotProcess, person: MakePerson) -> None:
-    """matplotlib is slow to import and large: a bot at rest must not have it."""
+def test_the_first_chart_loads_the_drawing_library(bot_process: BotProcess, person: MakePerson) -> None:
+    """matplotlib is large and slow to import, so a bot that draws no chart must not load it."""
     bot_process.start()
     ann = person()
     ann.asks("/note_add раз")
     maps = Path(f"/proc/{bot_process.pid}/maps")
     if not maps.exists():
-        pytest.skip("only Linux tells what a process has loaded")
+        pytest.skip("only Linux lists the files that a process has loaded")
     assert "matplotlib" not in maps.read_text(encoding="utf-8")
     ann.says("/note_stats")
     assert ann.hears()["caption"].startswith("Заметки за 30 дней: 1.")
     assert "matplotlib" in maps.read_text(encoding="utf-8")
 
 
-def test_messages_that_hold_no_command_never_stop_the_bot(
-    bot_process: BotProcess, person: MakePerson, world: World
-) -> None:
+def test_unusual_updates_do_not_stop_the_bot(bot_process: BotProcess, person: MakePerson, world: World) -> None:
     bot_process.start()
     ann = person()
     ann.asks("/start")
     chat, sender = {"id": 1, "type": "private"}, telegram.person(1)
     base = {"message_id": 900, "date": 1_700_000_000, "chat": chat}
     for update in (
-        {"message": {**base, "from": sender, "sticker": {"file_id": "1"}}},  # the library cannot read this one
+        {"message": {**base, "from": sender, "sticker": {"file_id": "1"}}},  # the library cannot parse this one
         {"message": {**base, "from": sender, "location": {"latitude": 1.0, "longitude": 1.0}}},
         {"message": {**base, "text": "/note_add без отправителя"}},
         {"message": {"message_id": "?"}},
@@ -233,8 +273,7 @@ def test_messages_that_hold_no_command_never_stop_the_bot(
         {"something_new": {"id": 1}},
         {},
     ):
-        world._updates.append({"update_id": world._next_update, **update})
-        world._next_update += 1
+        world.update(update)
     assert ann.asks("/note_count") == "У вас 0 заметок."
 
 
@@ -256,7 +295,7 @@ def test_a_signal_stops_it_in_the_middle_of_a_long_poll(
     connection.close()
 
 
-def test_an_impatient_owner_stops_it_all_the_same(bot_process: BotProcess, world: World) -> None:
+def test_repeated_signals_stop_it_just_as_well(bot_process: BotProcess, world: World) -> None:
     for _ in range(10):
         polls = world.poll_number
         bot_process.start()
@@ -264,30 +303,30 @@ def test_an_impatient_owner_stops_it_all_the_same(bot_process: BotProcess, world
         deadline = time.monotonic() + PATIENCE_S
         while bot_process.is_running() and time.monotonic() < deadline:
             os.kill(bot_process.pid, signal.SIGTERM)
-        # The last of them may meet an interpreter that has put its handlers away.
+        # The last one may arrive after the interpreter has removed its handlers.
         assert bot_process.wait() in (0, -signal.SIGTERM)
 
 
-def test_a_signal_stops_it_while_telegram_is_away(bot_process: BotProcess, world: World) -> None:
-    world.faults.away = True
+def test_a_signal_stops_it_while_telegram_is_unreachable(bot_process: BotProcess, world: World) -> None:
+    world.faults.offline = True
     bot_process.start()
     eventually(lambda: len(world.calls) > 2)
     assert bot_process.stop() == 0
 
 
-# Mistakes at start
+# Errors at start
 
 
-def fails(bot_process: BotProcess) -> str:
-    """Start the bot, let it fail, and return what it said."""
+def error_at_start(bot_process: BotProcess) -> str:
+    """Start the bot, which must fail, and return the sentence it prints."""
     bot_process.start()
     assert bot_process.wait() == 2
-    said = bot_process.log
-    assert said.strip()
-    assert "Traceback" not in said
+    output = bot_process.log
+    assert output.strip()
+    assert "Traceback" not in output
     if bot_process.env["TOKEN"]:
-        assert bot_process.env["TOKEN"] not in said
-    [sentence] = [line for line in said.strip().split("\n") if not re.match(r"\d{4}-\d\d-\d\d ", line)]
+        assert bot_process.env["TOKEN"] not in output
+    [sentence] = [line for line in output.strip().split("\n") if not re.match(r"\d{4}-\d\d-\d\d ", line)]
     assert re.search("[а-я]", sentence)
     return sentence
 
@@ -307,14 +346,12 @@ def fails(bot_process: BotProcess) -> str:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_a_mistake_is_one_russian_sentence(
-    bot_process: BotProcess, changes: dict[str, str], sentence: str
-) -> None:
+def test_an_error_is_one_russian_sentence(bot_process: BotProcess, changes: dict[str, str], sentence: str) -> None:
     bot_process.env |= changes
-    assert sentence in fails(bot_process)
+    assert sentence in error_at_start(bot_process)
 
 
-def test_a_token_that_is_revoked_ends_the_bot(bot_process: BotProcess, world: World, person: MakePerson) -> None:
+def test_a_revoked_token_ends_the_bot(bot_process: BotProcess, world: World, person: MakePerson) -> None:
     bot_process.start()
     person().asks("/start")
     world.token = "1:another"
@@ -323,7 +360,7 @@ def test_a_token_that_is_revoked_ends_the_bot(bot_process: BotProcess, world: Wo
     assert "Telegram не принял TOKEN" in bot_process.log
 
 
-def test_the_settings_may_stand_in_a_file(bot_process: BotProcess, person: MakePerson, tmp_path: Path) -> None:
+def test_the_settings_may_come_from_a_file(bot_process: BotProcess, person: MakePerson, tmp_path: Path) -> None:
     names = ("TOKEN", "TELEGRAM_API_URL", "OPENROUTER_API_KEY", "OPENROUTER_BASE_URL", "DB_PATH")
     lines = [f"{name}={bot_process.env.pop(name)}\n" for name in names]
     (tmp_path / ".env").write_text("".join(lines), encoding="utf-8")

@@ -1,67 +1,136 @@
-"""The README in both languages: the same commands, settings and set-up lines, and nothing that is not there."""
+"""The README in both languages: the same commands, settings and set-up lines, and nothing that does not exist."""
 
 import re
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
 from bot import router
+from docs import update_commands
 
 ENGLISH, RUSSIAN = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.ru.md"))
-BOTH = pytest.mark.parametrize("readme", [ENGLISH, RUSSIAN], ids=["en", "ru"])
+both_readmes = pytest.mark.parametrize("readme", [ENGLISH, RUSSIAN], ids=["en", "ru"])
 
-
-def section(readme: str, title: str) -> str:
-    return readme.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+FOLDERS = ("telegram", "llm", "notes", "app")
+MAX_LINES = 150  # with the 23 commands of version 1.0; further commands may add lines
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 def set_up_lines(readme: str) -> list[str]:
-    return [line for line in readme.split("\n") if re.match("python3 -m venv .*/python ", line)]
+    return [line for line in readme.split("\n") if re.match(r"(python3|py) -m venv .*/?python ", line)]
 
 
-def first_cells(table: str) -> str:
-    rows = [re.split(r"(?<!\\)\|", line) for line in table.split("\n") if line.startswith("| `")]
+def first_cells(page: str) -> str:
+    """Return the first cells of all table rows that start with code."""
+    rows = [re.split(r"(?<!\\)\|", line) for line in page.split("\n") if line.startswith("| `")]
     return "\n".join(cells[1] for cells in rows)
+
+
+def anchors(page: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_set_up_lines_are_the_same() -> None:
     assert set_up_lines(ENGLISH) == set_up_lines(RUSSIAN)
-    assert [line.rpartition("/python ")[2] for line in set_up_lines(ENGLISH)] == [
+    assert [re.split(r"python3? (?!-m venv)", line)[-1] for line in set_up_lines(ENGLISH)] == [
+        "-m sandbox",
         "-m sandbox",
         "bot.py",
         "-m pytest",
     ]
 
 
-@pytest.mark.parametrize(("readme", "title"), [(ENGLISH, "Commands"), (RUSSIAN, "Команды")], ids=["en", "ru"])
-def test_every_command_is_told_of_as_it_is_written(readme: str, title: str) -> None:
-    told = first_cells(section(readme, title)).replace("\\|", "|")
-    assert re.findall(r"/(\w+)", told) == list(router.commands)
+@both_readmes
+def test_the_line_for_powershell_uses_only_what_version_5_knows(readme: str) -> None:
+    [line] = re.findall("```powershell\n(.*)\n```", readme)
+    assert "&&" not in line
+    assert "/" not in line
+    [same_for_sh] = [line for line in set_up_lines(readme) if "/bin/" in line and line.endswith("-m sandbox")]
+    as_powershell = same_for_sh.replace("python3 ", "py ").replace(" &&", ";").replace("/bin/", "/Scripts/")
+    assert line == as_powershell.replace("/", "\\")
+
+
+@both_readmes
+def test_tests_and_service_install_from_the_lock_with_hashes(readme: str) -> None:
+    [tests_line] = [line for line in set_up_lines(readme) if line.endswith("-m pytest")]
+    assert "-r requirements-dev.lock " in tests_line
+    for page in ("hosting.md", "ru/hosting.md"):
+        assert "-r requirements.lock\n" in (ROOT / "docs" / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ru.md"])
+def test_the_command_table_is_up_to_date(name: str) -> None:
+    readme = (ROOT / name).read_text(encoding="utf-8")
+    table = update_commands.tables()[name]
+    assert update_commands.replace_table(readme, table) == readme, "run: python -m docs.update_commands"
+    assert f"{update_commands.START}{table}{update_commands.END}" in readme
+
+
+@both_readmes
+def test_every_command_is_listed_as_it_is_written(readme: str) -> None:
+    listed = first_cells(readme).replace("\\|", "|")
+    assert re.findall(r"^ `/(\w+)", listed, re.MULTILINE) == list(router.commands)
     for command in router.commands.values():
-        usage = {"model": "[ID]", "providers": "[имя]"}.get(command.name, command.usage)
-        assert f"`/{command.name} {usage}".rstrip() + "`" in told
+        assert f"`/{command.name} {command.usage}".rstrip() + "`" in listed
 
 
-@pytest.mark.parametrize(("readme", "title"), [(ENGLISH, "Settings"), (RUSSIAN, "Настройки")], ids=["en", "ru"])
-def test_every_setting_is_told_of(readme: str, title: str) -> None:
+def test_an_outdated_table_is_replaced() -> None:
+    outdated = ENGLISH.replace("| `/note_add <текст>` |", "| `/add` |")
+    assert outdated != ENGLISH
+    assert update_commands.replace_table(outdated, update_commands.tables()["README.md"]) == ENGLISH
+
+
+@pytest.mark.parametrize("name", ["settings.md", "ru/settings.md"])
+def test_every_setting_is_described(name: str) -> None:
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     settings = set(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", example, re.MULTILINE))
-    assert set(re.findall(r"`([A-Z][A-Z_]+)`", first_cells(section(readme, title)))) == settings
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert set(re.findall(r"`([A-Z][A-Z_]+)`", first_cells(page))) == settings
 
 
-@BOTH
-def test_what_it_links_to_is_there(readme: str) -> None:
-    targets = re.findall(r'\]\(([^)#:]+)(?:#[^)]*)?\)|src="([^"]+)"', readme)
-    assert targets
-    assert [path for pair in targets for path in pair if path and not (ROOT / path).exists()] == []
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_targets_of_links_exist(path: Path) -> None:
+    page = path.read_text(encoding="utf-8")
+    targets = re.findall(r'\]\(([^)#:\s]*)(#[^)]*)?\)|src="([^"]+)"', page)
+    for file, anchor, source in targets:
+        target = path.parent / (file or source or path.name)
+        assert target.exists(), target
+        if anchor:
+            assert anchor[1:] in anchors(target.read_text(encoding="utf-8")), anchor
 
 
-def test_each_leads_to_the_other_at_its_top() -> None:
+@both_readmes
+def test_it_has_links(readme: str) -> None:
+    assert len(re.findall(r"\]\(docs/", readme)) > 5
+
+
+def test_each_links_to_the_other_at_its_top() -> None:
     assert "](README.ru.md)" in ENGLISH.split("\n##", 1)[0]
     assert "](README.md)" in RUSSIAN.split("\n##", 1)[0]
 
 
-def test_every_file_is_told_of() -> None:
-    told = section(ENGLISH, "The files, in reading order")
-    product = [*ROOT.glob("*.py"), *ROOT.glob("runtime/*.py"), *ROOT.glob("sandbox/*.py")]
-    assert [path.name for path in product if path.name[0] != "_" and path.name not in told] == []
+def test_both_have_the_same_parts() -> None:
+    assert ENGLISH.count("\n## ") == RUSSIAN.count("\n## ")
+    transcripts = [re.findall("```text\n(.*?)```", readme, re.DOTALL) for readme in (ENGLISH, RUSSIAN)]
+    assert len(transcripts[0]) == 1
+    assert transcripts[0] == transcripts[1]
+    pages = [set(re.findall(r"\]\((?:docs/(?:ru/)?)?([\w-]+\.md)", readme)) for readme in (ENGLISH, RUSSIAN)]
+    assert pages[0] - {"README.ru.md"} == pages[1] - {"README.md"}
+
+
+def test_it_is_short() -> None:
+    more_commands = len(router.commands) - 23
+    assert len(ENGLISH.splitlines()) <= MAX_LINES + more_commands
+
+
+@pytest.mark.parametrize("name", ["architecture.md", "ru/architecture.md"])
+def test_every_file_is_listed_in_reading_order(name: str) -> None:
+    table = (ROOT / "docs" / name).read_text(encoding="utf-8").rsplit("\n## ", 1)[1]
+    product = [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.py"))]
+    names = [path.relative_to(ROOT).as_posix() for path in product if path.name[0] != "_"]
+    assert [name for name in names if f"`{name}`" not in table] == []
+    sandbox = [path.name for path in ROOT.glob("sandbox/**/*.py") if path.name[0] != "_"]
+    assert [name for name in sandbox if f"`{name}`" not in table] == []

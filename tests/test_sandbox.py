@@ -1,11 +1,12 @@
-"""sandbox: as strict as the real thing; the chat in the terminal runs from the README's command.
+"""sandbox: the emulated Telegram is as strict as the real one; the chat in the terminal works.
 
-- what Telegram refuses is refused
-- parameters are read from wherever a client puts them
+- calls that Telegram refuses
+- where a client may put parameters
 - polling: offsets, limits, conflicts
-- python -m sandbox --terminal
+- the control API and `python -m sandbox --terminal`
 """
 
+import ast
 import json
 import re
 import subprocess
@@ -26,17 +27,17 @@ Call = Callable[..., Any]
 
 @pytest.fixture
 def call(telegram_url: str) -> Call:
-    """Give a way to call a method; the answer is the result, or the error's (code, description)."""
+    """Return a function that calls a method and returns its result, or (code, description) of an error."""
 
     def call(method: str, token: str = TOKEN, **params: Any) -> Any:
-        body = requests.post(f"{telegram_url}/bot{token}/{method}", json=params, timeout=60).json()
-        return body["result"] if body["ok"] else (body["error_code"], body["description"])
+        response = requests.post(f"{telegram_url}/bot{token}/{method}", json=params, timeout=60).json()
+        return response["result"] if response["ok"] else (response["error_code"], response["description"])
 
     return call
 
 
 @pytest.mark.parametrize(
-    ("method", "params", "code", "part"),
+    ("method", "params", "expected_code", "part"),
     [
         ("sendMessage", {"chat_id": ANN, "text": ""}, 400, "message text is empty"),
         ("sendMessage", {"chat_id": ANN, "text": " \n "}, 400, "message text is empty"),
@@ -62,66 +63,70 @@ def call(telegram_url: str) -> Call:
         ("setMyCommands", {"commands": [{"command": "note", "description": ""}]}, 400, "DESCRIPTION_INVALID"),
     ],
 )
-def test_what_telegram_refuses(
-    world: World, call: Call, method: str, params: dict[str, Any], code: int, part: str
+def test_telegram_refuses_bad_calls(
+    world: World, call: Call, method: str, params: dict[str, Any], expected_code: int, part: str
 ) -> None:
     world.say(ANN, "/start")
-    refused_code, description = call(method, **params)
-    assert (refused_code, part in description) == (code, True)
+    code, description = call(method, **params)
+    assert code == expected_code
+    assert part in description
 
 
-def test_button_data_of_more_than_64_bytes_is_refused(world: World, call: Call) -> None:
+@pytest.mark.parametrize(("data", "is_accepted"), [("я" * 32, True), ("я" * 33, False), ("", False)])
+def test_callback_data_has_1_to_64_bytes(world: World, call: Call, data: str, is_accepted: bool) -> None:
     world.say(ANN, "/start")
-    for data, good in (("я" * 32, True), ("я" * 33, False), ("", False)):
-        keyboard = {"inline_keyboard": [[{"text": "да", "callback_data": data}]]}
-        answer = call("sendMessage", chat_id=ANN, text="раз", reply_markup=keyboard)
-        assert isinstance(answer, dict) is good
+    keyboard = {"inline_keyboard": [[{"text": "да", "callback_data": data}]]}
+    result = call("sendMessage", chat_id=ANN, text="раз", reply_markup=keyboard)
+    assert isinstance(result, dict) is is_accepted
 
 
-def test_an_edit_that_changes_nothing_is_refused_and_a_callback_is_answered_once(world: World, call: Call) -> None:
+def test_an_edit_that_changes_nothing_is_refused(world: World, call: Call) -> None:
     world.say(ANN, "/start")
-    sent = call("sendMessage", chat_id=ANN, text="раз")
-    edit = {"chat_id": ANN, "message_id": sent["message_id"]}
-    assert "not modified" in call("editMessageText", **edit, text="раз")[1]
-    assert call("editMessageText", **edit, text="два")["text"] == "два"
-    query = world.tap(ANN, ANN, sent["message_id"], "data")
-    assert call("answerCallbackQuery", callback_query_id=query) is True
-    assert call("answerCallbackQuery", callback_query_id=query)[0] == 400
+    message_id = call("sendMessage", chat_id=ANN, text="раз")["message_id"]
+    assert "not modified" in call("editMessageText", chat_id=ANN, message_id=message_id, text="раз")[1]
+    assert call("editMessageText", chat_id=ANN, message_id=message_id, text="два")["text"] == "два"
 
 
-def test_a_person_who_blocked_the_bot(world: World, call: Call) -> None:
+def test_a_callback_query_is_answered_once(world: World, call: Call) -> None:
+    world.say(ANN, "/start")
+    message_id = call("sendMessage", chat_id=ANN, text="раз")["message_id"]
+    query_id = world.tap(ANN, ANN, message_id, "data")
+    assert call("answerCallbackQuery", callback_query_id=query_id) is True
+    assert call("answerCallbackQuery", callback_query_id=query_id)[0] == 400
+
+
+def test_a_person_who_blocked_the_bot_gets_nothing(world: World, call: Call) -> None:
     world.say(ANN, "/start")
     world.blocked.add(ANN)
     assert call("sendMessage", chat_id=ANN, text="раз")[0] == 403
 
 
-def test_html_counts_as_the_text_it_shows(world: World, call: Call) -> None:
+def test_html_is_stored_as_plain_text(world: World, call: Call) -> None:
     world.say(ANN, "/start")
     assert call("sendMessage", chat_id=ANN, text="<b>a</b> &lt; b", parse_mode="HTML")["text"] == "a < b"
 
 
-def test_a_document_and_its_caption(world: World, telegram_url: str) -> None:
+def test_documents_are_checked(world: World, telegram_url: str) -> None:
     world.say(ANN, "/start")
     url = f"{telegram_url}/bot{TOKEN}/sendDocument"
     for caption, content, status in (("вот", b"x", 200), ("а" * 1025, b"x", 400), ("", b"", 400)):
-        answer = requests.post(
-            url, data={"chat_id": ANN, "caption": caption}, files={"document": ("a.txt", content)}, timeout=60
-        )
-        assert answer.status_code == status
+        params = {"chat_id": ANN, "caption": caption}
+        response = requests.post(url, data=params, files={"document": ("a.txt", content)}, timeout=60)
+        assert response.status_code == status
     assert next(iter(world.files.values())) == b"x"
 
 
-def test_parameters_from_the_address_a_form_and_json(world: World, telegram_url: str) -> None:
+def test_parameters_come_from_the_query_string_a_form_or_json(world: World, telegram_url: str) -> None:
     world.say(ANN, "/start")
     url = f"{telegram_url}/bot{TOKEN}/sendMessage"
     keyboard = json.dumps({"inline_keyboard": [[{"text": "да", "callback_data": "1"}]]})
     params = {"chat_id": str(ANN), "text": "[раз]", "reply_markup": keyboard}
-    for answer in (
+    for response in (
         requests.get(url, params=params, timeout=60),
         requests.post(url, data=params, timeout=60),
         requests.post(url, json=params, timeout=60),
     ):
-        message = answer.json()["result"]
+        message = response.json()["result"]
         assert message["text"] == "[раз]"
         assert message["reply_markup"]["inline_keyboard"][0][0]["callback_data"] == "1"
 
@@ -129,7 +134,7 @@ def test_parameters_from_the_address_a_form_and_json(world: World, telegram_url:
 # Polling
 
 
-def test_an_offset_confirms_and_a_limit_limits(world: World, call: Call) -> None:
+def test_an_offset_confirms_updates_and_a_limit_applies(world: World, call: Call) -> None:
     for n in range(5):
         world.say(ANN, str(n))
     first = call("getUpdates", limit=2)
@@ -142,23 +147,23 @@ def test_an_offset_confirms_and_a_limit_limits(world: World, call: Call) -> None
 
 
 def test_a_poll_waits_for_an_update(world: World, call: Call) -> None:
-    got: list[Any] = []
-    thread = threading.Thread(target=lambda: got.extend(call("getUpdates", timeout=50)))
+    updates: list[Any] = []
+    thread = threading.Thread(target=lambda: updates.extend(call("getUpdates", timeout=50)))
     thread.start()
     world.wait(lambda: world.poll_number == 1)
     world.say(ANN, "раз")
     thread.join(60)
-    assert got[0]["message"]["text"] == "раз"
+    assert updates[0]["message"]["text"] == "раз"
 
 
-def test_the_older_of_two_polls_is_ended(world: World, call: Call) -> None:
-    got: list[Any] = []
-    thread = threading.Thread(target=lambda: got.append(call("getUpdates", timeout=50)))
+def test_a_second_poll_ends_the_first(world: World, call: Call) -> None:
+    results: list[Any] = []
+    thread = threading.Thread(target=lambda: results.append(call("getUpdates", timeout=50)))
     thread.start()
     world.wait(lambda: world.poll_number == 1)
     assert call("getUpdates", timeout=0) == []
     thread.join(60)
-    assert got[0][0] == 409
+    assert results[0][0] == 409
 
 
 def test_a_failed_poll_confirms_nothing(world: World, call: Call) -> None:
@@ -169,7 +174,7 @@ def test_a_failed_poll_confirms_nothing(world: World, call: Call) -> None:
     assert world.pending() == 1
 
 
-def test_updates_that_were_not_asked_for_do_not_come(world: World, call: Call) -> None:
+def test_updates_of_other_types_are_dropped(world: World, call: Call) -> None:
     call("getUpdates", allowed_updates=["message"])
     world.update({"edited_message": {}})
     world.say(ANN, "раз")
@@ -179,9 +184,11 @@ def test_updates_that_were_not_asked_for_do_not_come(world: World, call: Call) -
 # The control API and the terminal
 
 
-def test_a_person_may_be_played_from_another_process(telegram_url: str, call: Call) -> None:
-    said = requests.post(f"{telegram_url}/control/say", json={"user_id": ANN, "text": "/start"}, timeout=60).json()
-    assert call("getUpdates")[0]["message"] == said
+def test_another_process_acts_as_a_person(telegram_url: str, call: Call) -> None:
+    message = requests.post(
+        f"{telegram_url}/control/say", json={"user_id": ANN, "text": "/start"}, timeout=60
+    ).json()
+    assert call("getUpdates")[0]["message"] == message
     call("sendMessage", chat_id=ANN, text="раз")
     events = requests.get(f"{telegram_url}/control/events?after=0&wait=1", timeout=60).json()
     assert [event["message"]["text"] for event in events] == ["раз"]
@@ -191,7 +198,7 @@ def test_a_person_may_be_played_from_another_process(telegram_url: str, call: Ca
 
 def test_the_chat_in_the_terminal() -> None:
     script = "/note_add Купить\\nмолоко\n/note_export\n/ask Почему?\n"
-    run = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-X", "utf8", "-m", "sandbox", "--terminal"],
         cwd=ROOT,
         input=script,
@@ -200,8 +207,8 @@ def test_the_chat_in_the_terminal() -> None:
         encoding="utf-8",
         timeout=60,
     )
-    assert run.returncode == 0, run.stderr
-    shown = without_times(run.stdout)
+    assert process.returncode == 0, process.stderr
+    output = without_times(process.stdout)
     for line in (
         "Заметка #1 добавлена.",
         "📎 notes.txt",
@@ -209,10 +216,15 @@ def test_the_chat_in_the_terminal() -> None:
         "молоко",
         "Вы спросили: «Почему?»",
     ):
-        assert line in shown
+        assert line in output
 
 
-def test_the_collection_for_insomnia_has_a_request_for_everything() -> None:
+@pytest.mark.parametrize("name", ["__init__.py", "__main__.py"])
+def test_an_old_python_can_read_the_version_check(name: str) -> None:
+    ast.parse((ROOT / "sandbox" / name).read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+def test_the_insomnia_collection_covers_every_path_and_status() -> None:
     collection = (ROOT / "docs" / "insomnia.yaml").read_text(encoding="utf-8")
     bodies = re.findall(r"^      text: \|\n((?:        .*\n)+)", collection, re.MULTILINE)
     models = [json.loads(body)["model"] for body in bodies]

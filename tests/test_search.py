@@ -1,8 +1,8 @@
-"""search: what a query means, and how a hit is shown.
+"""notes.search: what a query means, and how a match is shown.
 
-- words, phrases in quotes, quotes that are letters, a text that was pasted
-- the excerpt: the hit in its surroundings, bold, within its limit, no HTML of its own
-- words of a question that say something
+- words, quoted phrases, quotation marks inside words, pasted texts
+- the excerpt: the match in context, bold, within the limit, with no other HTML
+- the keywords of a question
 """
 
 import re
@@ -13,11 +13,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import texts
-from runtime import search
+from notes import search
 
 
 @pytest.mark.parametrize(
-    ("query", "pieces"),
+    ("query", "phrases"),
     [
         ("молоко", ["молоко"]),
         ("  купить\nмолоко ", ["купить", "молоко"]),
@@ -33,17 +33,17 @@ from runtime import search
         (" ".join(map(str, range(21))), [" ".join(map(str, range(21)))]),
     ],
 )
-def test_a_query(query: str, pieces: list[str]) -> None:
-    assert search.pieces(query) == pieces
+def test_a_query_is_parsed_into_phrases(query: str, phrases: list[str]) -> None:
+    assert search.parse_query(query) == phrases
 
 
-def test_the_hit_is_bold_in_any_case_and_with_yo() -> None:
+def test_matches_are_bold_in_any_case_and_with_yo() -> None:
     assert search.excerpt("Ёлка & ёж <b>", ["елка", "ЁЖ"], 50) == "<b>Ёлка</b> &amp; <b>ёж</b> &lt;b&gt;"
     assert search.excerpt("аааа", ["аа", "ааа"], 50) == "<b>ааа</b>а"
     assert search.excerpt("100% или a.b", ["%", ".", "a.c"], 50) == "100<b>%</b> или a<b>.</b>b"
 
 
-def test_a_long_text_is_cut_around_the_hit_at_borders_of_words() -> None:
+def test_a_long_text_is_cut_around_the_match_between_words() -> None:
     text = "слово " * 200 + "клад " + "другое " * 200
     assert (
         search.excerpt(text, ["клад"], 60) == "…слово слово слово <b>клад</b> другое другое другое другое другое…"
@@ -53,8 +53,8 @@ def test_a_long_text_is_cut_around_the_hit_at_borders_of_words() -> None:
     assert search.excerpt("а" * 100, [], 20) == "а" * 20 + "…"
 
 
-def read(excerpt: str) -> str:
-    """Return the text of an excerpt, which may hold no tag but <b>."""
+def plain_text(excerpt: str) -> str:
+    """Return the text of an excerpt, which may contain no tag but <b>."""
     assert "<" not in re.sub("</?b>", "", excerpt)
     return unescape(re.sub("</?b>", "", excerpt))
 
@@ -62,8 +62,8 @@ def read(excerpt: str) -> str:
 @given(text=st.text(max_size=400), word=st.text(min_size=1, max_size=10), limit=st.integers(10, 300))
 @example(text="&lt;" * 100, word="lt", limit=20)
 @example(text="ﬁΐİ" * 100, word="fi", limit=20)
-def test_an_excerpt_is_a_piece_of_the_text_within_the_limit(text: str, word: str, limit: int) -> None:
-    shown = read(search.excerpt(text, [word], limit))
+def test_an_excerpt_is_a_part_of_the_text_within_the_limit(text: str, word: str, limit: int) -> None:
+    shown = plain_text(search.excerpt(text, [word], limit))
     if len(text) <= limit:
         assert shown == text
     else:
@@ -73,13 +73,13 @@ def test_an_excerpt_is_a_piece_of_the_text_within_the_limit(text: str, word: str
 
 
 @given(before=st.text("аб ", max_size=300), after=st.text("вг ", max_size=300), limit=st.integers(30, 100))
-def test_the_hit_is_always_in_sight(before: str, after: str, limit: int) -> None:
+def test_the_match_is_always_visible(before: str, after: str, limit: int) -> None:
     assert "<b>клад</b>" in search.excerpt(f"{before}клад{after}", ["клад"], limit)
 
 
-def test_the_words_of_a_question_that_say_something() -> None:
+def test_the_keywords_of_a_question() -> None:
     assert search.trigrams("Когда у меня приём?") == ["при", "рие", "ием"]
     assert search.trigrams("Где что?") == []
-    assert search.is_near("Где приём?", "записан на ПРИЁМ в среду")
-    assert search.is_near("У стоматологов?", "к стоматологу")
-    assert not search.is_near("Где приём?", "купить молоко")
+    assert search.is_similar("Где приём?", "записан на ПРИЁМ в среду")
+    assert search.is_similar("У стоматологов?", "к стоматологу")
+    assert not search.is_similar("Где приём?", "купить молоко")

@@ -1,13 +1,16 @@
-"""storage: the database is ours, whole, and brought up to date; a transaction is all or nothing.
+"""storage: opening and upgrading a database, transactions, statements.
 
-- transactions: a part is rolled back alone, on_commit, threads
-- opening: fresh, again, of an older version, foreign, newer, not a database, in no folder, locked
+- transactions: nested ones roll back alone, callbacks after the commit, the shared connection, threads
+- opening: a new database, the same one again, a newer one, another program's, a locked one, no database at all
+- upgrades: a database of every older version gets the schema of a new one and keeps its rows
 """
 
+import json
 import re
 import shutil
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,9 @@ from typing import Any
 import pytest
 from conftest import DATA
 
+import clock
 import db
+import journal
 import storage
 from config import SetupError
 
@@ -26,47 +31,99 @@ def add(text: str) -> int:
     return db.add_note(ANN, ANN, 7, text, created_at=1_700_000_000)
 
 
-def found(piece: str) -> list[str]:
-    return [row["text"] for row in db.find_notes(ANN, [piece], 100)]
+def found(phrase: str) -> list[str]:
+    return [note["text"] for note in db.find_notes(ANN, [phrase], 100)]
+
+
+def note_texts() -> list[str]:
+    return [note["text"] for note in db.iterate_notes(ANN)]
 
 
 # Transactions
 
 
 @pytest.mark.usefixtures("database")
-def test_a_part_is_rolled_back_alone() -> None:
-    with db.transaction():
+def test_a_nested_transaction_rolls_back_alone() -> None:
+    with storage.transaction():
         add("раз")
-        with pytest.raises(ZeroDivisionError), db.transaction():
+        with pytest.raises(ZeroDivisionError), storage.transaction():
             add("два")
             _ = 1 / 0
         add("три")
-    assert [row["text"] for row in db.all_notes(ANN)] == ["раз", "три"]
+    assert note_texts() == ["раз", "три"]
 
 
 @pytest.mark.usefixtures("database")
-def test_on_commit_is_called_after_the_commit_and_never_after_a_rollback() -> None:
+def test_a_transaction_rolls_back_with_its_nested_ones() -> None:
+    add("раз")
+    with pytest.raises(ZeroDivisionError), storage.transaction():
+        with storage.transaction():
+            add("два")
+        _ = 1 / 0
+    assert note_texts() == ["раз"]
+
+
+@pytest.mark.usefixtures("database")
+def test_on_commit_calls_back_after_the_commit_and_never_after_a_rollback() -> None:
     called: list[int] = []
-    with db.transaction():
-        with db.transaction():
-            db.on_commit(lambda: called.append(db.count_notes(ANN)))
+    with storage.transaction():
+        with storage.transaction():
+            storage.on_commit(lambda: called.append(db.count_notes(ANN)))
         add("раз")
         assert called == []
     assert called == [1]
-    with pytest.raises(ZeroDivisionError), db.transaction():
-        db.on_commit(lambda: called.append(0))
+    with pytest.raises(ZeroDivisionError), storage.transaction():
+        storage.on_commit(lambda: called.append(0))
         _ = 1 / 0
-    with db.transaction():
+    with storage.transaction():
         add("два")
     assert called == [1]
 
 
 @pytest.mark.usefixtures("database")
-def test_threads_write_side_by_side_and_lose_nothing() -> None:
+def test_on_commit_calls_back_at_once_outside_a_transaction() -> None:
+    called: list[bool] = []
+    storage.on_commit(lambda: called.append(True))
+    assert called == [True]
+
+
+@pytest.mark.usefixtures("database")
+def test_a_callback_may_open_a_transaction_with_a_callback_of_its_own() -> None:
+    called: list[str] = []
+
+    def first() -> None:
+        with storage.transaction():
+            storage.on_commit(lambda: called.append("second"))
+            called.append("first")
+
+    with storage.transaction():
+        storage.on_commit(first)
+    assert called == ["first", "second"]
+
+
+@pytest.mark.usefixtures("database")
+def test_the_shared_connection_commits_and_rolls_back() -> None:
+    def add_update(update_id: int) -> None:
+        connection.execute("INSERT INTO handled_updates VALUES (?, 0)", (update_id,))
+
+    with storage.relaxed_transaction() as connection:
+        add_update(1)
+    with pytest.raises(ZeroDivisionError), storage.relaxed_transaction() as connection:
+        add_update(2)
+        _ = 1 / 0
+    with storage.relaxed_connection() as connection:
+        assert not connection.in_transaction
+        assert connection is not storage.connection()
+        assert connection.execute("PRAGMA synchronous").fetchone() == {"synchronous": 1}
+    assert journal.unhandled_updates([1, 2]) == {2}
+
+
+@pytest.mark.usefixtures("database")
+def test_threads_write_at_the_same_time_and_lose_nothing() -> None:
     def write() -> None:
         for n in range(50):
             add(f"из потока {n}")
-        db.close_thread()
+        storage.close_thread()
 
     threads = [threading.Thread(target=write) for _ in range(8)]
     for thread in threads:
@@ -76,12 +133,45 @@ def test_threads_write_side_by_side_and_lose_nothing() -> None:
     assert db.count_notes(ANN) == 400
 
 
+# Statements
+
+
+@pytest.mark.usefixtures("database")
+def test_parameters_are_a_sequence_or_a_mapping() -> None:
+    assert storage.fetch_all("SELECT ? AS a, ? AS b", (1, "два")) == [{"a": 1, "b": "два"}]
+    assert storage.fetch_one("SELECT :a AS a, :b AS b", {"b": "два", "a": 1}) == {"a": 1, "b": "два"}
+    assert storage.fetch_one("SELECT 1 AS a WHERE 0") is None
+    assert storage.fetch_all("SELECT 1 AS a WHERE 0") == []
+
+
+@pytest.mark.usefixtures("database")
+def test_execute_commits_by_itself_or_belongs_to_the_open_transaction(database: Path) -> None:
+    def committed() -> int:
+        with closing(sqlite3.connect(database)) as other:
+            return int(other.execute("SELECT count(*) FROM handled_updates").fetchone()[0])
+
+    assert storage.execute("INSERT INTO handled_updates VALUES (?, 0)", (1,)).rowcount == 1
+    assert committed() == 1
+    with storage.transaction():
+        storage.execute("INSERT INTO handled_updates VALUES (:id, 0)", {"id": 2})
+        assert committed() == 1
+    assert committed() == 2
+
+
+def test_statements_need_an_open_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "_path", None)
+    with pytest.raises(RuntimeError):
+        storage.fetch_all("SELECT 1")
+    with pytest.raises(RuntimeError):
+        storage.size()
+
+
 # Opening
 
 
-def test_what_was_written_is_there_after_opening_again(database: Path) -> None:
+def test_notes_are_still_there_after_opening_again(database: Path) -> None:
     add("останется")
-    db.close()
+    storage.close()
     db.open(database)
     assert found("останется") == ["останется"]
     assert len(db.list_models()) == 10
@@ -89,87 +179,117 @@ def test_what_was_written_is_there_after_opening_again(database: Path) -> None:
 
 @pytest.mark.usefixtures("database")
 def test_settings_of_a_connection() -> None:
-    assert storage.read("PRAGMA journal_mode") == [{"journal_mode": "wal"}]
-    assert storage.read("PRAGMA synchronous") == [{"synchronous": 2}]
-    assert storage.read("PRAGMA foreign_keys") == [{"foreign_keys": 1}]
+    assert storage.fetch_all("PRAGMA journal_mode") == [{"journal_mode": "wal"}]
+    assert storage.fetch_all("PRAGMA synchronous") == [{"synchronous": 2}]
+    assert storage.fetch_all("PRAGMA foreign_keys") == [{"foreign_keys": 1}]
 
 
-def test_two_bots_may_make_the_database_at_once(tmp_path: Path) -> None:
+def test_the_size_includes_the_write_ahead_log(database: Path) -> None:
+    before = storage.size()
+    assert before >= database.stat().st_size > 0
+    add("слово " * 10_000)
+    assert storage.size() >= before + 60_000
+
+
+def test_two_bots_may_create_the_database_at_once(tmp_path: Path) -> None:
     errors: list[Exception] = []
 
-    def make() -> None:
+    def create() -> None:
         try:
             db.open(tmp_path / "new.db")
         except Exception as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=make) for _ in range(4)]
+    threads = [threading.Thread(target=create) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    db.close()
+    storage.close()
     assert errors == []
 
 
-@pytest.fixture(params=range(1, storage.VERSION + 1))
+# Upgrades
+
+RENAMED_TABLES = {"catalogues": "catalogs", "switches": "model_replacements"}
+DROPPED_COLUMNS = {"questions": {"lane"}, "outbox": {"attachment"}}
+
+
+@pytest.fixture(params=range(1, storage.SCHEMA_VERSION + 1))
 def old_path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Give a database that the code of a version wrote."""
+    """Give a database that the code of one of the versions wrote."""
     return Path(shutil.copy(DATA / f"version-{request.param}.sqlite", tmp_path / "old.db"))
 
 
-def test_a_database_of_any_version_is_brought_up_to_date_and_keeps_everything(
-    old_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(db, "_now", lambda: 1_795_300_000)  # the day when these were made
-    with closing(sqlite3.connect(old_path)) as old:
-        tables = [name for (name,) in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        kept = [name for name in tables if not name.startswith(("notes_fts", "people", "sqlite_"))]
-        before = {name: old.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in kept}
-        sequences = dict(old.execute("SELECT * FROM sqlite_sequence").fetchall())
+def rows_of(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each table; derived tables and the bookkeeping of SQLite excluded."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        names = [table["name"] for table in tables]
+        kept = [name for name in names if not name.startswith(("notes_fts", "people", "sqlite_"))]
+        return {
+            name: [dict(row) for row in connection.execute(f"SELECT * FROM {name} ORDER BY 1")] for name in kept
+        }
+
+
+def sequences_of(path: Path) -> dict[str, int]:
+    """Return the latest number of each table with AUTOINCREMENT."""
+    with closing(sqlite3.connect(path)) as connection:
+        return dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+
+
+def test_an_upgraded_database_keeps_everything(old_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "now", lambda: 1_795_300_000)  # the day on which the old databases were written
+    before = rows_of(old_path)
+    sequences = sequences_of(old_path)
     for _ in range(2):  # the second time there is nothing to do
         db.open(old_path)
-        assert storage.read("PRAGMA user_version") == [{"user_version": storage.VERSION}]
-        for name, rows in before.items():
-            after = [tuple(row.values()) for row in storage.read(f"SELECT * FROM {name} ORDER BY 1")]
-            assert after == rows, name
-        counted = {row["name"]: row["seq"] for row in storage.read("SELECT * FROM sqlite_sequence")}
-        assert {name: counted[name] for name in sequences} == sequences
-        assert storage.read("PRAGMA foreign_key_check") == []
+        assert storage.fetch_all("PRAGMA user_version") == [{"user_version": storage.SCHEMA_VERSION}]
+        after = rows_of(old_path)
+        for table, old_rows in before.items():
+            new_rows = after[RENAMED_TABLES.get(table, table)]
+            dropped = DROPPED_COLUMNS.get(table, set())
+            expected = [{name: row[name] for name in row if name not in dropped} for row in old_rows]
+            columns = expected[0] if expected else {}
+            assert [{name: row[name] for name in columns} for row in new_rows] == expected, table
+        assert {name: sequences_of(old_path)[name] for name in sequences} == sequences
+        assert storage.fetch_all("PRAGMA foreign_key_check") == []
     assert found("елка") == ["Ёлка:\n- гирлянда"]
     assert found("ку") == ["ъё в конце ку", "Купить кефир"]
     assert (db.count_notes(ANN), db.count_notes(BOB)) == (4, 1)
     assert db.restore_note(ANN, 4)
     assert add("новая") == 7
-    assert db.lanes_waiting() == [ANN]
-    assert [turn["answer"] for turn in db.talk_before(3)] == ["Путь длиннее.", "Рассеяние."]
-    assert db.chats_waiting() == [1]
-    db.close()
+    assert journal.pending_question_keys() == [(ANN, 0)]
+    assert [turn["answer"] for turn in journal.conversation_before(3)] == ["Путь длиннее.", "Рассеяние."]
+    assert journal.chats_with_replies() == [1]
+    assert len(journal.free_request_times(0)) == 1
+    storage.close()
 
 
-def shape(path: Path) -> dict[str, Any]:
-    """Return what a database is made of, whatever way its statements are written."""
+def schema_of(path: Path) -> dict[str, Any]:
+    """Return the tables, indexes, views and triggers, without the layout of their statements."""
     db.open(path)
-    made = {
-        row["name"]: _bare(row["sql"])
-        for row in storage.read("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL")
+    statements = {
+        row["name"]: _without_layout(row["sql"])
+        for row in storage.fetch_all("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL")
     }
-    columns = {name: storage.read(f"PRAGMA table_xinfo({name})") for name in made}
-    db.close()
-    return {"made": made, "columns": columns}
+    columns = {name: storage.fetch_all(f"PRAGMA table_xinfo({name})") for name in statements}
+    storage.close()
+    return {"statements": statements, "columns": columns}
 
 
-def _bare(sql: str) -> str:
+def _without_layout(sql: str) -> str:
     return re.sub(r'\s|"', "", re.sub(r"--.*", "", sql))
 
 
-def test_a_fresh_database_equals_a_migrated_one(old_path: Path, tmp_path: Path) -> None:
-    assert shape(old_path) == shape(tmp_path / "fresh.db")
+def test_an_upgraded_database_has_the_schema_of_a_new_one(old_path: Path, tmp_path: Path) -> None:
+    assert schema_of(old_path) == schema_of(tmp_path / "new.db")
 
 
-def test_every_migration_has_its_number() -> None:
+def test_the_migrations_are_numbered_without_gaps() -> None:
     names = sorted(path.name for path in storage.MIGRATIONS.iterdir())
-    assert names == [f"{number}.sql" for number in range(2, storage.VERSION + 1)]
+    assert names == [f"{number}.sql" for number in range(2, storage.SCHEMA_VERSION + 1)]
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +302,119 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pyt
     assert old_path.read_bytes() == before
 
 
+# From version 2 to 3: the attachments of replies become jobs
+
+GROUP = -100
+PENDING_REPLY = {"reply_parameters": {"message_id": 40, "allow_sending_without_reply": True}}
+ATTACHMENTS: list[tuple[dict[str, Any], dict[str, Any]]] = [  # as version 2 wrote them, and the job of each
+    (
+        {"kind": "notes", "user_id": ANN, "format": "json"},
+        {"user_id": ANN, "name": "export", "arguments": {"format": "json"}},
+    ),
+    (
+        {"kind": "import", "user_id": ANN, "file_id": "BQAC-Я"},
+        {"user_id": ANN, "name": "import", "arguments": {"file_id": "BQAC-Я"}},
+    ),
+    (
+        {"kind": "stats", "user_id": BOB, "days": 7},
+        {"user_id": BOB, "name": "stats", "arguments": {"days": 7}},
+    ),
+    (
+        {"kind": "status", "state": {"uptime_s": 5, "problems": [], "notes": 3}},
+        {"user_id": GROUP, "name": "status", "arguments": {}},
+    ),
+    ({"kind": "models"}, {"user_id": GROUP, "name": "refresh_models", "arguments": {}}),
+    (
+        {"kind": "providers", "name": "Яндекс"},
+        {"user_id": GROUP, "name": "providers", "arguments": {"name": "Яндекс"}},
+    ),
+]
+
+
+@pytest.fixture
+def version_2(tmp_path: Path) -> Path:
+    return Path(shutil.copy(DATA / "version-2.sqlite", tmp_path / "old.db"))
+
+
+def add_old_reply(old: sqlite3.Connection, calls: object, attachment: object = None) -> None:
+    """Add a reply in the way of version 2."""
+    packed = json.dumps(attachment) if attachment else None
+    sql = "INSERT INTO outbox (chat_id, calls, attachment, created_at) VALUES (?,?,?,?)"
+    old.execute(sql, (GROUP, json.dumps(calls), packed, 1_795_231_300))
+
+
+def test_attachments_become_jobs(version_2: Path) -> None:
+    text_call = ["sendMessage", {"chat_id": GROUP, "text": "просто текст"}]
+    with closing(sqlite3.connect(version_2)) as old, old:
+        for attachment, _ in ATTACHMENTS:
+            add_old_reply(old, [["sendDocument", {"chat_id": GROUP, **PENDING_REPLY}]], attachment)
+        add_old_reply(old, [["sendDocument", {"chat_id": GROUP}]], ATTACHMENTS[0][0])
+        add_old_reply(old, [text_call])
+    db.open(version_2)
+    jobs = storage.fetch_all("SELECT * FROM jobs ORDER BY id")
+    expected = [
+        {"id": number, "chat_id": GROUP, "reply_to": 40, "created_at": 1_795_231_300, **job}
+        for number, (_, job) in enumerate(ATTACHMENTS, 1)
+    ]
+    expected.append({**expected[0], "id": len(expected) + 1, "reply_to": None})
+    assert [{**job, "arguments": json.loads(job["arguments"])} for job in jobs] == expected
+    assert journal.users_with_jobs() == [ANN, BOB, GROUP]
+    # A reply without an attachment stays.
+    assert journal.chats_with_replies() == [1, GROUP]
+    reply = journal.next_reply(GROUP)
+    assert reply
+    assert reply["calls"] == [tuple(text_call)]
+    storage.close()
+    assert schema_of(version_2) == schema_of(version_2.with_name("new.db"))
+
+
+def test_lanes_become_parallel_questions(version_2: Path) -> None:
+    with closing(sqlite3.connect(version_2)) as old, old:
+        for user_id, lane in ((ANN, ANN), (ANN, -331), (ANN, -332), (BOB, BOB), (BOB, ANN)):
+            old.execute(
+                "INSERT INTO questions (user_id, chat_id, message_id, is_private, kind, lane, model_id, text,"
+                " asked_at) VALUES (?, ?, 33, 1, 'compare', ?, 6, 'Кто прав?', 1795231300)",
+                (user_id, user_id, lane),
+            )
+    db.open(version_2)
+    rows = storage.fetch_all("SELECT id, user_id, is_parallel FROM questions WHERE id > 4 ORDER BY id")
+    assert [tuple(row.values()) for row in rows] == [
+        (5, ANN, 0),
+        (6, ANN, 1),
+        (7, ANN, 1),
+        (8, BOB, 0),
+        (9, BOB, 1),
+    ]
+    assert journal.pending_question_keys() == [(ANN, 0), (ANN, 6), (ANN, 7), (BOB, 0), (BOB, 9)]
+    storage.close()
+
+
+@pytest.mark.parametrize(
+    ("gateway", "model", "is_free"),
+    [
+        ("openrouter", "google/gemma-4-31b-it:free", 1),
+        ("openrouter", "openrouter/free", 1),
+        ("openrouter", "openai/gpt-5", 0),
+        ("openrouter", "freedom/model", 0),
+        ("rvfreellm", "some/model:free", 0),
+        ("local", "openrouter/free", 0),
+    ],
+)
+def test_old_requests_to_free_models_are_marked(version_2: Path, gateway: str, model: str, is_free: int) -> None:
+    with closing(sqlite3.connect(version_2)) as old, old:
+        old.execute(
+            "INSERT INTO llm_requests (created_at, user_id, module, gateway, model, status, latency_ms)"
+            " VALUES (1795231300, 1, 'ask', ?, ?, 200, 5)",
+            (gateway, model),
+        )
+    db.open(version_2)
+    assert storage.fetch_all("SELECT is_free FROM llm_requests WHERE id = 2") == [{"is_free": is_free}]
+    storage.close()
+
+
+# Databases that cannot be used
+
+
 def foreign_sqlite(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)")
@@ -189,24 +422,28 @@ def foreign_sqlite(path: Path) -> None:
 
 def newer(path: Path) -> None:
     db.open(path)
-    storage.write(f"PRAGMA user_version = {storage.VERSION + 1}")
-    db.close()
+    storage.execute(f"PRAGMA user_version = {storage.SCHEMA_VERSION + 1}")
+    storage.close()
+
+
+def not_a_database(path: Path) -> None:
+    path.write_bytes(b"not a database, but long enough to be looked at" * 100)
 
 
 @pytest.mark.parametrize(
-    ("make", "sentence"),
+    ("create", "sentence"),
     [
         (foreign_sqlite, "не база этого бота"),
-        (lambda path: path.write_bytes(b"not a database, but long enough to be looked at" * 100), "не база этого"),
+        (not_a_database, "не база этого"),
         (newer, "более новой версией"),
     ],
     ids=["another program's", "not a database", "newer"],
 )
-def test_a_database_that_is_not_ours_is_refused_and_left_as_it_was(
-    tmp_path: Path, make: object, sentence: str
+def test_a_database_that_is_not_ours_is_refused_and_stays_unchanged(
+    tmp_path: Path, create: Callable[[Path], None], sentence: str
 ) -> None:
     path = tmp_path / "other.db"
-    make(path)  # type: ignore[operator]
+    create(path)
     before = path.read_bytes()
     with pytest.raises(SetupError, match=sentence):
         db.open(path)
@@ -219,13 +456,13 @@ def test_a_path_that_cannot_be_a_database_is_refused(tmp_path: Path) -> None:
             db.open(path)
 
 
-def test_a_locked_database_is_told_from_a_broken_one(database: Path) -> None:
+def test_a_locked_database_is_unavailable_but_a_wrong_statement_is_a_mistake(database: Path) -> None:
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         storage.connection().execute("PRAGMA busy_timeout = 10")
         with pytest.raises(sqlite3.OperationalError) as locked:
             add("не сейчас")
     with pytest.raises(sqlite3.OperationalError) as broken:
-        storage.read("SELECT nonsense")
-    assert db.is_unavailable(locked.value)
-    assert not db.is_unavailable(broken.value)
+        storage.fetch_all("SELECT nonsense")
+    assert storage.is_unavailable(locked.value)
+    assert not storage.is_unavailable(broken.value)

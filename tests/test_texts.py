@@ -1,10 +1,10 @@
-"""texts: numbers in words, moments in the people's time zone, the summary of the chart."""
+"""texts: numbers in words, moments in the time zone, durations."""
 
-from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+import clock
 import texts
 
 NEW_YEAR = 1_798_750_800  # 2027-01-01 00:00 in Moscow, in Unix seconds
@@ -41,7 +41,7 @@ def test_every_number_has_its_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("zone", "said"),
+    ("zone", "expected"),
     [
         ("Europe/Moscow", "01.01.2027 00:00"),
         ("Europe/Kaliningrad", "31.12.2026 23:00"),
@@ -49,33 +49,26 @@ def test_every_number_has_its_form() -> None:
         ("Pacific/Kiritimati", "01.01.2027 11:00"),
     ],
 )
-def test_moments_are_said_in_the_time_zone(monkeypatch: pytest.MonkeyPatch, zone: str, said: str) -> None:
-    monkeypatch.setattr(texts, "_zone", ZoneInfo(zone))
-    assert texts.when(NEW_YEAR) == said
-    begins = texts.midnight(texts.local(NEW_YEAR).date())
-    assert begins <= NEW_YEAR < begins + 86400
-    assert texts.when(begins).endswith(" 00:00")
-
-
-def days(*counts: int) -> list[tuple[date, int]]:
-    return [(date(2026, 11, 1) + timedelta(days=n), count) for n, count in enumerate(counts)]
+def test_moments_are_shown_in_the_time_zone(zone: str, expected: str) -> None:
+    local_zone = ZoneInfo(zone)
+    assert texts.when(NEW_YEAR, local_zone) == expected
+    day_start = clock.day_start(clock.to_local(NEW_YEAR, local_zone).date(), local_zone)
+    assert day_start <= NEW_YEAR < day_start + 86400
+    assert texts.when(day_start, local_zone).endswith(" 00:00")
 
 
 @pytest.mark.parametrize(
-    ("counts", "caption"),
-    [
-        ([0, 0], "Заметки за 2 дня: 0."),
-        (
-            [1],
-            "Заметки за 1 день: 1.\nВ среднем 1,0 в день, больше всего 01.11.2026: 1 заметка.\n"
-            "Самая длинная серия: 1 день подряд.",
-        ),
-        (
-            [2, 1, 0, 1, 1, 5, 0],
-            "Заметки за 7 дней: 10.\nВ среднем 1,4 в день, больше всего 06.11.2026: 5 заметок.\n"
-            "Самая длинная серия: 3 дня подряд.",
-        ),
-    ],
+    ("seconds", "expected"), [(0, "0 с"), (61, "1 мин 1 с"), (3600, "1 ч 0 мин"), (200_000, "2 д 7 ч")]
 )
-def test_the_summary_of_the_chart(counts: list[int], caption: str) -> None:
-    assert texts.stats_caption(days(*counts)) == caption
+def test_a_duration(seconds: int, expected: str) -> None:
+    assert texts.duration(seconds) == expected
+
+
+def test_limits_say_when_they_open() -> None:
+    moscow = ZoneInfo("Europe/Moscow")
+    assert "следующие — в 00:00:00." in texts.limit_minute(NEW_YEAR, moscow)
+    assert texts.limit_minute(None, moscow) == texts.LIMIT_MINUTE
+    assert "новые — 01.01 в 00:00." in texts.limit_day(NEW_YEAR, moscow)
+    assert "в 03:00." in texts.limit_day(None, moscow)  # the next midnight in UTC
+    assert "в 00:00:00." in texts.too_many_in_a_row(5, NEW_YEAR, moscow)
+    assert "01.01 в 00:00." in texts.too_many_in_a_day(5, NEW_YEAR, moscow)

@@ -1,0 +1,1 @@
+"""The running program: wiring, start and stop, jobs, status, checks and logs."""

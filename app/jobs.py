@@ -1,0 +1,180 @@
+"""Jobs: work that takes long or needs the network, done after the update that asked for it is committed.
+
+A job is stored in the transaction of its update, so it survives a crash. The jobs of one person run in order.
+"""
+
+import io
+import logging
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import journal
+import storage
+import texts
+from app import status
+from app.logs import ErrorLog
+from config import Settings
+from journal import JobRow
+from llm import catalog
+from notes import chart, exports, imports, statistics
+from telegram.keyed_executor import KeyedExecutor
+from telegram.outbox import Outbox
+from telegram.replies import File, Job, Reply
+from telegram.transport import Telegram, TelegramError, backoff_s
+
+log = logging.getLogger(__name__)
+
+MAX_THREADS = 20
+
+JobResult = str | Reply | File
+JobHandler = Callable[[JobRow], JobResult]
+
+
+@dataclass(frozen=True)
+class JobHandlers:
+    """The functions that do the jobs. Each returns what the person gets; TelegramError if it should be retried."""
+
+    settings: Settings
+    telegram: Telegram
+    error_log: ErrorLog
+    started_at: int  # Unix seconds
+
+    def by_name(self) -> dict[str, JobHandler]:
+        """Return the handlers by the names of their jobs."""
+        return {
+            "export": self.export,
+            "import": self.import_file,
+            "stats": self.stats,
+            "status": self.status,
+            "refresh_models": self.refresh_models,
+            "providers": self.providers,
+        }
+
+    def export(self, job: JobRow) -> JobResult:
+        """Export all notes of a person as a file."""
+        return exports.export_notes(job["user_id"], job["arguments"]["format"], self.settings.timezone)
+
+    def import_file(self, job: JobRow) -> JobResult:
+        """Download a file that a person sent and import the notes in it."""
+        with tempfile.TemporaryFile() as file:
+            try:
+                self.telegram.download(job["arguments"]["file_id"], file)
+            except TelegramError as error:
+                if not error.is_final:
+                    raise
+                is_too_large = "too big" in error.description
+                return texts.IMPORT_TOO_LARGE if is_too_large else texts.IMPORT_UNAVAILABLE
+            return imports.import_notes(job["user_id"], file)
+
+    def stats(self, job: JobRow) -> JobResult:
+        """Draw how many notes a person added per day."""
+        days = job["arguments"]["days"]
+        per_day = statistics.notes_per_day(job["user_id"], days, self.settings.timezone)
+        caption = statistics.caption(per_day)
+        if not any(count for _, count in per_day):
+            return caption
+        return File("stats.png", io.BytesIO(chart.draw(per_day)), caption, is_photo=True)
+
+    def status(self, job: JobRow) -> JobResult:  # noqa: ARG002
+        """Describe the bot to its owner."""
+        return status.report(self.settings, self.error_log, self.started_at)
+
+    def refresh_models(self, job: JobRow) -> JobResult:  # noqa: ARG002
+        """Fetch the lists of models of all gateways."""
+        return catalog.refresh_all(self.settings)
+
+    def providers(self, job: JobRow) -> JobResult:
+        """List the providers of RVFreeLLM, or the models of one of them."""
+        return catalog.describe_providers(job["arguments"]["name"])
+
+
+class JobRunner:
+    """Runs the stored jobs and sends their results."""
+
+    def __init__(self, telegram: Telegram, outbox: Outbox, handlers: Mapping[str, JobHandler]) -> None:
+        self._telegram = telegram
+        self._outbox = outbox
+        self._handlers = handlers
+        self._executor: KeyedExecutor[int] = KeyedExecutor("jobs", self._run_next, MAX_THREADS)
+        self._failures: dict[int, int] = {}  # user → consecutive failures of the next job
+        # User → a job that is done but not yet recorded as done, and the reply that is left to send.
+        self._unrecorded: dict[int, tuple[JobRow, Reply | None]] = {}
+
+    def start(self) -> None:
+        """Run the jobs that an earlier run left."""
+        for user_id in journal.users_with_jobs():
+            self._executor.wake(user_id)
+
+    def stop(self, grace_s: float, linger_s: float) -> None:
+        """Run due jobs for up to grace_s, then wait up to linger_s for running ones."""
+        self._executor.stop(grace_s, linger_s)
+
+    def add(self, job: Job, *, user_id: int, chat_id: int, reply_to: int | None) -> None:
+        """Store a job; it runs once the current transaction is committed."""
+        journal.add_job(user_id, chat_id, reply_to, job.name, job.arguments)
+        storage.on_commit(partial(self._executor.wake, user_id))
+
+    def _run_next(self, user_id: int) -> float | None:
+        """Run the next job of a person; return the seconds until the next attempt, None if nothing is left."""
+        if user_id not in self._unrecorded:
+            job = journal.next_job(user_id)
+            if job is None:
+                return None
+            try:
+                self._unrecorded[user_id] = (job, self._run(job))
+            except TelegramError as error:
+                return self._retry_delay_s(job, error)
+        # If recording fails, the executor calls again and the entry prevents a second run.
+        job, reply = self._unrecorded[user_id]
+        with storage.transaction():
+            journal.finish_job(job["id"])
+            if reply is not None:
+                self._outbox.put(job["chat_id"], reply, job["reply_to"])
+        del self._unrecorded[user_id]
+        self._failures.pop(user_id, None)
+        return 0.0
+
+    def _run(self, job: JobRow) -> Reply | None:
+        """Run a job; return the reply to send, None after a file that is sent already."""
+        try:
+            result = self._handlers[job["name"]](job)
+        except Exception as error:
+            if isinstance(error, TelegramError) or storage.is_unavailable(error):
+                raise
+            log.exception("job %d (%s) failed", job["id"], job["name"])
+            return Reply(texts.FAILED)
+        if isinstance(result, File):
+            return self._send_file(job, result)
+        return Reply(result) if isinstance(result, str) else result
+
+    def _send_file(self, job: JobRow, file: File) -> Reply | None:
+        """Send a file; return the reply to send in its place if Telegram refuses it."""
+        method = "sendPhoto" if file.is_photo else "sendDocument"
+        params: dict[str, Any] = {"chat_id": job["chat_id"], "caption": file.caption}
+        if job["reply_to"] is not None:
+            params["reply_parameters"] = {"message_id": job["reply_to"], "allow_sending_without_reply": True}
+        try:
+            self._telegram.call(method, params, file)
+        except TelegramError as error:
+            if not error.is_final:
+                raise
+            is_blocked = error.status == 403  # people block bots and leave groups every day
+            level = logging.INFO if is_blocked else logging.WARNING
+            log.log(level, "chat %d: %s refused: %s", job["chat_id"], method, error)
+            if is_blocked:
+                return None
+            return Reply(file.caption if file.is_photo else texts.FILE_REFUSED)
+        finally:
+            file.content.close()
+        return None
+
+    def _retry_delay_s(self, job: JobRow, error: TelegramError) -> float:
+        failures = self._failures.get(job["user_id"], 0) + 1
+        self._failures[job["user_id"]] = failures
+        delay_s = error.retry_after or backoff_s(failures)
+        level = logging.INFO if failures == 1 else logging.DEBUG  # Telegram may be unavailable for hours
+        log.log(level, "chat %d: %s; again in %.1f s", job["chat_id"], error, delay_s)
+        return delay_s

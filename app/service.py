@@ -1,0 +1,169 @@
+"""The life of the bot: start every part, wait for a signal, and stop every part within ten seconds."""
+
+import logging
+import math
+import queue
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import clock
+import config
+import db
+import journal
+import storage
+from app import logs
+from app.jobs import JobHandlers, JobRunner
+from config import Settings
+from llm.answers import Answers
+from llm.catalog import Catalog
+from telegram.dispatcher import Dispatcher
+from telegram.outbox import Outbox
+from telegram.polling import Polling
+from telegram.replies import AccessDenied
+from telegram.router import Router
+from telegram.transport import Telegram, TelegramError, backoff_s, get_me
+
+log = logging.getLogger(__name__)
+
+# At the stop: confirming the last batch takes up to 2 s, and these up to 7 s.
+JOBS_LINGER_S = 3.0  # for running jobs
+OUTBOX_GRACE_S = 1.0  # for replies that are due
+OUTBOX_LINGER_S = 3.0  # for running calls
+
+
+class StopSignal:
+    """Tells the main thread to stop. A signal handler or any other thread may set it.
+
+    It is a queue and not a threading.Event: Python runs a signal handler between two steps of the main thread, and
+    if that thread is inside Event.wait() at the time, Event.set() can deadlock. SimpleQueue.put() is reentrant.
+    """
+
+    POLL_INTERVAL_S = 0.5  # on Windows, Ctrl-C only gets through between two waits
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def set(self) -> None:
+        """Stop waiting in wait()."""
+        self._queue.put(None)
+
+    def handle_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Set the signal; for signal.signal()."""
+        self.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for up to timeout_s; return whether it is set."""
+        deadline = time.monotonic() + timeout_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            try:
+                self._queue.get(timeout=min(left_s, self.POLL_INTERVAL_S))
+            except queue.Empty:
+                continue
+            return True
+        return False
+
+
+class Service:
+    """The parts of the running bot, connected to each other."""
+
+    def __init__(
+        self,
+        router: Router,
+        settings: Settings,
+        telegram: Telegram,
+        username: str,
+        error_log: logs.ErrorLog,
+        *,
+        on_failure: Callable[[], None],
+    ) -> None:
+        self._outbox = Outbox(telegram)
+        self._catalog = Catalog(settings)
+        self._answers = Answers(settings, telegram, self._outbox, self._catalog)
+        handlers = JobHandlers(settings, telegram, error_log, started_at=clock.now())
+        self._jobs = JobRunner(telegram, self._outbox, handlers.by_name())
+        self._polling = Polling(
+            telegram,
+            Dispatcher(router, settings, username),
+            self._outbox,
+            settings=settings,
+            on_question=self._answers.ask,
+            on_stop_request=self._answers.stop_question,
+            on_job=self._jobs.add,
+            on_purge=_purge_old,
+            on_failure=on_failure,
+            refusals=(AccessDenied, db.NotesFull),
+        )
+
+    def start(self) -> None:
+        """Start all parts; what an earlier run left comes first."""
+        self._catalog.forget_absent_gateways()
+        self._outbox.start()
+        self._jobs.start()
+        self._answers.start()
+        self._polling.start()
+        self._catalog.start()
+
+    def stop(self) -> None:
+        """Stop all parts; raises SetupError if polling has failed because the owner must fix something."""
+        self._polling.stop()
+        self._catalog.stop()
+        self._answers.stop()
+        self._jobs.stop(grace_s=0, linger_s=JOBS_LINGER_S)
+        self._outbox.stop(OUTBOX_GRACE_S, OUTBOX_LINGER_S)
+        if self._polling.failure:
+            raise self._polling.failure
+
+
+def run(router: Router) -> None:
+    """Run the bot until SIGTERM or SIGINT; raises SetupError if the owner must fix something."""
+    settings = config.load_settings()
+    error_log = logs.start_logging(settings.log_level, config.secrets())
+    db.open(settings.db_path, settings.max_notes)
+    stop_signal = StopSignal()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop_signal.handle_signal)
+    telegram = Telegram(settings)
+    try:
+        username = _connect(telegram, stop_signal)
+        if username is None:
+            return
+        service = Service(router, settings, telegram, username, error_log, on_failure=stop_signal.set)
+        service.start()
+        _set_menu(telegram, router, settings)
+        stop_signal.wait(math.inf)
+        log.info("stopping")
+        service.stop()
+    finally:
+        storage.close()
+
+
+def _connect(telegram: Telegram, stop_signal: StopSignal) -> str | None:
+    """Return the bot's username, as soon as Telegram responds; None if the bot is stopped before."""
+    failures = 0
+    while True:
+        try:
+            username = str(get_me(telegram).username)
+            telegram.bot.delete_webhook()
+            log.info("started as @%s", username)
+            return username
+        except TelegramError as error:
+            failures += 1
+            log.warning("Telegram does not respond: %s", error)
+            if stop_signal.wait(error.retry_after or backoff_s(failures)):
+                return None
+
+
+def _set_menu(telegram: Telegram, router: Router, settings: Settings) -> None:
+    """Show the commands in Telegram's menu."""
+    try:
+        telegram.bot.set_my_commands(router.menu(has_admins=bool(settings.admin_user_ids)))
+    except TelegramError as error:
+        log.warning("the menu of commands is not set: %s", error)
+
+
+def _purge_old() -> None:
+    """Delete what nobody can ask for any more."""
+    db.purge_old()
+    journal.purge_old()

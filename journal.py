@@ -1,0 +1,415 @@
+"""What is in progress: handled updates, questions, requests to models, replies on their way out, and jobs.
+
+Each function runs in the open transaction of its thread, or in one of its own. storage.open() comes first.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any, TypedDict
+
+import clock
+import storage
+
+# Telegram repeats an update for a day, and may start new update ids after a week.
+HANDLED_UPDATES_KEPT_S = 14 * clock.DAY_S
+MAX_USAGE_ROWS = 50
+
+Call = tuple[str, dict[str, Any]]  # a method of the Bot API and its parameters
+
+
+class NewQuestion(TypedDict):
+    """A question to store; see the table for the columns."""
+
+    user_id: int
+    chat_id: int
+    message_id: int
+    is_private: bool
+    kind: str
+    is_parallel: bool
+    parent_id: int | None
+    model_id: int
+    text: str
+    asked_at: int
+
+
+class QuestionRow(TypedDict):
+    """A stored question; see the table for the columns."""
+
+    id: int
+    user_id: int
+    chat_id: int
+    message_id: int
+    is_private: int
+    kind: str
+    is_parallel: int
+    parent_id: int | None
+    model_id: int
+    text: str
+    state: str
+    stop_at: int | None
+    answer: str | None
+    asked_at: int
+    finished_at: int | None
+
+
+class Turn(TypedDict):
+    """One question of a conversation and its answer."""
+
+    text: str
+    answer: str
+
+
+class LlmRequest(TypedDict):
+    """An HTTP request to a model; see the table llm_requests for the columns."""
+
+    user_id: int
+    module: str
+    gateway: str
+    model: str
+    generation_id: str | None
+    status: int
+    finish_reason: str | None
+    latency_ms: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    reasoning_tokens: int | None
+    cost: float | None
+    is_free: bool
+
+
+class UnpricedRequest(TypedDict):
+    """A request whose cost is still unknown."""
+
+    id: int
+    generation_id: str
+
+
+class ModelUsage(TypedDict):
+    """Requests to a model, prompt and completion tokens together, and the cost in USD."""
+
+    model: str
+    requests: int
+    tokens: float
+    cost: float
+
+
+class PersonUsage(TypedDict):
+    """Requests of a person, prompt and completion tokens together, and the cost in USD."""
+
+    user_id: int
+    requests: int
+    tokens: float
+    cost: float
+
+
+class OutboxRow(TypedDict):
+    """A reply to send."""
+
+    id: int
+    calls: list[Call]
+    question_id: int | None
+
+
+class JobRow(TypedDict):
+    """A job to run."""
+
+    id: int
+    user_id: int
+    chat_id: int
+    reply_to: int | None
+    name: str
+    arguments: dict[str, Any]
+
+
+class Progress(TypedDict):
+    """Updates handled in a period, and what waits now: replies, questions and jobs."""
+
+    updates: int
+    replies: int
+    oldest_reply_at: int | None
+    questions: int
+    jobs: int
+
+
+# Updates -------------------------------------------------------------------------------------------------
+
+
+def unhandled_updates(update_ids: Iterable[int]) -> set[int]:
+    """Return the ids of the updates that have not been handled yet."""
+    ids = set(update_ids)
+    rows = storage.fetch_all(
+        "SELECT update_id FROM handled_updates WHERE update_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(ids)),),
+    )
+    return ids - {row["update_id"] for row in rows}
+
+
+def mark_updates_handled(update_ids: Iterable[int]) -> None:
+    """Record that updates have been handled."""
+    storage.execute(
+        "INSERT OR IGNORE INTO handled_updates (update_id, handled_at) SELECT value, ? FROM json_each(?)",
+        (clock.now(), json.dumps(list(update_ids))),
+    )
+
+
+def purge_old() -> None:
+    """Delete the ids of updates that Telegram can no longer repeat."""
+    storage.execute("DELETE FROM handled_updates WHERE handled_at < ?", (clock.now() - HANDLED_UPDATES_KEPT_S,))
+
+
+# Questions -----------------------------------------------------------------------------------------------
+
+
+def add_question(question: NewQuestion) -> int:
+    """Store a question and return its id."""
+    cursor = storage.execute(
+        "INSERT INTO questions (user_id, chat_id, message_id, is_private, kind, is_parallel, parent_id, model_id,"
+        " text, asked_at) VALUES (:user_id, :chat_id, :message_id, :is_private, :kind, :is_parallel, :parent_id,"
+        " :model_id, :text, :asked_at)",
+        question,
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def get_question(chat_id: int, question_id: int) -> QuestionRow | None:
+    """Return a question that was asked in the chat."""
+    return storage.fetch_one("SELECT * FROM questions WHERE id = ? AND chat_id = ?", (question_id, chat_id))
+
+
+def get_pending_question(question_id: int) -> QuestionRow | None:
+    """Return a question that is not finished yet."""
+    return storage.fetch_one("SELECT * FROM questions WHERE id = ? AND state = 'pending'", (question_id,))
+
+
+def next_question(user_id: int) -> QuestionRow | None:
+    """Return the oldest pending question of a person, parallel questions excluded."""
+    return storage.fetch_one(
+        "SELECT * FROM questions WHERE user_id = ? AND state = 'pending' AND is_parallel = 0 ORDER BY id LIMIT 1",
+        (user_id,),
+    )
+
+
+def pending_question_keys() -> list[tuple[int, int]]:
+    """Return a key for each queue of pending questions, the longest waiting first.
+
+    The key is (user_id, 0) for the questions that a person gets answered one after another, and
+    (user_id, question_id) for each parallel question.
+    """
+    rows = storage.fetch_all(
+        "SELECT user_id, iif(is_parallel, id, 0) AS question_id FROM questions WHERE state = 'pending'"
+        " GROUP BY 1, 2 ORDER BY min(id)"
+    )
+    return [(row["user_id"], row["question_id"]) for row in rows]
+
+
+def question_times(user_id: int, since: int) -> list[int]:
+    """Return when a person asked questions after a moment, oldest first; Unix seconds."""
+    rows = storage.fetch_all(
+        "SELECT asked_at FROM questions WHERE user_id = ? AND asked_at > ? ORDER BY asked_at", (user_id, since)
+    )
+    return [row["asked_at"] for row in rows]
+
+
+def stop_question(chat_id: int, question_id: int) -> bool:
+    """Record that the person pressed Stop; return False if the question is not pending."""
+    cursor = storage.execute(
+        "UPDATE questions SET stop_at = ? WHERE id = ? AND chat_id = ? AND state = 'pending'",
+        (clock.now(), question_id, chat_id),
+    )
+    return cursor.rowcount == 1
+
+
+def is_question_stopped(question_id: int) -> bool:
+    """Return whether the person pressed Stop while the question was pending."""
+    row = storage.fetch_one("SELECT stop_at FROM questions WHERE id = ?", (question_id,))
+    return row is not None and row["stop_at"] is not None
+
+
+def finish_question(question_id: int, state: str, answer: str | None) -> None:
+    """Store the result of a question; the state is answered, stopped or failed."""
+    storage.execute(
+        "UPDATE questions SET state = ?, answer = ?, finished_at = ? WHERE id = ?",
+        (state, answer, clock.now(), question_id),
+    )
+
+
+def question_answered_by(chat_id: int, message_id: int) -> QuestionRow | None:
+    """Return the question that a message of the bot answers."""
+    return storage.fetch_one(
+        "SELECT questions.* FROM answer_messages JOIN questions ON questions.id = question_id"
+        " WHERE answer_messages.chat_id = ? AND answer_messages.message_id = ?",
+        (chat_id, message_id),
+    )
+
+
+def conversation_before(question_id: int) -> list[Turn]:
+    """Return the answered questions that precede a question in its conversation, the latest first."""
+    return storage.fetch_all(
+        "WITH RECURSIVE conversation(id, parent_id, depth) AS ("
+        " SELECT id, parent_id, 0 FROM questions WHERE id = ?"
+        " UNION ALL SELECT questions.id, questions.parent_id, depth + 1"
+        " FROM questions JOIN conversation ON questions.id = conversation.parent_id)"
+        " SELECT text, answer FROM conversation JOIN questions USING (id)"
+        " WHERE depth > 0 AND answer IS NOT NULL ORDER BY depth",
+        (question_id,),
+    )
+
+
+# Requests to models --------------------------------------------------------------------------------------
+
+_USAGE = "count(*) AS requests, total(prompt_tokens) + total(completion_tokens) AS tokens, total(cost) AS cost"
+
+
+def add_llm_request(request: LlmRequest) -> int:
+    """Record a request to a model and return its id."""
+    cursor = storage.execute(
+        "INSERT INTO llm_requests (created_at, user_id, module, gateway, model, generation_id, status,"
+        " finish_reason, latency_ms, prompt_tokens, completion_tokens, reasoning_tokens, cost, is_free)"
+        " VALUES (:created_at, :user_id, :module, :gateway, :model, :generation_id, :status,"
+        " :finish_reason, :latency_ms, :prompt_tokens, :completion_tokens, :reasoning_tokens, :cost, :is_free)",
+        {**request, "created_at": clock.now()},
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def set_llm_request_cost(
+    request_id: int, cost: float, prompt_tokens: int | None, completion_tokens: int | None
+) -> None:
+    """Add the cost (USD) and the tokens of a request, which the gateway reports later."""
+    storage.execute(
+        "UPDATE llm_requests SET cost = ?, prompt_tokens = ?, completion_tokens = ? WHERE id = ?",
+        (cost, prompt_tokens, completion_tokens, request_id),
+    )
+
+
+def unpriced_requests(since: int) -> list[UnpricedRequest]:
+    """Return the stopped and interrupted requests since a moment whose cost OpenRouter can still report."""
+    return storage.fetch_all(
+        "SELECT id, generation_id FROM llm_requests WHERE cost IS NULL AND generation_id IS NOT NULL"
+        " AND finish_reason IN ('stopped', 'cut') AND created_at >= ? AND gateway = 'openrouter'",
+        (since,),
+    )
+
+
+def free_request_times(since: int) -> list[int]:
+    """Return when free models were requested since a moment, oldest first; Unix seconds."""
+    rows = storage.fetch_all(
+        "SELECT created_at FROM llm_requests WHERE created_at >= ? AND is_free = 1 ORDER BY created_at", (since,)
+    )
+    return [row["created_at"] for row in rows]
+
+
+def usage_by_model(since: int, user_id: int | None = None) -> list[ModelUsage]:
+    """Return the usage of each model since a moment, by one person or by all; the most used first."""
+    return storage.fetch_all(
+        f"SELECT model, {_USAGE} FROM llm_requests WHERE created_at >= :since"
+        " AND (:user_id IS NULL OR user_id = :user_id) GROUP BY model ORDER BY requests DESC, model",
+        {"since": since, "user_id": user_id},
+    )
+
+
+def usage_by_person(since: int) -> list[PersonUsage]:
+    """Return the usage of the MAX_USAGE_ROWS most active people since a moment, the most active first."""
+    return storage.fetch_all(
+        f"SELECT user_id, {_USAGE} FROM llm_requests WHERE created_at >= ?"
+        " GROUP BY user_id ORDER BY requests DESC, user_id LIMIT ?",
+        (since, MAX_USAGE_ROWS),
+    )
+
+
+# Outbox --------------------------------------------------------------------------------------------------
+#
+# Up to forty threads send replies. They share one connection, because one for each would be eighty open files. It
+# does not wait for the disk: after a power failure a reply may at worst be sent twice.
+
+
+def add_reply(chat_id: int, calls: list[Call], question_id: int | None = None) -> None:
+    """Put a reply into the outbox; each call sends one message."""
+    storage.execute(
+        "INSERT INTO outbox (chat_id, calls, question_id, created_at) VALUES (?,?,?,?)",
+        (chat_id, json.dumps(calls), question_id, clock.now()),
+    )
+
+
+def chats_with_replies() -> list[int]:
+    """Return the chats that have replies in the outbox, the longest waiting first."""
+    rows = storage.fetch_all("SELECT chat_id FROM outbox GROUP BY chat_id ORDER BY min(id)")
+    return [row["chat_id"] for row in rows]
+
+
+def next_reply(chat_id: int) -> OutboxRow | None:
+    """Return the oldest reply to a chat."""
+    with storage.relaxed_connection() as connection:
+        row = connection.execute(
+            "SELECT id, calls, question_id FROM outbox WHERE chat_id = ? ORDER BY id LIMIT 1", (chat_id,)
+        ).fetchone()
+    if row is None:
+        return None
+    calls = [(method, parameters) for method, parameters in json.loads(row["calls"])]
+    return {"id": row["id"], "calls": calls, "question_id": row["question_id"]}
+
+
+def finish_reply(reply_id: int, remaining_calls: list[Call], answered: tuple[int, int, int] | None = None) -> None:
+    """Remove a reply from the outbox, or replace its calls with the remaining ones.
+
+    answered is (chat_id, message_id, question_id) when the message that was sent answers a question.
+    """
+    with storage.relaxed_transaction() as connection:
+        if answered:
+            connection.execute(
+                "INSERT OR REPLACE INTO answer_messages (chat_id, message_id, question_id) VALUES (?,?,?)",
+                answered,
+            )
+        if remaining_calls:
+            connection.execute("UPDATE outbox SET calls = ? WHERE id = ?", (json.dumps(remaining_calls), reply_id))
+        else:
+            connection.execute("DELETE FROM outbox WHERE id = ?", (reply_id,))
+
+
+# Jobs ----------------------------------------------------------------------------------------------------
+
+
+def add_job(user_id: int, chat_id: int, reply_to: int | None, name: str, arguments: dict[str, Any]) -> int:
+    """Store a job and return its id; its result goes to the chat, as a reply to the message reply_to."""
+    cursor = storage.execute(
+        "INSERT INTO jobs (user_id, chat_id, reply_to, name, arguments, created_at) VALUES (?,?,?,?,?,?)",
+        (user_id, chat_id, reply_to, name, json.dumps(arguments), clock.now()),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def users_with_jobs() -> list[int]:
+    """Return the people who have jobs, the longest waiting first."""
+    rows = storage.fetch_all("SELECT user_id FROM jobs GROUP BY user_id ORDER BY min(id)")
+    return [row["user_id"] for row in rows]
+
+
+def next_job(user_id: int) -> JobRow | None:
+    """Return the oldest job of a person."""
+    job = storage.fetch_one(
+        "SELECT id, user_id, chat_id, reply_to, name, arguments FROM jobs WHERE user_id = ? ORDER BY id LIMIT 1",
+        (user_id,),
+    )
+    if job:
+        job["arguments"] = json.loads(job["arguments"])
+    return job
+
+
+def finish_job(job_id: int) -> None:
+    """Remove a job that is done."""
+    storage.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+
+
+# Status --------------------------------------------------------------------------------------------------
+
+
+def progress(updates_since: int) -> Progress:
+    """Return how many updates were handled since a moment, and how much waits now."""
+    return storage.fetch_one(
+        "SELECT (SELECT count(*) FROM handled_updates WHERE handled_at >= ?) AS updates,"
+        " (SELECT count(*) FROM outbox) AS replies,"
+        " (SELECT min(created_at) FROM outbox) AS oldest_reply_at,"
+        " (SELECT count(*) FROM questions WHERE state = 'pending') AS questions,"
+        " (SELECT count(*) FROM jobs) AS jobs",
+        (updates_since,),
+    )

@@ -1,0 +1,228 @@
+"""Questions to models: stored first, then answered on threads of their own, through the outbox.
+
+Two threads serve one question. The first shows the growing answer, reacts to Stop and stores the result. The
+second calls models (see model_caller.py) and may block in the network.
+"""
+
+import logging
+import threading
+import time
+from functools import partial
+
+import db
+import journal
+import openrouter_client
+import storage
+import texts
+from config import Settings
+from journal import QuestionRow
+from llm.answer_reply import build_reply
+from llm.catalog import Catalog
+from llm.costs import CostLookup
+from llm.model_caller import ModelCaller
+from llm.models import fallback_models
+from llm.progress import CallResult, QuestionProgress
+from llm.prompts import Prompt, build_prompt
+from llm.quota import check_question_quota
+from llm.rate_limiter import WINDOW_S, RateLimiter
+from openrouter_client import OpenRouterError
+from telegram.drafts import Draft
+from telegram.keyed_executor import KeyedExecutor
+from telegram.outbox import Outbox
+from telegram.replies import Question, Reply
+from telegram.transport import Telegram
+
+log = logging.getLogger(__name__)
+
+MAX_QUESTIONS_IN_PROGRESS = 60  # their threads only wait for the network
+MAX_COMPARED_MODELS = 3
+
+# (user_id, 0): the questions of one person, answered in order; (user_id, question_id): one parallel question
+QuestionKey = tuple[int, int]
+
+
+class Answers:
+    """Answers the stored questions: those of one person in order, those of different people in parallel."""
+
+    def __init__(self, settings: Settings, telegram: Telegram, outbox: Outbox, catalog: Catalog) -> None:
+        self._settings = settings
+        self._telegram = telegram
+        self._outbox = outbox
+        self._catalog = catalog
+        self._executor: KeyedExecutor[QuestionKey] = KeyedExecutor(
+            "answers", self._answer_next, MAX_QUESTIONS_IN_PROGRESS
+        )
+        self._costs = CostLookup()
+        self._in_progress: dict[int, QuestionProgress] = {}  # by question
+        now = time.time()
+        recent = journal.free_request_times(int(now - WINDOW_S))
+        self._rate_limiter = RateLimiter(
+            settings.free_requests_per_minute, [now - requested_at for requested_at in recent]
+        )
+
+    def start(self) -> None:
+        """Answer the questions that an earlier run left pending."""
+        for key in journal.pending_question_keys():
+            self._executor.wake(key)
+        self._costs.wake()
+
+    def stop(self) -> None:
+        """Start no more questions. Those in progress stay pending, and the next run asks them again."""
+        self._executor.stop(grace_s=0, linger_s=0)
+        self._costs.stop()
+
+    # Called while an update is handled, inside its transaction
+
+    def ask(
+        self, question: Question, *, user_id: int, chat_id: int, message_id: int, asked_at: int, is_private: bool
+    ) -> None:
+        """Store a question, to be answered after the commit; AccessDenied if the person has asked too many.
+
+        message_id is the message that the answer replies to; asked_at is in Unix seconds.
+        """
+        check_question_quota(self._settings, user_id, asked_at)
+        if replacement := db.take_model_replacement():
+            self._outbox.put(chat_id, Reply(texts.model_vanished(replacement)))
+        for number, model in enumerate(self._models_for(question)):
+            is_parallel = number > 0
+            question_id = journal.add_question(
+                {
+                    "user_id": user_id,
+                    "chat_id": chat_id,
+                    "message_id": message_id,
+                    "is_private": is_private,
+                    "kind": question.kind,
+                    "is_parallel": is_parallel,
+                    "parent_id": question.parent_id,
+                    "model_id": model["id"],
+                    "text": question.text,
+                    "asked_at": asked_at,
+                }
+            )
+            key = (user_id, question_id if is_parallel else 0)
+            storage.on_commit(partial(self._executor.wake, key))
+
+    def stop_question(self, chat_id: int, question_id: int) -> None:
+        """End a question with the text that has arrived so far."""
+        if journal.stop_question(chat_id, question_id):
+            storage.on_commit(partial(self._stop_progress, question_id))
+
+    def _models_for(self, question: Question) -> list[db.Model]:
+        """Return the active model, or for a comparison several available ones."""
+        active = db.get_active_model()
+        if question.kind != "compare":
+            return [active]
+        models = [active, *fallback_models(active, allow_paid=self._settings.allow_paid_models)]
+        available = [model for model in models if model["available"]]
+        return available[:MAX_COMPARED_MODELS] or [active]
+
+    def _stop_progress(self, question_id: int) -> None:
+        progress = self._in_progress.get(question_id)
+        if progress is not None:
+            progress.stop()
+
+    # The thread that shows the answer
+
+    def _answer_next(self, key: QuestionKey) -> float | None:
+        """Answer the next question of a key; return None if there is none."""
+        user_id, question_id = key
+        question = journal.get_pending_question(question_id) if question_id else journal.next_question(user_id)
+        if question is None:
+            return None
+        progress = QuestionProgress()
+        self._in_progress[question["id"]] = progress
+        try:
+            # Look for an earlier Stop only now: a later one finds the question in self._in_progress.
+            if journal.is_question_stopped(question["id"]):
+                progress.stop()
+            self._answer(question, progress)
+        finally:
+            del self._in_progress[question["id"]]
+        return 0.0
+
+    def _answer(self, question: QuestionRow, progress: QuestionProgress) -> None:
+        prompt = build_prompt(question, self._settings.timezone)
+        if question["kind"] == "note_ask" and not prompt.notes:
+            self._store_reply(question, "failed", None, Reply(texts.NO_SIMILAR_NOTES))
+            return
+        model = db.get_model(question["model_id"])
+        threading.Thread(
+            target=self._call_models, args=(question, model, prompt, progress), name="model caller", daemon=True
+        ).start()
+        self._show_until_settled(question, progress)
+        result = progress.result or CallResult(progress.stopped_completion(), model)
+        self._finish(question, prompt, result)
+
+    def _show_until_settled(self, question: QuestionRow, progress: QuestionProgress) -> None:
+        draft = Draft(
+            self._telegram, question["chat_id"], question["id"], is_private=_is_shown_while_growing(question)
+        )
+        while not progress.is_settled():
+            text = progress.text
+            position = progress.visible_queue_position()
+            if position:
+                draft.show(texts.queue_position(position), is_markdown=False)
+            else:
+                draft.show(text)
+            progress.wait_for_change(text, draft.seconds_until_next(), draft.seconds_until_stale())
+
+    def _finish(self, question: QuestionRow, prompt: Prompt, result: CallResult) -> None:
+        """Store the ledger row, the answer and the reply in one transaction."""
+        completion = result.completion
+        state, answer = "failed", None
+        if completion is not None:
+            state = "stopped" if completion.finish_reason == "stopped" else "answered"
+            answer = completion.text or None
+        with storage.transaction():
+            if result.ledger_row:
+                journal.add_llm_request(result.ledger_row)
+            if completion is not None and completion.finish_reason == "cut":
+                storage.on_commit(self._costs.wake)
+            reply = build_reply(question, prompt.notes, result, self._settings.timezone)
+            self._store_reply(question, state, answer, reply)
+
+    def _store_reply(self, question: QuestionRow, state: str, answer: str | None, reply: Reply) -> None:
+        with storage.transaction():
+            journal.finish_question(question["id"], state, answer)
+            self._outbox.put(question["chat_id"], reply, reply_to=question["message_id"])
+
+    # The thread that calls models
+
+    def _call_models(
+        self, question: QuestionRow, model: db.Model, prompt: Prompt, progress: QuestionProgress
+    ) -> None:
+        try:
+            result = self._get_answer(question, model, prompt, progress)
+            if not progress.finish(result):  # after Stop, the other thread does not wait for this result
+                if result.ledger_row:
+                    journal.add_llm_request(result.ledger_row)
+                self._costs.wake()
+        finally:
+            storage.close_thread()
+
+    def _get_answer(
+        self, question: QuestionRow, model: db.Model, prompt: Prompt, progress: QuestionProgress
+    ) -> CallResult:
+        try:
+            caller = ModelCaller(
+                question,
+                model,
+                prompt,
+                progress,
+                settings=self._settings,
+                gateways=openrouter_client.load_gateways(),
+                rate_limiter=self._rate_limiter,
+                on_missing_model=self._catalog.report_missing_model,
+                is_streamed=_is_shown_while_growing(question),
+            )
+            return caller.run()
+        except OpenRouterError as error:  # a setting of a gateway is wrong
+            return CallResult(None, model, error=error)
+        except Exception:
+            log.exception("question %d failed", question["id"])
+            return CallResult(None, model)
+
+
+def _is_shown_while_growing(question: QuestionRow) -> bool:
+    """Return whether the person sees the answer grow: only in private chats, and not several answers at once."""
+    return bool(question["is_private"]) and question["kind"] != "compare"

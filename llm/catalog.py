@@ -1,0 +1,142 @@
+"""The catalog: fetches the list of models from each gateway at start, once a day, and when a model proves missing.
+
+A gateway that fails leaves its last list as it is. A model that has vanished keeps its number.
+"""
+
+import logging
+import math
+
+import clock
+import config
+import db
+import openrouter_client
+import storage
+import texts
+from config import Gateway, Settings
+from llm.catalog_readers import read_models, read_provider
+from llm.models import replacement_model
+from openrouter_client import OpenRouterError
+from telegram.keyed_executor import KeyedExecutor
+
+log = logging.getLogger(__name__)
+
+ALL_GATEWAYS = "all"  # a key of the executor, beside the names of the gateways
+REFETCH_INTERVAL_S = clock.DAY_S
+MIN_REFETCH_INTERVAL_S = {"rvfreellm": 600.0}  # this gateway asks its clients not to fetch the list more often
+QUICK_RETRIES = 2
+QUICK_RETRY_S = 2.0
+SLOW_RETRY_S = 3600.0
+
+
+class Catalog:
+    """Fetches the lists of models on a thread of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._executor: KeyedExecutor[str] = KeyedExecutor("catalog", self._work, max_threads=1)
+        self._failures = dict.fromkeys(config.GATEWAY_NAMES, 0)  # in a row
+
+    def start(self) -> None:
+        """Fetch all lists now, and again every day."""
+        self._executor.wake(ALL_GATEWAYS)
+
+    def stop(self) -> None:
+        """Fetch nothing more."""
+        self._executor.stop(grace_s=0, linger_s=0)
+
+    def refresh(self) -> None:
+        """Fetch the lists of all configured gateways, in the background."""
+        for gateway in openrouter_client.load_gateways():
+            self._executor.wake(gateway)
+
+    def report_missing_model(self, gateway: str) -> None:
+        """Fetch a gateway's list, in the background: it did not have a model that is on the list."""
+        self._executor.wake(gateway)
+
+    def forget_absent_gateways(self) -> None:
+        """Mark the models of gateways that are no longer configured as unavailable."""
+        present = config.load_gateways()
+        for gateway in config.GATEWAY_NAMES:
+            if gateway not in present and math.isfinite(db.catalog_age_s(gateway)):
+                with storage.transaction():
+                    db.forget_catalog(gateway)
+                    _replace_vanished_active_model(allow_paid=self._settings.allow_paid_models)
+
+    def _work(self, key: str) -> float | None:
+        if key != ALL_GATEWAYS:
+            return self._fetch(key)
+        try:
+            self.refresh()
+        except OpenRouterError as error:
+            log.warning("the lists of models cannot be fetched: %s", error)
+            return SLOW_RETRY_S
+        return REFETCH_INTERVAL_S
+
+    def _fetch(self, name: str) -> float | None:
+        """Fetch one list; return the seconds until the next attempt, None if this one succeeded."""
+        try:
+            gateway = openrouter_client.load_gateways().get(name)
+            if gateway is not None:
+                fetch_catalog(gateway, allow_paid=self._settings.allow_paid_models)
+        except OpenRouterError as error:
+            self._failures[name] += 1
+            log.warning("could not fetch the models of %s: HTTP %d", name, error.status)
+            if self._failures[name] > QUICK_RETRIES:
+                return SLOW_RETRY_S
+            return QUICK_RETRY_S * self._failures[name]
+        self._failures[name] = 0
+        return None
+
+
+def fetch_catalog(gateway: Gateway, *, allow_paid: bool) -> tuple[int, int]:
+    """Fetch a gateway's list of models; return how many models are new and how many have vanished.
+
+    OpenRouterError if the list cannot be fetched; the stored list then stays as it is.
+    """
+    if db.catalog_age_s(gateway.name) < MIN_REFETCH_INTERVAL_S.get(gateway.name, 0.0):
+        return 0, 0
+    models = read_models(gateway.name, openrouter_client.fetch_models(gateway), allow_paid=allow_paid)
+    if not models:  # more likely a fault of the gateway than the truth
+        raise OpenRouterError(502, texts.BAD_ANSWER)
+    with storage.transaction():
+        new, vanished = db.update_catalog(gateway.name, models)
+        _replace_vanished_active_model(allow_paid=allow_paid)
+    log.info("%s: %d models, %d new, %d vanished", gateway.name, len(models), new, vanished)
+    return new, vanished
+
+
+def refresh_all(settings: Settings) -> str:
+    """Fetch all lists and return a report for the person who asked."""
+    lines = []
+    for gateway in openrouter_client.load_gateways().values():
+        try:
+            new, vanished = fetch_catalog(gateway, allow_paid=settings.allow_paid_models)
+        except OpenRouterError as error:
+            lines.append(texts.catalog_failed(gateway.name, error))
+        else:
+            lines.append(texts.catalog_line(gateway.name, new, vanished))
+    return texts.catalog_refreshed(lines)
+
+
+def describe_providers(name: str = "") -> str:
+    """Return a list of RVFreeLLM's providers or, with a provider's name, a list of that provider's models."""
+    try:
+        gateway = openrouter_client.load_gateways().get("rvfreellm")
+        if gateway is None:
+            return texts.NO_PROVIDERS
+        if name:
+            return openrouter_client.fetch_models_text(gateway, name) or texts.NOTHING_FOUND
+        return texts.providers(map(read_provider, openrouter_client.fetch_providers(gateway)))
+    except OpenRouterError as error:
+        return texts.answer_failed(error)
+
+
+def _replace_vanished_active_model(*, allow_paid: bool) -> None:
+    """Activate another model if the active one is unavailable; the next person who asks is told of it."""
+    active = next((model for model in db.list_models() if model["active"]), None)
+    if active is None or active["available"]:
+        return
+    replacement = replacement_model(active, allow_paid=allow_paid)
+    if replacement is not None:
+        db.set_active_model(replacement["id"])
+        db.record_model_replacement(active["label"], replacement["label"])

@@ -1,0 +1,124 @@
+"""How each gateway describes its models and providers."""
+
+import time
+from collections.abc import Iterable
+from typing import TypedDict
+
+import unicode_text
+from db import CatalogModel
+from llm.models import is_free
+from openrouter_client import Json
+
+MAX_KEY_LENGTH = 200
+MAX_LABEL_LENGTH = 100
+
+
+class Provider(TypedDict):
+    """A provider of a gateway, as texts.providers() shows it."""
+
+    name: str
+    models: int
+    latency_ms: float | None
+    quality: float | None
+
+
+def read_models(gateway: str, descriptions: Iterable[Json], *, allow_paid: bool) -> list[CatalogModel]:
+    """Return the models that the bot can use; of several descriptions with the same key, the last one."""
+    models = {}
+    for description in descriptions:
+        if gateway == "openrouter":
+            model = _read_openrouter_model(description, allow_paid=allow_paid)
+        elif gateway == "rvfreellm":
+            model = _read_rvfreellm_model(description)
+        else:
+            model = _read_local_model(description)
+        if model is not None:
+            models[model["key"]] = model
+    return list(models.values())
+
+
+def read_provider(description: Json) -> Provider:
+    """Return a provider of RVFreeLLM; its field names differ between versions of the gateway."""
+    models = description.get("models")
+    if isinstance(models, list):
+        model_count = len(models)
+    else:
+        model_count = int(_first_number(description, "models", "models_count") or 0)
+    name = str(description.get("name") or description.get("provider") or "?")
+    return {
+        "name": unicode_text.storable(name[:MAX_LABEL_LENGTH]),
+        "models": model_count,
+        "latency_ms": _first_number(description, "mean_latency_ms", "avg_latency_ms", "latency_ms"),
+        "quality": _first_number(description, "quality_score", "avg_quality", "quality"),
+    }
+
+
+def _read_openrouter_model(description: Json, *, allow_paid: bool) -> CatalogModel | None:
+    key = description.get("id")
+    architecture = description.get("architecture")
+    if not isinstance(key, str) or not isinstance(architecture, dict):
+        return None
+    inputs = architecture.get("input_modalities")
+    reads_text = isinstance(inputs, list) and "text" in inputs
+    writes_only_text = architecture.get("output_modalities") == ["text"]
+    if not reads_text or not writes_only_text or _is_expired(description.get("expiration_date")):
+        return None
+    if key.endswith(":free") and not _costs_nothing(description.get("pricing")):
+        return None
+    if not is_free("openrouter", key) and not allow_paid:
+        return None
+    return _catalog_model(key, description.get("name"), description.get("context_length"))
+
+
+def _read_rvfreellm_model(description: Json) -> CatalogModel | None:
+    name = description.get("id") or description.get("model")
+    provider = description.get("provider")
+    category = description.get("category")
+    if not isinstance(name, str) or not isinstance(provider, str) or category not in ("text", "image"):
+        return None
+    meta = description.get("meta")
+    context_length = meta.get("context_length") if isinstance(meta, dict) else None
+    return _catalog_model(f"{provider}/{name}", f"{name} ({provider})", context_length, category)
+
+
+def _read_local_model(description: Json) -> CatalogModel | None:
+    key = description.get("id")
+    if not isinstance(key, str):
+        return None
+    context_length = description.get("context_length") or description.get("max_model_len")
+    return _catalog_model(key, key, context_length)
+
+
+def _catalog_model(key: str, label: object, context_length: object, category: str = "text") -> CatalogModel | None:
+    if not 0 < len(key) <= MAX_KEY_LENGTH:
+        return None
+    if not isinstance(label, str) or not label.strip():
+        label = key
+    if not isinstance(context_length, int) or not 0 < context_length < 2**31:
+        context_length = None
+    return {
+        "key": unicode_text.storable(key),
+        "label": unicode_text.storable(label[:MAX_LABEL_LENGTH]),
+        "context_length": context_length,
+        "category": category,
+    }
+
+
+def _costs_nothing(pricing: object) -> bool:
+    prices = pricing.values() if isinstance(pricing, dict) else []
+    return all(str(price) in ("0", "0.0", "None") for price in prices if not isinstance(price, dict | list))
+
+
+def _is_expired(expiration_date: object) -> bool:
+    """Return whether a date ("YYYY-MM-DD…") is today or in the past, in UTC."""
+    if not isinstance(expiration_date, str) or not expiration_date:
+        return False
+    return expiration_date[:10] <= time.strftime("%Y-%m-%d", time.gmtime())
+
+
+def _first_number(description: Json, *names: str) -> float | None:
+    for name in names:
+        value = description.get(name)
+        if isinstance(value, int | float):
+            return float(value)
+    return None

@@ -1,0 +1,69 @@
+"""The list of models in the chat: pages with a button for each model, and switching the active model."""
+
+import math
+
+import db
+import texts
+from config import Settings
+from llm.models import is_paid
+from telegram.replies import Button, ButtonResult, HandlerResult, Reply
+
+MODELS_PER_PAGE = 10
+
+
+def active_page() -> HandlerResult:
+    """Return the page of the list that contains the active model."""
+    models = db.list_models()
+    return _page(models, _active_page_number(models)) if models else texts.NO_MODELS
+
+
+def turn_to(page_number: int) -> ButtonResult:
+    """Turn to a page of the list; pages count from 1."""
+    models = db.list_models()
+    return ButtonResult(edit=_page(models, page_number)) if models else ButtonResult()
+
+
+def switch_from_list(settings: Settings, model_id: int) -> ButtonResult:
+    """Activate a model and show the list with the star at its new place."""
+    toast = switch(settings, model_id)
+    models = db.list_models()
+    return ButtonResult(toast, edit=_page(models, _active_page_number(models)) if models else None)
+
+
+def switch(settings: Settings, model_id: int) -> str:
+    """Activate a model; return a sentence with the result."""
+    if not db.list_models():
+        return texts.NO_MODELS
+    try:
+        model = db.get_model(model_id)
+    except ValueError:
+        return texts.UNKNOWN_MODEL
+    if is_paid(model) and not settings.allow_paid_models:
+        return texts.model_paid(model)
+    return texts.model_switched(db.set_active_model(model_id))
+
+
+def _page(models: list[db.Model], page_number: int) -> Reply:
+    """Return a page of the list; models that are available have a button."""
+    pages = math.ceil(len(models) / MODELS_PER_PAGE)
+    page_number = min(max(page_number, 1), pages)
+    start = (page_number - 1) * MODELS_PER_PAGE
+    shown = models[start : start + MODELS_PER_PAGE]
+    buttons = [
+        [Button(texts.model_button(model), f"model:{model['id']}")] for model in shown if model["available"]
+    ]
+    turning = []
+    if page_number > 1:
+        turning.append(Button(texts.PREVIOUS, f"models:{page_number - 1}"))
+    if page_number < pages:
+        turning.append(Button(texts.NEXT, f"models:{page_number + 1}"))
+    if turning:
+        buttons.append(turning)
+    return Reply(texts.model_list(shown, page_number, pages), buttons=buttons)
+
+
+def _active_page_number(models: list[db.Model]) -> int:
+    for index, model in enumerate(models):
+        if model["active"]:
+            return index // MODELS_PER_PAGE + 1
+    return 1

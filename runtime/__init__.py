@@ -1,1 +1,0 @@
-"""The promises between the edges: in one transaction, in order, exactly once, never lost."""

@@ -1,0 +1,79 @@
+"""An emulated gateway: what it was asked, how it is configured, and how it sends an answer."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.openrouter.payloads import SEED_MODELS, Json, chunk, completion, describe_model, server_sent_event
+
+PREFIXES = {"openrouter": "/api/v1", "rvfreellm": "/webhook/v1", "local": "/v1"}  # where each API begins
+
+Event = Json | bytes  # of a stream; bytes are sent as they are
+
+
+def default_answer(body: Json) -> str:
+    """Return the answer of a model that has no behavior of its own."""
+    question = body["messages"][-1]["content"]
+    return (
+        f"Это песочница: модель {body['model']} здесь играет программа. Вы спросили: «{question}»."
+        " Задайте OPENROUTER_API_KEY — и ответит настоящая."
+    )
+
+
+class EmulatedGateway:
+    """The state of an emulated gateway: its configuration and a record of the requests."""
+
+    def __init__(self, name: str = "openrouter") -> None:
+        self.name = name
+        self.prefix = PREFIXES[name]
+        self.url = ""  # the address of the API, set when it is served
+
+        # Responses to GET /models and GET /providers: any JSON value, an HTTP status or a function (see http_api).
+        self.catalog: Any = {"data": [describe_model(key, label) for key, label in SEED_MODELS.items()]}
+        self.providers: Any = {"data": []}
+        self.answer_to: Callable[[Json], str] = default_answer  # request body → text
+        self.think_s = 0.0  # the delay before every answer begins
+        self.chunk_delay_s = 0.0  # the delay before every word of a streamed answer
+
+        self.requests: list[Json] = []  # bodies of POST /chat/completions
+        self.headers: list[dict[str, str]] = []  # their headers
+        self.request_counts: Counter[str] = Counter()  # model → number of requests
+        self.answer_times_s: dict[str, float] = {}  # user → how long the gateway took for the last answer
+        self.closed_streams: list[str] = []  # models whose stream the client closed
+        self.catalog_requests = 0
+        self.generation_requests: list[str] = []  # generation IDs
+
+    async def answer(self, request: web.Request, body: Json, text: str, **choice: Any) -> web.StreamResponse:
+        """Send a text: word by word if the request asks for a stream, at once otherwise."""
+        if not body.get("stream"):
+            return web.json_response(completion(body, text, **choice))
+        return await self.stream(request, body, self._whole_answer(body, text, **choice))
+
+    async def stream(self, request: web.Request, body: Json, events: AsyncIterator[Event]) -> web.StreamResponse:
+        """Send events as a stream, and record when the client closes it."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        try:
+            await response.prepare(request)
+            async for event in events:
+                await response.write(event if isinstance(event, bytes) else server_sent_event(event))
+        except (ConnectionError, asyncio.CancelledError):
+            self.closed_streams.append(body["model"])
+        return response
+
+    async def words(self, body: Json, text: str) -> AsyncIterator[Event]:
+        """Yield a text word by word, without the events that end a stream."""
+        yield b": OPENROUTER PROCESSING\n\n"
+        for word in re.findall(r"\S+\s*|\s+", text):
+            await asyncio.sleep(self.chunk_delay_s)
+            yield chunk(body, word)
+
+    async def _whole_answer(self, body: Json, text: str, **choice: Any) -> AsyncIterator[Event]:
+        async for event in self.words(body, text):
+            yield event
+        yield chunk(body, "", **{"finish_reason": "stop", **choice})
+        yield {**chunk(body, ""), "choices": [], "usage": completion(body, text)["usage"]}
+        yield b"data: [DONE]\n\n"

@@ -1,0 +1,207 @@
+"""The methods of the Bot API that the bot uses; each function refuses what api.telegram.org refuses.
+
+Every function takes the world and the parameters of the call and returns the result. getUpdates is not here,
+because it waits: see the coroutine `World.get_updates`.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.telegram import checks
+from sandbox.telegram.checks import Json, Refusal, Upload
+from sandbox.telegram.world import BOT, World
+
+
+def call_method(world: World, method: str, params: Json) -> Any:
+    """Carry out a call of any method but getUpdates; raise Refusal as Telegram would."""
+    with world.changes():
+        handler = METHODS.get(method)
+        if handler is None:
+            raise Refusal(404, "Not Found")
+        return handler(world, params)
+
+
+def get_me(_: World, __: Json) -> Json:
+    """Describe the bot."""
+    return {**BOT, "can_join_groups": True, "can_read_all_group_messages": False}
+
+
+def delete_webhook(_: World, __: Json) -> bool:
+    """Do nothing: there is no webhook."""
+    return True
+
+
+def set_my_commands(world: World, params: Json) -> bool:
+    """Set the bot's menu."""
+    commands = params.get("commands") or []
+    for command in commands:
+        if not re.fullmatch("[a-z0-9_]{1,32}", command.get("command", "")):
+            raise Refusal(400, "Bad Request: BOT_COMMAND_INVALID")
+        if not 1 <= len(command.get("description", "")) <= 256:
+            raise Refusal(400, "Bad Request: BOT_COMMAND_DESCRIPTION_INVALID")
+    world.commands = commands
+    return True
+
+
+def get_file(world: World, params: Json) -> Json:
+    """Tell the path of a file that the bot may download."""
+    file_id = str(params.get("file_id"))
+    if file_id not in world.files:
+        raise Refusal(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
+    size = len(world.files[file_id])
+    if size > checks.MAX_DOWNLOAD_BYTES:
+        raise Refusal(400, "Bad Request: file is too big")
+    return {"file_id": file_id, "file_unique_id": file_id, "file_size": size, "file_path": f"files/{file_id}"}
+
+
+# Messages
+
+
+def send_message(world: World, params: Json) -> Json:
+    """Send a text, plain or HTML."""
+    return _send(world, "sendMessage", params, checks.message_text(params))
+
+
+def send_rich_message(world: World, params: Json) -> Json:
+    """Send Markdown."""
+    return _send(world, "sendRichMessage", params, {"rich_message": {"markdown": checks.rich_markdown(params)}})
+
+
+def send_document(world: World, params: Json) -> Json:
+    """Send an uploaded file."""
+    document = params.get("document")
+    if not isinstance(document, Upload):
+        raise Refusal(400, "Bad Request: there is no document in the request")
+    checks.check_upload(document, checks.MAX_UPLOAD_BYTES)
+    content = {"document": world.add_document(document.name, document.content), **checks.caption(params)}
+    return _send(world, "sendDocument", params, content)
+
+
+def send_photo(world: World, params: Json) -> Json:
+    """Send a picture: an uploaded one, or one that Telegram fetches from an address."""
+    photo = params.get("photo")
+    if isinstance(photo, Upload):
+        checks.check_upload(photo, checks.MAX_PHOTO_BYTES)
+        size = world.add_photo(photo.content)
+    elif isinstance(photo, str) and re.match(r"https?://[^/]+/", photo) and "broken" not in photo:
+        size = {"file_id": photo, "file_unique_id": photo, "width": 1, "height": 1}
+    else:
+        raise Refusal(400, "Bad Request: wrong file identifier/HTTP URL specified")
+    return _send(world, "sendPhoto", params, {"photo": [size], **checks.caption(params)})
+
+
+def _send(world: World, method: str, params: Json, content: Json) -> Json:
+    chat = _find_chat(world, params)
+    reply = params.get("reply_parameters") or {}
+    if reply:
+        target = world.messages[chat["id"]].get(checks.to_integer(reply.get("message_id")))
+        if target:
+            content["reply_to_message"] = target
+        elif not reply.get("allow_sending_without_reply"):
+            raise Refusal(400, "Bad Request: message to be replied not found")
+    if markup := checks.reply_markup(params):
+        content["reply_markup"] = markup
+    message = world.add_message(chat, {"from": BOT, **content})
+    world.add_event(method, chat["id"], message=message)
+    return message
+
+
+def edit_message_text(world: World, params: Json) -> Json:
+    """Replace the text and the keyboard of a message from the bot."""
+    chat = _find_chat(world, params)
+    old = world.messages[chat["id"]].get(checks.to_integer(params.get("message_id")))
+    if old is None:
+        raise Refusal(400, "Bad Request: message to edit not found")
+    if old["from"]["id"] != BOT["id"]:
+        raise Refusal(400, "Bad Request: message can't be edited")
+    content = checks.message_text(params)
+    if markup := checks.reply_markup(params):
+        content["reply_markup"] = markup
+    editable = ("text", "entities", "reply_markup")
+    if content == {key: old[key] for key in editable if key in old}:
+        raise Refusal(
+            400,
+            "Bad Request: message is not modified: specified new message content and reply markup are exactly the"
+            " same as a current content and reply markup of the message",
+        )
+    unchanged = {key: value for key, value in old.items() if key not in editable}
+    message = {**unchanged, **content, "edit_date": int(time.time())}
+    world.messages[chat["id"]][old["message_id"]] = message
+    world.add_event("editMessageText", chat["id"], message=message)
+    return message
+
+
+# Drafts and signs of activity
+
+
+def send_message_draft(world: World, params: Json) -> bool:
+    """Show a plain text that is still being written."""
+    text = str(params.get("text") or "")
+    if len(text) > checks.MAX_TEXT_LENGTH:
+        raise Refusal(400, "Bad Request: message is too long")
+    return _show_draft(world, "sendMessageDraft", params, text)
+
+
+def send_rich_message_draft(world: World, params: Json) -> bool:
+    """Show Markdown that is still being written."""
+    markdown = checks.rich_markdown(params)
+    if markdown.count("**") % 2:
+        raise Refusal(400, "Bad Request: can't parse rich message: unclosed **")
+    return _show_draft(world, "sendRichMessageDraft", params, markdown)
+
+
+def _show_draft(world: World, method: str, params: Json, text: str) -> bool:
+    chat = _find_chat(world, params)
+    if chat["type"] != "private":
+        raise Refusal(400, "Bad Request: drafts can be sent only to private chats")
+    draft_id = checks.to_integer(params.get("draft_id"))
+    if draft_id == 0:
+        raise Refusal(400, "Bad Request: DRAFT_ID_INVALID")
+    draft = {"draft_id": draft_id, "text": text, "can_stop": bool(params.get("can_stop"))}
+    world.add_event(method, chat["id"], draft=draft)
+    return True
+
+
+def send_chat_action(world: World, params: Json) -> bool:
+    """Show that the bot is typing or sending a file."""
+    chat = _find_chat(world, params)
+    world.add_event("sendChatAction", chat["id"], action=params.get("action"))
+    return True
+
+
+def answer_callback_query(world: World, params: Json) -> bool:
+    """Answer a tap on a button, at most once."""
+    query_id = str(params.get("callback_query_id"))
+    if query_id not in world.open_queries:
+        raise Refusal(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
+    chat_id = world.open_queries.pop(query_id)
+    world.add_event("answerCallbackQuery", chat_id, query_id=query_id, text=params.get("text", ""))
+    return True
+
+
+def _find_chat(world: World, params: Json) -> Json:
+    chat = world.chats.get(checks.to_integer(params.get("chat_id")))
+    if chat is None:
+        raise Refusal(400, "Bad Request: chat not found")
+    if chat["id"] in world.blocked:
+        raise Refusal(403, "Forbidden: bot was blocked by the user")
+    return chat
+
+
+METHODS: dict[str, Callable[[World, Json], Any]] = {
+    "getMe": get_me,
+    "deleteWebhook": delete_webhook,
+    "setMyCommands": set_my_commands,
+    "getFile": get_file,
+    "sendMessage": send_message,
+    "sendRichMessage": send_rich_message,
+    "sendRichMessageDraft": send_rich_message_draft,
+    "sendMessageDraft": send_message_draft,
+    "sendDocument": send_document,
+    "sendPhoto": send_photo,
+    "sendChatAction": send_chat_action,
+    "editMessageText": edit_message_text,
+    "answerCallbackQuery": answer_callback_query,
+}

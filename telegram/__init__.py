@@ -1,0 +1,1 @@
+"""The conversation with Telegram: updates in, replies out, both without loss."""

@@ -1,0 +1,118 @@
+"""Turn replies into Bot API calls."""
+
+import re
+from collections.abc import Sequence
+from html import unescape
+from typing import Any
+
+from journal import Call
+from telegram.limits import MAX_MESSAGE_LENGTH, MAX_RICH_LENGTH
+from telegram.markdown import split_markdown, split_plain
+from telegram.replies import Button, Reply
+from unicode_text import truncate_utf16
+
+NO_PREVIEW = {"is_disabled": True}
+HTML_TAG = re.compile(r"<[^>]+>")
+
+
+def reply_calls(chat_id: int, reply: Reply, reply_to: int | None) -> list[Call]:
+    """Return the calls that send a reply, one per message; ValueError for a blank reply.
+
+    The first message refers to the message `reply_to`, the last one has the buttons.
+    """
+    calls: list[Call]
+    if reply.photo:
+        calls = [("sendPhoto", {"photo": reply.photo, "caption": reply.text})]
+    elif reply.is_markdown:
+        parts = split_markdown(reply.text, MAX_RICH_LENGTH)
+        calls = [("sendRichMessage", {"rich_message": {"markdown": part}}) for part in parts]
+    elif reply.is_html:
+        calls = [("sendMessage", _text_params(reply))]
+    else:
+        calls = _plain_text_calls(reply.text)
+    if not calls:
+        raise ValueError("a reply needs a text or a photo")
+    for _, params in calls:
+        params["chat_id"] = chat_id
+    if reply_to is not None:
+        _, first_params = calls[0]
+        first_params["reply_parameters"] = {"message_id": reply_to, "allow_sending_without_reply": True}
+    if reply.buttons:
+        _, last_params = calls[-1]
+        last_params["reply_markup"] = _keyboard(reply.buttons)
+    return calls
+
+
+def edit_call(chat_id: int, message_id: int, reply: Reply) -> Call:
+    """Return the call that replaces the text and the buttons of a message that the bot sent earlier.
+
+    A text that is too long is truncated: one message cannot become several.
+    """
+    params = {"chat_id": chat_id, "message_id": message_id, **_text_params(reply)}
+    if not reply.is_html:
+        params["text"] = truncate_utf16(reply.text, MAX_MESSAGE_LENGTH)
+    params["reply_markup"] = _keyboard(reply.buttons)
+    return "editMessageText", params
+
+
+def callback_answer(query_id: str, text: str, *, is_alert: bool = False) -> Call:
+    """Return the call that answers a tap on a button: with a short notice, or an alert that must be closed."""
+    params: dict[str, Any] = {"callback_query_id": query_id, "text": text}
+    if is_alert:
+        params["show_alert"] = True
+    return "answerCallbackQuery", params
+
+
+def plain_calls(method: str, params: dict[str, Any]) -> list[Call]:
+    """Return the calls that send a refused message as plain text; none if it was plain already."""
+    calls: list[Call]
+    if method == "sendPhoto":
+        lines = [line for line in (params.get("photo"), params.get("caption")) if line]
+        calls = _plain_text_calls("\n\n".join(lines))
+    elif method == "sendRichMessage":
+        calls = _plain_text_calls(params["rich_message"]["markdown"])
+    elif "parse_mode" in params:
+        text = unescape(HTML_TAG.sub("", params["text"]))
+        if method == "sendMessage":
+            calls = _plain_text_calls(text)
+        else:
+            calls = [(method, {"text": truncate_utf16(text, MAX_MESSAGE_LENGTH)})]
+    else:
+        calls = []
+    if not calls:
+        return []
+    for _, plain_params in calls:
+        _copy_params(params, plain_params, "chat_id", "message_id")
+    _, first_params = calls[0]
+    _copy_params(params, first_params, "reply_parameters")
+    _, last_params = calls[-1]
+    _copy_params(params, last_params, "reply_markup")
+    return calls
+
+
+def _copy_params(source: dict[str, Any], target: dict[str, Any], *names: str) -> None:
+    for name in names:
+        if name in source:
+            target[name] = source[name]
+
+
+def _plain_text_calls(text: str) -> list[Call]:
+    parts = split_plain(text, MAX_MESSAGE_LENGTH)
+    return [("sendMessage", {"text": part, "link_preview_options": NO_PREVIEW}) for part in parts]
+
+
+def _text_params(reply: Reply) -> dict[str, Any]:
+    """Return the parameters that carry the text of a single message."""
+    params: dict[str, Any] = {"text": reply.text, "link_preview_options": NO_PREVIEW}
+    if reply.is_html:
+        params["parse_mode"] = "HTML"
+    return params
+
+
+def _keyboard(rows: Sequence[Sequence[Button]]) -> dict[str, Any]:
+    """Return buttons as an InlineKeyboardMarkup object."""
+    return {
+        "inline_keyboard": [
+            [{"text": button.label, "callback_data": button.data} for button in row] for row in rows
+        ]
+    }

@@ -1,0 +1,107 @@
+"""Find the handler of a message or a button, check access, and call the handler."""
+
+import re
+from dataclasses import dataclass
+
+import texts
+from config import Settings
+from telegram.access import check_access
+from telegram.messages import CallbackQuery, Message
+from telegram.replies import ButtonResult, HandlerResult, UsageError
+from telegram.router import Command, Handler, Router
+
+COMMAND = re.compile(
+    r"/(?P<name>[A-Za-z0-9_]+) (?:@(?P<bot>[A-Za-z0-9_]+))? (?:\s(?P<text>.*))?", re.VERBOSE | re.DOTALL
+)
+BUTTON_DATA = re.compile(r"(?P<name>[a-z_]+)(?P<numbers>(?::[0-9]{1,18})+)")
+
+
+@dataclass(frozen=True)
+class _CommandLine:
+    """A message that starts with a command: /name@bot_username text."""
+
+    name: str  # as the person wrote it
+    bot_username: str  # "" if the message does not name a bot
+    text: str
+
+
+class Dispatcher:
+    """Connects updates with the handlers of a router."""
+
+    def __init__(self, router: Router, settings: Settings, username: str) -> None:
+        self._router = router
+        self._settings = settings
+        self._username = username.lower()  # the bot's own
+
+    def handle_message(self, message: Message) -> HandlerResult:
+        """Return the handler's result, None if the message is not for the bot; AccessDenied if not permitted."""
+        command_line = _parse_command_line(message)
+        if not self._is_addressed_to_bot(message, command_line):
+            return None
+        command = self._find_command(message, command_line)
+        if command_line is None:
+            return self._router.text_handler(message, message.text) if message.text else texts.ONLY_TEXT
+        if command is None:
+            return texts.unknown_command(command_line.name)
+        return _call_handler(command.handler, command, message, command_line.text)
+
+    def handle_edited_message(self, message: Message) -> HandlerResult:
+        """Return the handler's result, None if the edit changes nothing; AccessDenied if not permitted."""
+        command_line = _parse_command_line(message)
+        if not message.text or not self._is_addressed_to_bot(message, command_line):
+            return None
+        command = self._find_command(message, command_line)
+        if command_line is None:
+            return self._router.edited_text_handler(message, message.text)
+        if command is None or command.name not in self._router.edit_handlers:
+            return None
+        handler = self._router.edit_handlers[command.name]
+        return _call_handler(handler, command, message, command_line.text)
+
+    def handle_button(self, query: CallbackQuery) -> ButtonResult:
+        """Return the handler's result, an empty one for an outdated button; AccessDenied if not permitted."""
+        match = BUTTON_DATA.fullmatch(query.data)
+        if match is None or match["name"] not in self._router.buttons:
+            return ButtonResult()
+        button = self._router.buttons[match["name"]]
+        check_access(self._settings, query.user_id, admin_only=button.admin_only)
+        numbers = [int(number) for number in match["numbers"][1:].split(":")]
+        if len(numbers) != button.numbers:
+            return ButtonResult()
+        return button.handler(query, *numbers)
+
+    def _find_command(self, message: Message, command_line: _CommandLine | None) -> Command | None:
+        """Return the command of a message, if it is known; AccessDenied if the person may not use it."""
+        command = self._router.commands.get(command_line.name.lower()) if command_line else None
+        admin_only = command is not None and command.admin_only
+        check_access(self._settings, message.user_id, admin_only=admin_only)
+        return command
+
+    def _is_addressed_to_bot(self, message: Message, command_line: _CommandLine | None) -> bool:
+        """Return whether a message is for the bot: in private any message, in a group a command or a reply."""
+        if command_line:
+            if command_line.bot_username:
+                return self._is_own_username(command_line.bot_username)
+            return message.is_private or command_line.name.lower() in self._router.commands
+        if message.text:
+            return message.is_private or self._is_own_username(message.replied_to_username)
+        # One hint is enough: an album arrives as several messages.
+        return message.is_private and message.has_media and not message.media_group_id
+
+    def _is_own_username(self, username: str) -> bool:
+        return username.lower() == self._username
+
+
+def _parse_command_line(message: Message) -> _CommandLine | None:
+    """Return the command at the start of a message; a forwarded message has none, its sender did not write it."""
+    match = None if message.is_forwarded else COMMAND.fullmatch(message.text)
+    if match is None:
+        return None
+    return _CommandLine(match["name"], match["bot"] or "", (match["text"] or "").strip())
+
+
+def _call_handler(handler: Handler, command: Command, message: Message, text: str) -> HandlerResult:
+    try:
+        return handler(message, text)
+    except UsageError:
+        return texts.usage_line(command.name, command.usage)

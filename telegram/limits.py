@@ -1,0 +1,8 @@
+"""The sizes that Telegram accepts (https://core.telegram.org/bots/api)."""
+
+# In UTF-16 units, as Telegram counts text.
+MAX_MESSAGE_LENGTH = 4096  # the text of a message
+MAX_RICH_LENGTH = 32768  # the Markdown of a rich message
+
+MAX_UPLOAD_BYTES = 50 * 2**20  # a file that a bot sends
+MAX_DOWNLOAD_BYTES = 20 * 2**20  # a file that a bot receives

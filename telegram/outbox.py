@@ -1,0 +1,115 @@
+"""Send replies: in order within a chat, again and again until Telegram accepts them.
+
+A reply is stored in the transaction of the update it answers, so either both happen or neither does.
+"""
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+
+import journal
+import storage
+from journal import Call, OutboxRow
+from telegram.calls import plain_calls, reply_calls
+from telegram.keyed_executor import KeyedExecutor
+from telegram.replies import Reply
+from telegram.transport import Telegram, TelegramError, backoff_s
+
+log = logging.getLogger(__name__)
+
+# Far more than the 30 messages per second that Telegram accepts: on a slow connection each takes long.
+MAX_SENDERS = 40
+
+
+@dataclass(frozen=True)
+class _SentReply:
+    """A reply whose first call Telegram has accepted or refused, to be recorded in the journal."""
+
+    reply_id: int
+    remaining_calls: list[Call]
+    answered: tuple[int, int, int] | None  # chat, message and question, if the message answers a question
+
+
+class Outbox:
+    """Sends the replies stored in the journal."""
+
+    def __init__(self, telegram: Telegram) -> None:
+        self._telegram = telegram
+        self._executor = KeyedExecutor("sender", self._send_next, MAX_SENDERS)
+        self._failures: dict[int, int] = {}  # chat → consecutive failures of its next call
+        self._unrecorded: dict[int, _SentReply] = {}  # chat → sent, but not yet recorded
+
+    def start(self) -> None:
+        """Send what an earlier run left."""
+        for chat_id in journal.chats_with_replies():
+            self._executor.wake(chat_id)
+
+    def stop(self, grace_s: float, linger_s: float) -> None:
+        """Send due replies for up to grace_s, then wait up to linger_s for running calls."""
+        self._executor.stop(grace_s, linger_s)
+
+    def put(self, chat_id: int, reply: Reply, reply_to: int | None = None) -> None:
+        """Store a reply; it is sent once the current transaction is committed."""
+        self.put_calls(chat_id, reply_calls(chat_id, reply, reply_to), reply.question_id)
+
+    def put_calls(self, chat_id: int, calls: list[Call], question_id: int | None = None) -> None:
+        """Store calls; they are made in the order of the chat once the current transaction is committed."""
+        journal.add_reply(chat_id, calls, question_id)
+        storage.on_commit(partial(self._executor.wake, chat_id))
+
+    def _send_next(self, chat_id: int) -> float | None:
+        """Make the next call of a chat; return the seconds until the next attempt, None if nothing is left."""
+        if chat_id not in self._unrecorded:
+            reply = journal.next_reply(chat_id)
+            if reply is None:
+                return None
+            try:
+                self._unrecorded[chat_id] = self._send(chat_id, reply)
+            except TelegramError as error:
+                return self._retry_delay_s(chat_id, error)
+        # If recording fails, the executor calls again and the entry prevents a second sending.
+        sent = self._unrecorded[chat_id]
+        journal.finish_reply(sent.reply_id, sent.remaining_calls, sent.answered)
+        del self._unrecorded[chat_id]
+        self._failures.pop(chat_id, None)
+        return 0.0
+
+    def _send(self, chat_id: int, reply: OutboxRow) -> _SentReply:
+        """Make a reply's first call; TelegramError if it should be tried again."""
+        (method, params), *remaining_calls = reply["calls"]
+        try:
+            message = self._telegram.call(method, params)
+        except TelegramError as error:
+            if not error.is_final:
+                raise
+            _log_refusal(chat_id, method, error)
+            fallback_calls: list[Call] = []
+            if error.status != 403 and not _is_harmless(error):
+                fallback_calls = plain_calls(method, params)
+            return _SentReply(reply["id"], [*fallback_calls, *remaining_calls], None)
+        answered = None
+        if reply["question_id"] is not None:
+            answered = (chat_id, message["message_id"], reply["question_id"])
+        return _SentReply(reply["id"], remaining_calls, answered)
+
+    def _retry_delay_s(self, chat_id: int, error: TelegramError) -> float:
+        failures = self._failures.get(chat_id, 0) + 1
+        self._failures[chat_id] = failures
+        delay_s = error.retry_after or backoff_s(failures)
+        level = logging.INFO if failures == 1 else logging.DEBUG  # Telegram may be unavailable for hours
+        log.log(level, "chat %d: %s; again in %.1f s", chat_id, error, delay_s)
+        return delay_s
+
+
+def _log_refusal(chat_id: int, method: str, error: TelegramError) -> None:
+    level = logging.WARNING
+    if error.status == 403:  # people block bots and leave groups every day
+        level = logging.INFO
+    elif _is_harmless(error):
+        level = logging.DEBUG
+    log.log(level, "chat %d: %s refused: %s", chat_id, method, error)
+
+
+def _is_harmless(error: TelegramError) -> bool:
+    """Return whether the call had nothing left to do, as after two taps on one button."""
+    return "message is not modified" in error.description or "query is too old" in error.description

@@ -1,0 +1,263 @@
+"""Fetch updates, handle each batch in one transaction, and confirm it only after the commit.
+
+Telegram repeats an update until a getUpdates call with a higher offset confirms it. So a crash at any moment loses
+nothing: an update that was not committed arrives again, and one that was committed is recognized by its id.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import clock
+import journal
+import storage
+import texts
+from config import Settings, SetupError
+from journal import Call
+from telegram.calls import callback_answer, edit_call
+from telegram.dispatcher import Dispatcher
+from telegram.messages import CallbackQuery, Message
+from telegram.outbox import Outbox
+from telegram.replies import AccessDenied, HandlerResult, Job, Question, Reply
+from telegram.transport import Telegram, TelegramError, UnreadableResponse, backoff_s
+from telegram.updates import (
+    ALLOWED_UPDATES,
+    OrphanedQuery,
+    RawUpdate,
+    Update,
+    first_update_id,
+    parse_update,
+    updates_by_id,
+)
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 100  # updates; Telegram returns no more
+LONG_POLL_S = 25
+CONFIRM_TIMEOUT_S = 2.0
+PURGE_INTERVAL_S = 3600.0
+
+
+class Polling:
+    """Fetches and handles updates on its own thread until stop().
+
+    These callbacks run inside the transaction of the update:
+
+    - on_question(question, *, user_id, chat_id, message_id, asked_at, is_private) stores a question
+    - on_stop_request(chat_id, question_id) stops the answer to a question
+    - on_job(job, *, user_id, chat_id, reply_to) stores a job
+
+    on_purge() runs inside the transaction of a batch, once an hour, and deletes old rows. on_failure() runs when
+    polling ends by itself; `failure` then says why. `refusals` are the exceptions of handlers and callbacks whose
+    str() is a sentence for the person.
+    """
+
+    def __init__(
+        self,
+        telegram: Telegram,
+        dispatcher: Dispatcher,
+        outbox: Outbox,
+        *,
+        settings: Settings,
+        on_question: Callable[..., None],
+        on_stop_request: Callable[[int, int], None],
+        on_job: Callable[..., None],
+        on_purge: Callable[[], None],
+        on_failure: Callable[[], None],
+        refusals: tuple[type[Exception], ...] = (AccessDenied,),
+    ) -> None:
+        self._telegram = telegram
+        self._dispatcher = dispatcher
+        self._outbox = outbox
+        self._settings = settings
+        self._on_question = on_question
+        self._on_stop_request = on_stop_request
+        self._on_job = on_job
+        self._on_purge = on_purge
+        self._on_failure = on_failure
+        self._refusals = refusals
+        self.failure: SetupError | None = None  # why polling has ended by itself
+        self._offset: int | None = None  # set while handled updates are not confirmed
+        self._batch_limit = MAX_BATCH
+        self._suspect_id: int | None = None  # the only update of the last response, if it was unreadable
+        self._stopping = threading.Event()
+        self._batch_lock = threading.Lock()  # held while a batch is handled
+        self._next_purge_at = 0.0
+
+    def start(self) -> None:
+        """Start the polling thread."""
+        threading.Thread(target=self._run, name="polling", daemon=True).start()
+
+    def stop(self) -> None:
+        """Finish and confirm the current batch, and fetch no more.
+
+        A waiting getUpdates call is abandoned: the updates it may still return are neither handled nor confirmed.
+        """
+        self._stopping.set()
+        with self._batch_lock:
+            if self._offset is not None:
+                try:
+                    self._get_updates(limit=1, wait_s=0, timeout_s=CONFIRM_TIMEOUT_S)
+                except TelegramError as error:
+                    log.info("the last batch is not confirmed; the next run will recognize it: %s", error)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                self._poll()
+                failures = 0
+            except Exception as error:
+                if isinstance(error, TelegramError) and error.rejects_token:
+                    self.failure = SetupError(texts.TOKEN_REFUSED)
+                    self._on_failure()
+                    break
+                failures += 1
+                _log_failure(error)
+                retry_after = error.retry_after if isinstance(error, TelegramError) else None
+                self._stopping.wait(retry_after or backoff_s(failures))
+        storage.close_thread()
+
+    def _poll(self) -> None:
+        raw_updates = self._fetch()
+        with self._batch_lock:
+            if not self._stopping.is_set():
+                self._handle_batch(raw_updates)
+
+    # Fetching
+
+    def _fetch(self) -> Any:
+        """Fetch a batch, or a single update after an unreadable response, so that only that one is skipped."""
+        try:
+            raw_updates = self._get_updates(self._batch_limit, LONG_POLL_S, timeout_s=LONG_POLL_S + 10)
+        except UnreadableResponse as error:
+            was_single = self._batch_limit == 1
+            self._batch_limit = 1
+            update_id = first_update_id(error.body) if was_single else None
+            is_second_time = update_id is not None and update_id == self._suspect_id
+            self._suspect_id = update_id
+            if not is_second_time:  # a response that was damaged on its way is readable the next time
+                raise
+            log.error("update %s cannot be read and is skipped", update_id)
+            raw_updates = [{"update_id": update_id}]
+        self._batch_limit = MAX_BATCH
+        return raw_updates
+
+    def _get_updates(self, limit: int, wait_s: int, timeout_s: float) -> Any:
+        """Call getUpdates, which also confirms what was handled.
+
+        Without unconfirmed updates no offset is sent: after a week of silence Telegram may restart with lower ids.
+        """
+        params: dict[str, Any] = {"limit": limit, "timeout": wait_s, "allowed_updates": ALLOWED_UPDATES}
+        if self._offset is not None:
+            params["offset"] = self._offset
+        raw_updates = self._telegram.call("getUpdates", params, timeout_s=timeout_s)
+        self._offset = None
+        return raw_updates
+
+    # Handling
+
+    def _handle_batch(self, raw_updates: Any) -> None:
+        """Handle the new updates of a batch in one transaction, and move the offset after its commit."""
+        by_id = updates_by_id(raw_updates)
+        if not by_id:
+            return
+        with storage.transaction():
+            new_ids = sorted(journal.unhandled_updates(by_id))
+            for update_id in new_ids:
+                self._handle(by_id[update_id])
+            journal.mark_updates_handled(new_ids)
+            if time.monotonic() >= self._next_purge_at:
+                self._on_purge()
+                self._next_purge_at = time.monotonic() + PURGE_INTERVAL_S
+        self._offset = max(by_id) + 1
+
+    def _handle(self, raw_update: RawUpdate) -> None:
+        """Handle one update. If that fails, undo its changes, tell the person, and go on with the batch."""
+        update_id = raw_update["update_id"]
+        try:
+            update = parse_update(raw_update, self._settings)
+        except Exception:
+            log.exception("update %s cannot be read and is skipped", update_id)
+            return
+        try:
+            with storage.transaction():
+                self._dispatch(update)
+        except self._refusals as refusal:
+            self._put_refusal(update, str(refusal))
+        except Exception as error:
+            if storage.is_unavailable(error):
+                raise
+            log.exception("update %s failed", update_id)
+            if update.chat_id is not None:
+                self._outbox.put(update.chat_id, Reply(texts.FAILED))
+
+    def _dispatch(self, update: Update) -> None:
+        if update.message:
+            self._put_result(update.message, self._dispatcher.handle_message(update.message))
+        elif update.edited_message:
+            self._put_result(update.edited_message, self._dispatcher.handle_edited_message(update.edited_message))
+        elif update.callback_query:
+            self._handle_button(update.callback_query)
+        elif update.orphaned_query:
+            self._answer_orphaned_query(update.orphaned_query)
+        elif update.stop_request:
+            self._on_stop_request(update.stop_request.chat_id, update.stop_request.draft_id)
+
+    def _put_result(self, message: Message, result: HandlerResult) -> None:
+        """Store what a handler returned."""
+        reply_to = None if message.is_private else message.message_id
+        if isinstance(result, Question):
+            self._ask(result, message, message.sent_at)
+        elif isinstance(result, Job):
+            self._on_job(result, user_id=message.user_id, chat_id=message.chat_id, reply_to=reply_to)
+        elif isinstance(result, str):
+            self._outbox.put(message.chat_id, Reply(result), reply_to)
+        elif result is not None:
+            self._outbox.put(message.chat_id, result, reply_to)
+
+    def _handle_button(self, query: CallbackQuery) -> None:
+        result = self._dispatcher.handle_button(query)
+        if result.question:
+            self._ask(result.question, query, clock.now())
+        calls: list[Call] = [callback_answer(query.query_id, result.toast)]
+        if result.edit:
+            calls.append(edit_call(query.chat_id, query.message_id, result.edit))
+        self._outbox.put_calls(query.chat_id, calls)
+
+    def _answer_orphaned_query(self, query: OrphanedQuery) -> None:
+        """Answer a tap that has no effect: until then, the person's client shows a progress bar."""
+        self._outbox.put_calls(query.user_id, [callback_answer(query.query_id, "")])
+
+    def _ask(self, question: Question, source: Message | CallbackQuery, asked_at: int) -> None:
+        self._on_question(
+            question,
+            user_id=source.user_id,
+            chat_id=source.chat_id,
+            message_id=source.message_id,
+            asked_at=asked_at,
+            is_private=source.is_private,
+        )
+
+    def _put_refusal(self, update: Update, reason: str) -> None:
+        """Tell the person why they may not do this: in an alert after a tap, else in a reply."""
+        message = update.message or update.edited_message
+        if message:
+            self._put_result(message, reason)
+        elif update.callback_query:
+            query = update.callback_query
+            self._outbox.put_calls(query.chat_id, [callback_answer(query.query_id, reason, is_alert=True)])
+
+
+def _log_failure(error: Exception) -> None:
+    """Log why polling failed, with a traceback only for what is not expected."""
+    if isinstance(error, TelegramError) and error.status == 409:
+        log.error("another copy of this bot is polling; stop one of them (%s)", error)
+    elif isinstance(error, TelegramError):
+        log.warning("getUpdates failed: %s", error)
+    elif storage.is_unavailable(error):
+        log.error("the database is unavailable, updates wait at Telegram: %s", error)
+    else:
+        log.error("polling failed", exc_info=error)

@@ -1,0 +1,73 @@
+"""The values that handlers and jobs return."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+
+@dataclass(frozen=True)
+class Button:
+    """A button under a message: its label and the data that Telegram returns on a tap (at most 64 bytes)."""
+
+    label: str
+    data: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A message to send: plain text by default, with optional formatting, a picture and buttons."""
+
+    text: str = ""  # with a photo: its caption
+    is_markdown: bool = False  # rich Markdown, as language models write it; split when it is too long
+    is_html: bool = False  # the HTML tags that Telegram supports; must fit into one message
+    photo: str = ""  # the URL of a picture
+    buttons: Sequence[Sequence[Button]] = ()  # rows of buttons
+    question_id: int | None = None  # the question that this message answers
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question for a language model."""
+
+    text: str
+    parent_id: int | None = None  # the previous question of the conversation
+    kind: str = "ask"  # "ask", "compare" (several models), "web" (with web search) or "note_ask" (from the notes)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work to do after the update is committed: it may take long or use the network."""
+
+    name: str  # a key of the job table that the program is started with
+    arguments: dict[str, int | str] = field(default_factory=dict)  # stored as JSON
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that a job sends. The sender closes the content."""
+
+    name: str
+    content: BinaryIO
+    caption: str = ""
+    is_photo: bool = False
+
+
+# What a message handler returns: a text, a formatted reply, a question, a job, or nothing.
+HandlerResult = str | Reply | Question | Job | None
+
+
+@dataclass(frozen=True)
+class ButtonResult:
+    """What a button handler returns."""
+
+    toast: str = ""  # a line that Telegram shows for a moment
+    question: Question | None = None
+    edit: Reply | None = None  # the new content of the message with the button
+
+
+class UsageError(Exception):
+    """The text after a command has the wrong form; the person gets the command's usage line."""
+
+
+class AccessDenied(Exception):
+    """The person may not do this; str() is the sentence that tells them why."""

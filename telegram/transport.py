@@ -1,0 +1,200 @@
+"""HTTP calls to Telegram. Every method call, also of the telebot library, goes through Telegram._post().
+
+Parameters travel in the request body. The library puts them into the URL, where the text of a note would end up in
+the logs of every server on the way.
+"""
+
+import io
+import itertools
+import json
+import random
+import re
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, BinaryIO
+
+import telebot
+import urllib3
+from telebot import apihelper
+
+import texts
+from config import Settings, SetupError
+from telegram.limits import MAX_DOWNLOAD_BYTES
+from telegram.replies import File
+
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 30.0
+MAX_IDLE_CONNECTIONS = 64  # kept open for the threads that send
+CHUNK_BYTES = 64 * 1024
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
+
+# When the response to a message is lost, only the outbox may decide to send the message again.
+NO_RETRIES = urllib3.Retry(total=False)
+
+
+class TelegramError(Exception):
+    """A failed call: the HTTP status (0 without a response) and Telegram's description."""
+
+    def __init__(self, status: int, description: str, retry_after: float | None = None) -> None:
+        super().__init__(f"[{status}] {_without_quotes(description)}")
+        self.status = status
+        self.description = description
+        self.retry_after = retry_after  # seconds
+
+    @property
+    def is_final(self) -> bool:
+        """Whether Telegram would refuse the same call again: blocked, malformed, too large, …"""
+        return 400 <= self.status < 500 and self.status not in (401, 408, 409, 429)
+
+    @property
+    def rejects_token(self) -> bool:
+        """Whether Telegram does not know the token. Only meaningful for a method that exists."""
+        return self.status in (401, 404)
+
+
+class UnreadableResponse(TelegramError):
+    """A successful response that is not JSON, or is nested too deeply to parse."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(502, "not JSON")
+        self.body = body
+
+
+def _without_quotes(description: str) -> str:
+    """Remove what Telegram may have quoted from a person's text: anything in quotes or after a second colon."""
+    without_details = ":".join(description.split(":")[:2])
+    return re.split(r"""["«“`]|\s'""", without_details)[0].strip()
+
+
+def backoff_s(failures: int) -> float:
+    """Return how long to wait after so many consecutive failures: exponential, capped, with jitter."""
+    longest = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(failures - 1, 16))
+    return random.uniform(longest / 2, longest)
+
+
+class Telegram:
+    """The Bot API over persistent connections. All methods are thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._method_url = f"{settings.telegram_api_url}/bot{settings.token}/"
+        self._file_url = f"{settings.telegram_api_url}/file/bot{settings.token}/"
+        self._pool = (
+            urllib3.ProxyManager(settings.telegram_proxy, maxsize=MAX_IDLE_CONNECTIONS)
+            if settings.telegram_proxy
+            else urllib3.PoolManager(maxsize=MAX_IDLE_CONNECTIONS)
+        )
+        library: Any = apihelper
+        library.API_URL = f"{settings.telegram_api_url}/bot{{0}}/{{1}}"
+        library.CUSTOM_REQUEST_SENDER = self._send_for_library
+        self.bot = telebot.TeleBot(settings.token, threaded=False)
+
+    def call(
+        self,
+        method: str,
+        params: dict[str, Any],
+        file: File | None = None,
+        timeout_s: float = READ_TIMEOUT_S,
+    ) -> Any:
+        """Call a method and return its result; TelegramError if the call fails."""
+        return self._post(self._method_url + method, params, file, timeout_s).payload["result"]
+
+    def download(self, file_id: str, target: BinaryIO) -> None:
+        """Write a file that a person sent into target; TelegramError if that fails or the file is too big."""
+        description = self.call("getFile", {"file_id": file_id})
+        try:
+            with self._pool.request(
+                "GET",
+                f"{self._file_url}{description.get('file_path', '')}",
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
+                retries=NO_RETRIES,
+            ) as response:
+                if response.status != 200:
+                    raise TelegramError(response.status, "the file cannot be downloaded")
+                for chunk in response.stream(CHUNK_BYTES):
+                    target.write(chunk)
+                    if target.tell() > MAX_DOWNLOAD_BYTES:
+                        raise TelegramError(400, "file is too big")
+        except urllib3.exceptions.HTTPError as error:
+            raise TelegramError(0, type(error).__name__) from error
+
+    def _post(self, url: str, params: dict[str, Any], file: File | None, timeout_s: float) -> "_Response":
+        body, headers = _encode(params, file)
+        try:
+            response = self._pool.urlopen(
+                "POST",
+                url,
+                body=body,
+                headers=headers,
+                timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, timeout_s), read=timeout_s),
+                retries=NO_RETRIES,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise TelegramError(0, type(error).__name__) from error
+        return _decode(response.status, response.data)
+
+    def _send_for_library(
+        self,
+        _http_method: str,
+        url: str,
+        params: dict[str, Any] | None = None,
+        timeout: tuple[float, float] = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+        **_: Any,
+    ) -> "_Response":
+        """Send a request of the telebot library."""
+        return self._post(url, params or {}, None, timeout[1])
+
+
+def get_me(telegram: Telegram) -> Any:
+    """Return the bot's own user; SetupError if Telegram does not know the token."""
+    try:
+        return telegram.bot.get_me()
+    except TelegramError as error:
+        if error.rejects_token:
+            raise SetupError(texts.TOKEN_REFUSED) from error
+        raise
+
+
+@dataclass(frozen=True)
+class _Response:
+    """A response with the attributes that the telebot library reads."""
+
+    status_code: int
+    payload: dict[str, Any]
+    text: str = ""
+
+    def json(self) -> dict[str, Any]:
+        return self.payload
+
+
+def _encode(params: dict[str, Any], file: File | None) -> tuple[Any, dict[str, str]]:
+    """Return the body and the headers of a call: JSON, or a form that streams the file."""
+    if file is None:
+        return json.dumps(params).encode(), {"Content-Type": "application/json"}
+    fields: dict[str, Any] = {
+        name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()
+    }
+    fields["photo" if file.is_photo else "document"] = (file.name, b"")
+    form, content_type = urllib3.encode_multipart_formdata(fields)
+    file_position = form.rindex(b"\r\n--")  # the file is the last field, still empty
+    file_size = file.content.seek(0, io.SEEK_END)
+    file.content.seek(0)
+    chunks = iter(partial(file.content.read, CHUNK_BYTES), b"")
+    body = itertools.chain([form[:file_position]], chunks, [form[file_position:]])
+    return body, {"Content-Type": content_type, "Content-Length": str(len(form) + file_size)}
+
+
+def _decode(status: int, body: bytes) -> _Response:
+    """Return a successful response; TelegramError for any other."""
+    try:
+        payload = json.loads(body)
+    except (ValueError, RecursionError):
+        payload = None
+    if not isinstance(payload, dict):
+        raise TelegramError(status, "not JSON") if status >= 400 else UnreadableResponse(body)
+    if not payload.get("ok"):
+        parameters = payload.get("parameters") or {}
+        raise TelegramError(
+            payload.get("error_code", status), payload.get("description", ""), parameters.get("retry_after")
+        )
+    return _Response(status, payload)

@@ -1,0 +1,101 @@
+"""Tests of llm/quota.py: how many questions a person may ask per minute and per day, also after a restart."""
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+from conftest import BotProcess, Person, text_of
+
+import config
+import journal
+import texts
+from config import Settings
+from llm.quota import check_question_quota
+from sandbox import telegram
+from sandbox.openrouter import EmulatedGateway
+from telegram.replies import AccessDenied
+
+MakePerson = Callable[..., Person]
+ANN, BOB = 1, 2
+NOW = 1_800_000_000
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("TOKEN", telegram.TOKEN)
+    return config.load_settings()
+
+
+def limit(settings: Settings, questions_per_day: int) -> Settings:
+    return dataclasses.replace(settings, questions_per_day=questions_per_day)
+
+
+def add_questions(*ages_s: int, user_id: int = ANN) -> None:
+    """Store questions that were asked so many seconds ago."""
+    for age_s in ages_s:
+        journal.add_question(
+            {
+                "user_id": user_id,
+                "chat_id": user_id,
+                "message_id": 1,
+                "is_private": True,
+                "kind": "ask",
+                "is_parallel": False,
+                "parent_id": None,
+                "model_id": 1,
+                "text": "?",
+                "asked_at": NOW - age_s,
+            }
+        )
+
+
+@pytest.mark.usefixtures("database")
+def test_questions_per_minute(settings: Settings) -> None:
+    settings = limit(settings, 50)
+    add_questions(*range(9))
+    check_question_quota(settings, ANN, NOW)
+    add_questions(30)
+    with pytest.raises(AccessDenied) as denied:
+        check_question_quota(settings, ANN, NOW)
+    assert str(denied.value) == texts.too_many_in_a_row(10, NOW - 30 + 60, settings.timezone)
+    check_question_quota(settings, ANN, NOW + 31)
+    check_question_quota(limit(settings, 1000), ANN, NOW)
+    check_question_quota(settings, BOB, NOW)
+
+
+@pytest.mark.usefixtures("database")
+def test_questions_per_day(settings: Settings) -> None:
+    add_questions(86399, 80000, 70000, user_id=ANN)
+    with pytest.raises(AccessDenied) as denied:
+        check_question_quota(limit(settings, 3), ANN, NOW)
+    assert str(denied.value) == texts.too_many_in_a_day(3, NOW + 1, settings.timezone)
+    check_question_quota(limit(settings, 3), ANN, NOW + 1)
+    with pytest.raises(AccessDenied) as denied:
+        check_question_quota(limit(settings, 2), ANN, NOW)
+    assert str(denied.value) == texts.too_many_in_a_day(2, NOW - 80000 + 86400, settings.timezone)
+
+
+def test_a_question_over_the_limit_is_refused_also_after_a_restart(
+    bot_process: BotProcess, person: MakePerson, gateway: EmulatedGateway
+) -> None:
+    bot_process.env["ASK_PER_DAY"] = "2"
+    bot_process.start()
+    ann = person()
+    answers = []
+    for _ in range(2):
+        ann.says("/ask раз")
+        answers.append(ann.hears())
+    refusal = ann.asks("/ask раз")
+    assert refusal.startswith("Вопросов за сутки: 2, больше нельзя. Следующий можно задать ")
+    bot_process.stop()
+    bot_process.start()
+    assert ann.asks("/web раз") == ann.asks("/compare раз") == ann.asks("/note_ask раз") == refusal
+    assert ann.taps(answers[0], texts.ASK_AGAIN) == refusal
+    ann.says("а ещё?", reply_to_message=answers[0])
+    assert text_of(ann.hears()) == refusal
+    ann.says("просто текст")
+    offer = ann.hears()
+    assert ann.taps(offer, texts.ASK_MODEL) == refusal
+    assert ann.taps(offer, texts.ASK_MODEL) == refusal  # the refused tap did not mark the text as asked
+    assert ann.asks("/note_add раз") == "Заметка #1 добавлена."
+    assert len(gateway.requests) == 2

@@ -1,0 +1,93 @@
+"""telegram.transport: how calls are made, how they fail, and how long to wait before the next attempt."""
+
+import io
+
+import pytest
+
+import config
+from sandbox import telegram as sandbox
+from sandbox.telegram import Faults, World
+from telegram import transport
+from telegram.limits import MAX_DOWNLOAD_BYTES
+from telegram.replies import File
+from telegram.transport import Telegram, TelegramError, backoff_s
+
+ANN = 1
+
+
+@pytest.fixture
+def telegram(telegram_url: str, world: World, monkeypatch: pytest.MonkeyPatch) -> Telegram:
+    monkeypatch.setenv("TOKEN", sandbox.TOKEN)
+    monkeypatch.setenv("TELEGRAM_API_URL", telegram_url)
+    world.say(ANN, "/start")
+    return Telegram(config.load_settings())
+
+
+def test_the_text_of_a_message_is_not_in_the_url(telegram: Telegram, world: World) -> None:
+    telegram.call("sendMessage", {"chat_id": ANN, "text": "секрет"})
+    telegram.bot.send_message(ANN, "секрет библиотеки")
+    sent_texts = [event["message"]["text"] for event in world.events_of(ANN)]
+    assert sent_texts == ["секрет", "секрет библиотеки"]
+    assert world.paths[-2:] == [f"/bot{sandbox.TOKEN}/sendMessage"] * 2
+
+
+@pytest.mark.parametrize(("is_photo", "field"), [(False, "document"), (True, "photo")])
+def test_a_file_is_sent_from_its_beginning(telegram: Telegram, world: World, is_photo: bool, field: str) -> None:
+    content = b"\x89PNG\r\n" + b"x" * 200_000
+    file = File("файл.png", io.BytesIO(content), is_photo=is_photo)
+    for _ in range(2):
+        file.content.read(10)
+        message = telegram.call(f"send{field.title()}", {"chat_id": ANN, "caption": "подпись"}, file)
+        attachment = message[field][0] if is_photo else message[field]
+        assert world.files[attachment["file_id"]] == content
+        assert message["caption"] == "подпись"
+
+
+def test_a_file_is_downloaded(telegram: Telegram, world: World) -> None:
+    message = world.send_file(ANN, "notes.json", b"content" * 100_000)
+    target = io.BytesIO()
+    telegram.download(message["document"]["file_id"], target)
+    assert target.getvalue() == b"content" * 100_000
+
+
+def test_a_file_that_is_too_big_or_unknown_is_not_downloaded(telegram: Telegram, world: World) -> None:
+    message = world.send_file(ANN, "notes.json", bytes(MAX_DOWNLOAD_BYTES + 1))
+    for file_id in (message["document"]["file_id"], "no such file"):
+        with pytest.raises(TelegramError) as raised:
+            telegram.download(file_id, io.BytesIO())
+        assert raised.value.is_final
+
+
+def test_a_download_stops_at_the_limit(telegram: Telegram, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "MAX_DOWNLOAD_BYTES", 1000)
+    message = world.send_file(ANN, "notes.json", bytes(1001))
+    with pytest.raises(TelegramError, match="too big") as raised:
+        telegram.download(message["document"]["file_id"], io.BytesIO())
+    assert raised.value.is_final
+
+
+def test_a_download_over_a_bad_connection_is_an_error(telegram: Telegram, world: World) -> None:
+    message = world.send_file(ANN, "notes.json", b"content")
+    world.faults = Faults(drop_before=1.0, methods=frozenset(["download"]))
+    with pytest.raises(TelegramError) as raised:
+        telegram.download(message["document"]["file_id"], io.BytesIO())
+    assert raised.value.status == 0
+    assert not raised.value.is_final
+
+
+def test_what_telegram_quotes_is_not_logged() -> None:
+    for quoted in (
+        'can\'t parse entities: "секрет" at byte 3',
+        "can't parse entities: секрет",
+        "URL 'секрет' is bad",
+    ):
+        error = TelegramError(400, f"Bad Request: {quoted}")
+        assert "секрет" not in str(error)
+        assert str(error).startswith("[400] Bad Request: ")
+        assert "секрет" in error.description
+
+
+def test_backoff_doubles_and_is_capped() -> None:
+    for failures in range(1, 100):
+        longest = min(30.0, 0.5 * 2.0 ** (failures - 1))
+        assert longest / 2 <= backoff_s(failures) <= longest
