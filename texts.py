@@ -234,6 +234,7 @@ def stats_caption(
 
 
 EXPORT_CAPTION = "Все ваши заметки."
+EXPORT_NOT_IMPORTABLE = "Все ваши заметки. Команда /note_import не примет этот файл обратно: он слишком большой."
 EXPORT_TOO_LARGE = "Файл с заметками больше 50 МБ даже в архиве: столько Telegram не примет."
 EXPORT_HEADING = "# Заметки\n\n"  # of notes.md
 FILE_REFUSED = "Telegram не принял файл."
@@ -254,8 +255,10 @@ IMPORT_NO_FILE = (
     " с подписью /note_import."
 )
 IMPORT_TOO_LARGE = "Файл больше 20 МБ: столько Telegram боту не отдаёт. Пришлите его в архиве zip."
-IMPORT_WRONG = "Это не файл команды /note_export json, или он испорчен. Заметки не тронуты."
-IMPORT_UNPACKED_TOO_LARGE = "Распакованный файл больше 100 МБ: столько мне не прочитать. Заметки не тронуты."
+IMPORT_WRONG = "Это не файл команды /note_export json, либо он изменён или испорчен. Заметки не тронуты."
+IMPORT_UNPACKED_TOO_LARGE = (
+    "В файле больше 1 ГБ текста или больше миллиона заметок: столько мне не прочитать. Заметки не тронуты."
+)
 IMPORT_UNAVAILABLE = "Telegram больше не отдаёт этот файл. Пришлите его ещё раз. Заметки не тронуты."
 
 
@@ -265,6 +268,12 @@ def imported(added: int, already_present: int, refused: int) -> str:
     if refused:
         report += f" Не подошли: {plural(refused, 'запись', 'записи', 'записей')}."
     return report
+
+
+def import_unfinished(added: int, already_present: int, refused: int) -> str:
+    """Report the result of an import that took too long."""
+    report = imported(added, already_present, refused)
+    return f"{report} Весь файл я прочитать не успел: пришлите его ещё раз, и я продолжу."
 
 
 # Access and limits --------------------------------------------------------------------------------------
