@@ -217,6 +217,7 @@ CREATE TABLE jobs (
     chat_id    INTEGER NOT NULL,   -- the chat that gets the result
     reply_to   INTEGER,            -- the message that the result replies to
     name       TEXT    NOT NULL,   -- see app/jobs.py
+    attempts   INTEGER NOT NULL DEFAULT 0,   -- runs that were begun and did not end by themselves
     arguments  TEXT    NOT NULL,   -- JSON object
     created_at INTEGER NOT NULL
 ) STRICT;

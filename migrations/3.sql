@@ -21,6 +21,7 @@ CREATE TABLE jobs (
     chat_id    INTEGER NOT NULL,
     reply_to   INTEGER,
     name       TEXT    NOT NULL,
+    attempts   INTEGER NOT NULL DEFAULT 0,
     arguments  TEXT    NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
