@@ -297,7 +297,9 @@ def too_many_in_a_day(limit: int, opens_at: float, zone: clock.TimeZone) -> str:
 # Models ------------------------------------------------------------------------------------------------
 
 NO_MODELS = "Список моделей пуст."
-UNKNOWN_MODEL = "Неизвестный ID модели. Сначала /models."
+UNKNOWN_MODEL_ID = "Неизвестный ID модели"  # this sentence and the next are errors of db.py, as in the course
+EMPTY_REGISTRY = "В реестре моделей нет записей"
+UNKNOWN_MODEL = f"{UNKNOWN_MODEL_ID}. Сначала /models."
 NO_PROVIDERS = "Провайдеры есть только у RVFreeLLM: задайте RVFREELLM_API_KEY в .env."
 
 

@@ -410,20 +410,38 @@ def test_any_model_can_become_active(order: tuple[int, int]) -> None:
         assert [model["id"] for model in db.list_models() if model["active"]] == [model_id]
 
 
+# The course's slides "СОЗДАНИЕ ФУНКЦИЙ ДЛЯ РАБОТЫ С ДАННЫМИ" name the types and the sentences of these four tests.
+
+
+@pytest.mark.usefixtures("database")
+def test_the_active_flag_is_a_bool() -> None:
+    assert {type(model["active"]) for model in db.list_models()} == {bool}
+    assert db.get_active_model()["active"] is True
+    assert db.set_active_model(2)["active"] is True
+    assert db.get_model(1)["active"] is False
+
+
+@pytest.mark.usefixtures("database")
+def test_the_first_model_becomes_active_if_none_is() -> None:
+    storage.execute("UPDATE models SET active = 0")
+    assert db.get_active_model()["id"] == 1
+    assert [model["id"] for model in db.list_models() if model["active"]] == [1]
+
+
 @pytest.mark.usefixtures("database")
 def test_an_unknown_model_changes_nothing() -> None:
     db.set_active_model(4)
-    with pytest.raises(ValueError, match="99"):
+    with pytest.raises(ValueError, match="^Неизвестный ID модели$"):
         db.set_active_model(99)
     assert db.get_active_model()["id"] == 4
 
 
 @pytest.mark.usefixtures("database")
-def test_an_empty_table_has_no_active_model() -> None:
+def test_an_empty_registry_has_no_active_model() -> None:
     storage.execute("DELETE FROM models")
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match="^В реестре моделей нет записей$"):
         db.get_active_model()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match="^Неизвестный ID модели$"):
         db.set_active_model(1)
 
 
@@ -491,5 +509,5 @@ def test_a_model_replacement_is_taken_once() -> None:
 def test_an_unavailable_model_stays_known() -> None:
     db.mark_model_unavailable(6)
     assert db.get_model(6)["available"] == 0
-    with pytest.raises(ValueError, match="99"):
+    with pytest.raises(ValueError, match="Неизвестный ID модели"):
         db.get_model(99)
