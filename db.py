@@ -506,7 +506,7 @@ def get_active_model() -> Model:
     """Return the active model; the first one becomes active if none is. RuntimeError if there are no models."""
     for model in _models("WHERE active = 1"):
         return model
-    for model in _models("ORDER BY id LIMIT 1"):
+    for model in _models("ORDER BY id < 1, id LIMIT 1"):  # 0 is the free-model router
         return set_active_model(model["id"])
     raise RuntimeError(texts.EMPTY_REGISTRY)
 

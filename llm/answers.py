@@ -16,11 +16,12 @@ import storage
 import texts
 from config import Settings
 from journal import QuestionRow
+from llm import free_router
 from llm.answer_reply import build_reply
 from llm.catalog import Catalog
 from llm.costs import CostLookup
 from llm.model_caller import ModelCaller
-from llm.models import fallback_models
+from llm.models import ROUTER_GATEWAY, fallback_models
 from llm.progress import CallResult, QuestionProgress
 from llm.prompts import Prompt, build_prompt
 from llm.quota import check_question_quota
@@ -113,7 +114,7 @@ class Answers:
         if question.kind != "compare":
             return [active]
         models = [active, *fallback_models(active, allow_paid=self._settings.allow_paid_models)]
-        available = [model for model in models if model["available"]]
+        available = [model for model in models if model["available"] and model["gateway"] != ROUTER_GATEWAY]
         return available[:MAX_COMPARED_MODELS] or [active]
 
     def _stop_progress(self, question_id: int) -> None:
@@ -204,13 +205,15 @@ class Answers:
         self, question: QuestionRow, model: db.Model, prompt: Prompt, progress: QuestionProgress
     ) -> CallResult:
         try:
+            gateways = openrouter_client.load_gateways()
+            model = free_router.route(model, question["text"], gateways)
             caller = ModelCaller(
                 question,
                 model,
                 prompt,
                 progress,
                 settings=self._settings,
-                gateways=openrouter_client.load_gateways(),
+                gateways=gateways,
                 rate_limiter=self._rate_limiter,
                 on_missing_model=self._catalog.report_missing_model,
                 is_streamed=_is_shown_while_growing(question),

@@ -60,7 +60,7 @@ class Catalog:
             if gateway not in present and math.isfinite(db.catalog_age_s(gateway)):
                 with storage.transaction():
                     db.forget_catalog(gateway)
-                    _replace_vanished_active_model(allow_paid=self._settings.allow_paid_models)
+                    _replace_vanished_active_model(allow_paid=self._settings.allow_paid_models, is_reported=True)
 
     def _work(self, key: str) -> float | None:
         if key != ALL_GATEWAYS:
@@ -99,8 +99,9 @@ def fetch_catalog(gateway: Gateway, *, allow_paid: bool) -> tuple[int, int]:
     if not models:  # more likely a fault of the gateway than the truth
         raise OpenRouterError(502, texts.BAD_ANSWER)
     with storage.transaction():
+        is_first = math.isinf(db.catalog_age_s(gateway.name))
         new, vanished = db.update_catalog(gateway.name, models)
-        _replace_vanished_active_model(allow_paid=allow_paid)
+        _replace_vanished_active_model(allow_paid=allow_paid, is_reported=not is_first)
     log.info("%s: %d models, %d new, %d vanished", gateway.name, len(models), new, vanished)
     return new, vanished
 
@@ -131,12 +132,17 @@ def describe_providers(name: str = "") -> str:
         return texts.answer_failed(error)
 
 
-def _replace_vanished_active_model(*, allow_paid: bool) -> None:
-    """Activate another model if the active one is unavailable; the next person who asks is told of it."""
+def _replace_vanished_active_model(*, allow_paid: bool, is_reported: bool) -> None:
+    """Activate another model if the active one is unavailable.
+
+    With is_reported, the next person who asks is told of it. A first list reports nothing: nobody has chosen the
+    model that a new database begins with.
+    """
     active = next((model for model in db.list_models() if model["active"]), None)
     if active is None or active["available"]:
         return
     replacement = replacement_model(active, allow_paid=allow_paid)
     if replacement is not None:
         db.set_active_model(replacement["id"])
-        db.record_model_replacement(active["label"], replacement["label"])
+        if is_reported:
+            db.record_model_replacement(active["label"], replacement["label"])

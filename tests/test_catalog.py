@@ -79,6 +79,7 @@ def test_labels_and_context_lengths_are_updated(gateway: EmulatedGateway) -> Non
 
 def test_a_vanished_active_model_is_replaced_and_this_is_reported_once(gateway: EmulatedGateway) -> None:
     db.set_active_model(7)
+    fetch("openrouter")
     keys = [key for key in SEED_MODELS if not key.startswith("nvidia/")]
     gateway.catalog = list_of(*map(describe_model, keys))
     fetch("openrouter")
@@ -89,6 +90,13 @@ def test_a_vanished_active_model_is_replaced_and_this_is_reported_once(gateway: 
         "Nemotron 3.5 Lightning (free)",
         "cohere/north-mini-code:free",
     )
+    assert db.take_model_replacement() is None
+
+
+def test_a_new_database_does_not_report_that_its_first_model_vanished(gateway: EmulatedGateway) -> None:
+    gateway.catalog = list_of(describe_model("new/one:free"))
+    fetch("openrouter")
+    assert db.get_active_model()["key"] == "new/one:free"
     assert db.take_model_replacement() is None
 
 
@@ -141,7 +149,7 @@ def test_only_free_and_usable_models_are_listed(
 def test_four_hundred_models(gateway: EmulatedGateway) -> None:
     gateway.catalog = list_of(*(describe_model(f"vendor/model-{number}") for number in range(400)))
     assert fetch("openrouter", allow_paid=True) == (400, 6)
-    assert len(db.list_models()) == 410
+    assert len(db.list_models()) == 411
 
 
 # Responses that are not a list
@@ -245,7 +253,7 @@ def test_a_local_server_lists_all_its_models(monkeypatch: pytest.MonkeyPatch, lo
 def test_the_same_key_at_two_gateways_is_two_models(rvfreellm_gateway: EmulatedGateway) -> None:
     rvfreellm_gateway.catalog = [{"id": "gemma-4-31b-it:free", "provider": "google", "category": "text"}]
     assert fetch("rvfreellm") == (1, 0)
-    assert len(db.list_models()) == 11
+    assert len(db.list_models()) == 12
 
 
 def test_the_report_of_a_refresh(rvfreellm_gateway: EmulatedGateway) -> None:

@@ -395,11 +395,12 @@ def test_only_what_is_old_is_purged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("database")
-def test_a_new_database_has_ten_models_and_the_first_is_active() -> None:
+def test_a_new_database_has_ten_models_and_the_first_that_exists_is_active() -> None:
     models = db.list_models()
-    assert [model["id"] for model in models] == list(range(1, 11))
-    assert [model["id"] for model in models if model["active"]] == [1]
-    assert db.get_active_model()["key"] == "deepseek/deepseek-chat-v3.1:free"
+    assert [model["id"] for model in models] == list(range(11))  # 0 is the free-model router
+    assert [model["id"] for model in models if not model["available"]] == [1, 2, 3, 4]
+    assert [model["id"] for model in models if model["active"]] == [5]
+    assert db.get_model(1)["key"] == "deepseek/deepseek-chat-v3.1:free"
 
 
 @pytest.mark.usefixtures("database")
@@ -471,7 +472,7 @@ def test_a_catalog_adds_updates_and_retires_models() -> None:
     assert db.update_catalog("local", [offered("b", category="image"), offered("c")]) == (0, 1)
     assert models_of("local") == [("a", "Alpha", 8192, 0), ("b", "B", None, 1), ("c", "C", None, 1)]
     assert db.get_model(12)["category"] == "image"
-    assert [model["id"] for model in db.list_models()] == list(range(1, 14))
+    assert [model["id"] for model in db.list_models()] == list(range(14))
     assert len(models_of("openrouter")) == 10
     db.forget_catalog("local")
     assert models_of("local") == [("a", "Alpha", 8192, 0), ("b", "B", None, 0), ("c", "C", None, 0)]
@@ -480,7 +481,7 @@ def test_a_catalog_adds_updates_and_retires_models() -> None:
 @pytest.mark.usefixtures("database")
 def test_a_catalog_does_not_choose_the_active_model() -> None:
     db.update_catalog("openrouter", [offered("new")])
-    assert db.get_active_model()["id"] == 1
+    assert db.get_active_model()["id"] == 5
     assert db.get_active_model()["available"] == 0
 
 
