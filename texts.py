@@ -318,6 +318,9 @@ CODE_WORDS = re.compile(
 )
 
 
+TYPE_NOT_USED = "Бот отвечает текстом и картинками: аудио- и видеомодели в /models не попадают."
+
+
 def model_list(models: Iterable[Mapping[str, Any]], page: int = 1, pages: int = 1) -> str:
     """List the models of a page that have no button: the active one with a star, and unavailable ones."""
     heading = "Доступные модели"

@@ -13,7 +13,7 @@ import openrouter_client
 import storage
 import texts
 from config import Gateway, Settings
-from llm.catalog_readers import read_models, read_provider
+from llm.catalog_readers import CATEGORIES, MODEL_TYPES, read_models, read_provider
 from llm.models import replacement_model
 from openrouter_client import OpenRouterError
 from telegram.keyed_executor import KeyedExecutor
@@ -120,13 +120,16 @@ def refresh_all(settings: Settings) -> str:
 
 
 def describe_providers(name: str = "") -> str:
-    """Return a list of RVFreeLLM's providers or, with a provider's name, a list of that provider's models."""
+    """Return a list of RVFreeLLM's providers or, with the name of a provider or a type, a list of its models."""
     try:
         gateway = openrouter_client.load_gateways().get("rvfreellm")
         if gateway is None:
             return texts.NO_PROVIDERS
+        if name in MODEL_TYPES:
+            listed = openrouter_client.fetch_models_text(gateway, type=name) or texts.NOTHING_FOUND
+            return listed if name in CATEGORIES else f"{listed}\n\n{texts.TYPE_NOT_USED}"
         if name:
-            return openrouter_client.fetch_models_text(gateway, name) or texts.NOTHING_FOUND
+            return openrouter_client.fetch_models_text(gateway, provider=name) or texts.NOTHING_FOUND
         return texts.providers(map(read_provider, openrouter_client.fetch_providers(gateway)))
     except OpenRouterError as error:
         return texts.answer_failed(error)

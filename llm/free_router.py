@@ -44,14 +44,14 @@ def task_of(question: str) -> Task:
 
 
 def select_model(task: Task, models: Collection[db.Model]) -> db.Model | None:
-    """Return the best of several models for a task: a preferred one, or the first that the task's rule likes most."""
+    """Return the best of several models for a task: a preferred one, or the first that its rule likes most."""
     for key in PREFERRED_MODELS[task]:
         for model in models:
             if model["key"] == key:
                 return model
-    text_models = [model for model in models if model["category"] == "text"]
-    candidates = [model for model in models if model["category"] == "image"] if task is Task.IMAGE else text_models
-    return max(candidates or text_models, key=_RULES[task], default=None)
+    if task is not Task.IMAGE:
+        models = [model for model in models if model["category"] == "text"]
+    return max(models, key=_RULES[task], default=None)
 
 
 def route(chosen: db.Model, question: str, gateways: Mapping[str, Gateway]) -> db.Model:

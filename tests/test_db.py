@@ -432,7 +432,7 @@ def test_the_first_model_becomes_active_if_none_is() -> None:
 @pytest.mark.usefixtures("database")
 def test_an_unknown_model_changes_nothing() -> None:
     db.set_active_model(4)
-    with pytest.raises(ValueError, match="^Неизвестный ID модели$"):
+    with pytest.raises(ValueError, match=r"^Неизвестный ID модели$"):
         db.set_active_model(99)
     assert db.get_active_model()["id"] == 4
 
@@ -440,9 +440,9 @@ def test_an_unknown_model_changes_nothing() -> None:
 @pytest.mark.usefixtures("database")
 def test_an_empty_registry_has_no_active_model() -> None:
     storage.execute("DELETE FROM models")
-    with pytest.raises(RuntimeError, match="^В реестре моделей нет записей$"):
+    with pytest.raises(RuntimeError, match=r"^В реестре моделей нет записей$"):
         db.get_active_model()
-    with pytest.raises(ValueError, match="^Неизвестный ID модели$"):
+    with pytest.raises(ValueError, match=r"^Неизвестный ID модели$"):
         db.set_active_model(1)
 
 

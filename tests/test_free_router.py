@@ -32,7 +32,7 @@ GATEWAYS = {
 
 
 @pytest.fixture(autouse=True)
-def _database(database: Path) -> None:  # noqa: ARG001
+def _database(database: Path) -> None:
     """Give every test a new database."""
 
 
@@ -40,10 +40,7 @@ def add(gateway: str, *keys: str, category: str = "text", context_length: int | 
     """Add models to the list, and make all other models of the gateway unavailable."""
     db.update_catalog(
         gateway,
-        [
-            {"key": key, "label": key, "context_length": context_length, "category": category}  # type: ignore[typeddict-item]
-            for key in keys
-        ],
+        [{"key": key, "label": key, "context_length": context_length, "category": category} for key in keys],
     )
 
 

@@ -18,6 +18,7 @@ from conftest import BotProcess, Person, eventually, text_of
 
 import texts
 from sandbox.openrouter import EmulatedGateway, describe_model
+from sandbox.openrouter.rvfreellm import SAMPLE_PROVIDER, sample_model
 from sandbox.telegram import World
 
 Start = Callable[[], BotProcess]
@@ -225,8 +226,8 @@ def gateways(
     def start(active: str, key: str, category: str = "text") -> BotProcess:
         gateway.catalog = {"data": [describe_model("sandbox/echo:free"), describe_model("sandbox/search:free")]}
         rvfreellm.catalog = [
-            {"id": "echo", "provider": "sandbox", "category": "text"},
-            {"id": key.partition("/")[2], "provider": key.partition("/")[0], "category": category},
+            sample_model("echo", "sandbox"),
+            sample_model(key.partition("/")[2], key.partition("/")[0], category),
         ]
         local_llm.catalog = {"data": [{"id": "sandbox/echo"}, {"id": key}]}
         bot_process.env |= {
@@ -262,14 +263,44 @@ def test_rvfreellm_receives_a_provider_and_no_foreign_fields(
 ) -> None:
     gateways("rvfreellm", "sandbox/echo")
     assert ann.asks("/ask раз").startswith("раз\n\n")
-    assert set(rvfreellm.requests[0]) == {"model", "provider", "messages", "temperature", "max_tokens"}
+    assert set(rvfreellm.requests[0]) == {"model", "provider", "messages", "temperature", "max_tokens", "stream"}
     assert (rvfreellm.requests[0]["provider"], rvfreellm.requests[0]["model"]) == ("sandbox", "echo")
     assert "X-Title" not in rvfreellm.headers[0]
 
 
+def test_an_answer_of_rvfreellm_grows(
+    gateways: Callable[..., BotProcess], ann: Person, rvfreellm: EmulatedGateway
+) -> None:
+    rvfreellm.chunk_delay_s = 0.3
+    gateways("rvfreellm", "sandbox/echo")
+    assert ann.asks("/ask раз два три четыре пять").startswith("раз два три четыре пять\n\n")
+    assert any("раз" in draft["text"] and "пять" not in draft["text"] for draft in ann.sees_drafts())
+
+
+def test_a_used_up_key_of_rvfreellm_gets_no_request(
+    gateways: Callable[..., BotProcess], ann: Person, rvfreellm: EmulatedGateway
+) -> None:
+    rvfreellm.rate_limit, rvfreellm.rate_limit_window_s = 2, 3600  # a test key with fewer requests
+    gateways("rvfreellm", "sandbox/echo")
+    for text in ("раз", "два"):
+        assert ann.asks(f"/ask {text}").endswith("модель: sandbox/echo")
+    assert "(вместо sandbox/echo: лимит запросов)" in ann.asks("/ask три")
+    assert len(rvfreellm.requests) == 2
+
+
+def test_a_question_waits_for_the_next_minute_of_rvfreellm(
+    gateways: Callable[..., BotProcess], ann: Person, rvfreellm: EmulatedGateway
+) -> None:
+    rvfreellm.rate_limit, rvfreellm.rate_limit_window_s = 1, 2  # a full key with a short minute
+    gateways("rvfreellm", "sandbox/echo")
+    for text in ("раз", "два"):
+        assert ann.asks(f"/ask {text}").endswith("модель: sandbox/echo")
+    assert len(rvfreellm.requests) == 2
+
+
 def test_rvfreellms_own_fallback_is_shown(gateways: Callable[..., BotProcess], ann: Person) -> None:
     gateways("rvfreellm", "sandbox/fell_back")
-    assert ann.asks("/ask раз").endswith("модель: gpt-second (вместо gpt-first: ошибка сервера)")
+    assert "модель: gpt-4 (вместо gpt-4o: ошибка сервера)" in ann.asks("/ask раз")
 
 
 def test_a_fallback_model_answers_when_all_of_rvfreellm_failed(
@@ -357,12 +388,12 @@ def test_web_search(gateways: Callable[..., BotProcess], ann: Person, name: str,
 def test_the_providers_command(
     gateways: Callable[..., BotProcess], ann: Person, rvfreellm: EmulatedGateway
 ) -> None:
-    rvfreellm.providers = {"data": [{"name": "Capi", "models": 7, "latency_ms": 500}]}
+    rvfreellm.providers = [SAMPLE_PROVIDER]
     gateways("rvfreellm", "sandbox/echo")
-    assert ann.asks("/providers") == "Провайдеры RVFreeLLM:\nCapi: 7 моделей, 500 мс"
-    assert ann.asks("/providers sandbox") == "• echo\n• echo"
+    assert ann.asks("/providers") == "Провайдеры RVFreeLLM:\nCapi: 18 моделей, 1552 мс, качество 8.2"
+    assert ann.asks("/providers sandbox").startswith("• echo — ⚡ 1.5s")
     assert ann.asks("/providers nobody") == texts.NOTHING_FOUND
-    rvfreellm.providers = {"data": [{"name": f"Провайдер номер {n}", "models": n} for n in range(300)]}
+    rvfreellm.providers = [{"name": f"Провайдер номер {n}", "models": {"total": n}} for n in range(300)]
     ann.says("/providers")
     lines = "\n".join(text_of(ann.hears()) for _ in range(3)).split("\n")
     assert [line.split(":")[0] for line in lines[1:]] == [f"Провайдер номер {n}" for n in range(300)]

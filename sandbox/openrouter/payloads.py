@@ -69,3 +69,13 @@ def server_sent_event(value: Json) -> bytes:
 def encode(value: Any) -> bytes:
     """Encode JSON with letters as they are, not as \\u escapes."""
     return json.dumps(value, ensure_ascii=False).encode()
+
+
+async def configured_response(configured: Any) -> web.StreamResponse:
+    """Return a response from a JSON value, an HTTP status or an async function that makes the response."""
+    if callable(configured):
+        response: web.StreamResponse = await configured()
+        return response
+    if isinstance(configured, int):
+        return error_response(configured, f"emulated status {configured}")
+    return web.json_response(configured)
