@@ -41,3 +41,6 @@ INSERT INTO jobs (user_id, chat_id, reply_to, name, arguments, created_at)
     FROM outbox WHERE attachment IS NOT NULL ORDER BY id;
 DELETE FROM outbox WHERE attachment IS NOT NULL;
 ALTER TABLE outbox DROP COLUMN attachment;
+
+-- An entry that picks a free model for each question.
+INSERT INTO models (id, key, label, gateway) VALUES (0, 'free-by-task', 'Free model by task', 'router');
