@@ -41,3 +41,11 @@ INSERT INTO jobs (user_id, chat_id, reply_to, name, arguments, created_at)
     FROM outbox WHERE attachment IS NOT NULL ORDER BY id;
 DELETE FROM outbox WHERE attachment IS NOT NULL;
 ALTER TABLE outbox DROP COLUMN attachment;
+
+-- What each message that can be edited said last.
+CREATE TABLE message_texts (
+    chat_id    INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    digest     INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, message_id)
+) STRICT, WITHOUT ROWID;

@@ -11,6 +11,8 @@ from telegram.messages import CallbackQuery, Message
 from telegram.replies import AccessDenied, ButtonResult, HandlerResult, Question, UsageError
 from telegram.router import Router, parse_number, parse_number_and_text
 
+pytestmark = pytest.mark.usefixtures("database")
+
 ANN, BOB, EVE, GROUP = 1, 2, 3, -100500
 
 
