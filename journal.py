@@ -3,6 +3,7 @@
 Each function runs in the open transaction of its thread, or in one of its own. storage.open() comes first.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any, TypedDict
@@ -156,6 +157,18 @@ def mark_updates_handled(update_ids: Iterable[int]) -> None:
 def purge_old() -> None:
     """Delete the ids of updates that Telegram can no longer repeat."""
     storage.execute("DELETE FROM handled_updates WHERE handled_at < ?", (clock.now() - HANDLED_UPDATES_KEPT_S,))
+
+
+def remember_message_text(chat_id: int, message_id: int, text: str) -> bool:
+    """Record what a message says now; return whether that is something new."""
+    digest = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), signed=True)
+    cursor = storage.execute(
+        "INSERT INTO message_texts (chat_id, message_id, digest) VALUES (?,?,?)"
+        " ON CONFLICT (chat_id, message_id) DO UPDATE SET digest = excluded.digest"
+        " WHERE digest <> excluded.digest",
+        (chat_id, message_id, digest),
+    )
+    return cursor.rowcount > 0
 
 
 # Questions -----------------------------------------------------------------------------------------------

@@ -226,6 +226,15 @@ CREATE TABLE jobs (
 
 CREATE INDEX ix_jobs_user ON jobs(user_id, id);
 
+-- What each message that can be edited said last, as a short hash. Telegram reports an edit also when the text stays
+-- the same, for example after a reaction, and the note may have been changed in another way since.
+CREATE TABLE message_texts (
+    chat_id    INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    digest     INTEGER NOT NULL,   -- of the text
+    PRIMARY KEY (chat_id, message_id)
+) STRICT, WITHOUT ROWID;
+
 -- Updates that the bot has handled. Telegram repeats an update until it is confirmed, and chooses a new random
 -- update_id after a week without updates: so the bot looks for each id here instead of comparing it with the latest.
 CREATE TABLE handled_updates (

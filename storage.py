@@ -24,6 +24,10 @@ MIGRATIONS = SCHEMA.with_name("migrations")
 SCHEMA_VERSION = 3
 
 
+class DatabaseUnavailable(SetupError):
+    """The database cannot be opened now, but perhaps later: it is locked, or the disk is full or fails."""
+
+
 class _ThreadState(threading.local):
     """The connection of a thread, and the callbacks that wait for its commit."""
 
@@ -45,7 +49,10 @@ _write_lock = threading.RLock()
 
 
 def open(path: Path | str) -> None:
-    """Create or upgrade the database at a path and use it from now on; SetupError if it cannot be used."""
+    """Create or upgrade the database at a path and use it from now on.
+
+    SetupError if it cannot be used, DatabaseUnavailable if it perhaps can be used later.
+    """
     global _path
     close()
     path = Path(path)
@@ -59,7 +66,8 @@ def open(path: Path | str) -> None:
             connection.execute("COMMIT")
             connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.DatabaseError as error:
-        raise SetupError(_setup_problem(error, path)) from error
+        problem = _setup_problem(error, path)
+        raise (DatabaseUnavailable if _is_temporary(error) else SetupError)(problem) from error
     _path = path
 
 
@@ -236,6 +244,17 @@ def is_unavailable(error: BaseException) -> bool:
         sqlite3.SQLITE_READONLY,
         sqlite3.SQLITE_NOMEM,
         sqlite3.SQLITE_CORRUPT,
+    )
+
+
+def _is_temporary(error: sqlite3.DatabaseError) -> bool:
+    """Return whether the same may succeed later without the owner."""
+    return _primary_code(error) in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
     )
 
 

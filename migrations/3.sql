@@ -44,3 +44,11 @@ ALTER TABLE outbox DROP COLUMN attachment;
 
 -- An entry that picks a free model for each question.
 INSERT INTO models (id, key, label, gateway) VALUES (0, 'free-by-task', 'Free model by task', 'router');
+
+-- What each message that can be edited said last.
+CREATE TABLE message_texts (
+    chat_id    INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    digest     INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, message_id)
+) STRICT, WITHOUT ROWID;

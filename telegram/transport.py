@@ -27,6 +27,7 @@ READ_TIMEOUT_S = 30.0
 MAX_IDLE_CONNECTIONS = 64  # kept open for the threads that send
 CHUNK_BYTES = 64 * 1024
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
+MAX_RETRY_AFTER_S = 3600.0
 
 # When the response to a message is lost, only the outbox may decide to send the message again.
 NO_RETRIES = urllib3.Retry(total=False)
@@ -110,7 +111,8 @@ class Telegram:
                 retries=NO_RETRIES,
             ) as response:
                 if response.status != 200:
-                    raise TelegramError(response.status, "the file cannot be downloaded")
+                    _decode(response.status, response.read(CHUNK_BYTES))
+                    raise TelegramError(0, f"no file, but status {response.status}")
                 for chunk in response.stream(CHUNK_BYTES):
                     target.write(chunk)
                     if target.tell() > MAX_DOWNLOAD_BYTES:
@@ -185,16 +187,33 @@ def _encode(params: dict[str, Any], file: File | None) -> tuple[Any, dict[str, s
 
 
 def _decode(status: int, body: bytes) -> _Response:
-    """Return a successful response; TelegramError for any other."""
+    """Return a successful response; TelegramError for any other.
+
+    Only JSON with "ok" and, after a failure, an error code comes from Telegram. Everything else comes from a proxy
+    or a captive portal on the way: its status says nothing about the call, which counts as a lost connection.
+    """
     try:
         payload = json.loads(body)
     except (ValueError, RecursionError):
         payload = None
     if not isinstance(payload, dict):
-        raise TelegramError(status, "not JSON") if status >= 400 else UnreadableResponse(body)
-    if not payload.get("ok"):
-        parameters = payload.get("parameters") or {}
-        raise TelegramError(
-            payload.get("error_code", status), payload.get("description", ""), parameters.get("retry_after")
-        )
-    return _Response(status, payload)
+        raise TelegramError(0, f"not JSON, status {status}") if status >= 400 else UnreadableResponse(body)
+    if payload.get("ok") is True and "result" in payload:
+        return _Response(status, payload)
+    if payload.get("ok") is not False or type(payload.get("error_code")) is not int:
+        raise TelegramError(0, f"not from Telegram, status {status}")
+    parameters = payload.get("parameters")
+    if not isinstance(parameters, dict):
+        parameters = {}
+    raise TelegramError(
+        payload["error_code"],
+        str(payload.get("description", "")),
+        _read_retry_after(parameters.get("retry_after")),
+    )
+
+
+def _read_retry_after(value: Any) -> float | None:
+    """Return how many seconds Telegram asks to wait, at most an hour; None if that is not a positive number."""
+    if isinstance(value, int | float) and value > 0:
+        return min(value, MAX_RETRY_AFTER_S)
+    return None

@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -469,3 +470,17 @@ def test_a_locked_database_is_unavailable_but_a_wrong_statement_is_a_mistake(dat
         storage.fetch_all("SELECT nonsense")
     assert storage.is_unavailable(locked.value)
     assert not storage.is_unavailable(broken.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit of the file size")
+def test_a_full_disk_may_have_room_later(tmp_path: Path) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+    try:
+        with pytest.raises(storage.DatabaseUnavailable):
+            db.open(tmp_path / "new.db")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    db.open(tmp_path / "new.db")
+    storage.close()

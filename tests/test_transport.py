@@ -75,6 +75,44 @@ def test_a_download_over_a_bad_connection_is_an_error(telegram: Telegram, world:
     assert not raised.value.is_final
 
 
+SIGN_IN_PAGE = "<html><h1>Sign in to this network</h1></html>"
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 407, 413, 429, 451, 502, 511])
+@pytest.mark.parametrize("body", [SIGN_IN_PAGE, "{}", "[]", '{"error": "no"}', '{"ok": false}', '{"ok": true}'])
+def test_only_telegram_speaks_for_telegram(telegram: Telegram, world: World, status: int, body: str) -> None:
+    """A proxy or a captive portal answers in Telegram's place: that is a failure of the network."""
+    world.faults = Faults(captive_portal=1.0, portal_status=status, portal_body=body)
+    for method in ("sendMessage", "getMe"):
+        with pytest.raises(TelegramError) as raised:
+            telegram.call(method, {"chat_id": ANN, "text": "раз"})
+        assert not raised.value.is_final
+        assert not raised.value.rejects_token
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_page_in_place_of_a_file_is_an_error_of_the_network(
+    telegram: Telegram, world: World, status: int
+) -> None:
+    message = world.send_file(ANN, "notes.json", b"content")
+    world.faults = Faults(captive_portal=1.0, portal_status=status, methods=frozenset(["download"]))
+    with pytest.raises(TelegramError) as raised:
+        telegram.download(message["document"]["file_id"], io.BytesIO())
+    assert not raised.value.is_final
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "expected"), [(7, 7.0), (10**10, 3600.0), ("5", None), (-1, None), (None, None), ([], None)]
+)
+def test_only_a_sensible_retry_after_is_used(
+    telegram: Telegram, world: World, retry_after: object, expected: float | None
+) -> None:
+    world.faults = Faults(too_many=1.0, retry_after=retry_after)
+    with pytest.raises(TelegramError) as raised:
+        telegram.call("getMe", {})
+    assert (raised.value.status, raised.value.retry_after) == (429, expected)
+
+
 def test_what_telegram_quotes_is_not_logged() -> None:
     for quoted in (
         'can\'t parse entities: "секрет" at byte 3',

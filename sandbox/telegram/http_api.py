@@ -8,6 +8,7 @@ from aiohttp import web
 
 from sandbox.telegram import control_api
 from sandbox.telegram.checks import MAX_UPLOAD_BYTES, Json, Refusal, Upload
+from sandbox.telegram.faults import Faults
 from sandbox.telegram.methods import call_method
 from sandbox.telegram.world import World
 
@@ -46,6 +47,8 @@ class _BotApi:
             return _error(Refusal(429, f"Too Many Requests: retry after {wait_s}", retry_after=wait_s))
         if fault == "bad_gateway":
             return web.Response(status=502, text="<html><h1>502 Bad Gateway</h1></html>", content_type="text/html")
+        if fault == "captive_portal":
+            return _portal_page(faults)
         try:
             response = web.json_response({"ok": True, "result": await self._call(request, method, params)})
         except Refusal as refusal:
@@ -57,7 +60,10 @@ class _BotApi:
         content = self._world.files.get(request.match_info["file_id"])
         if request.match_info["token"] != self._world.token or content is None:
             return _error(Refusal(404, "Not Found"))
-        if self._world.faults.draw("download"):
+        fault = self._world.faults.draw("download")
+        if fault == "captive_portal":
+            return _portal_page(self._world.faults)
+        if fault:
             return _drop_connection(request)
         return web.Response(body=content)
 
@@ -95,6 +101,10 @@ def _error(refusal: Refusal) -> web.Response:
     if refusal.parameters:
         body["parameters"] = refusal.parameters
     return web.json_response(body, status=refusal.status)
+
+
+def _portal_page(faults: Faults) -> web.Response:
+    return web.Response(status=faults.portal_status, text=faults.portal_body, content_type="text/html")
 
 
 def _drop_connection(request: web.Request) -> web.Response:
