@@ -410,11 +410,6 @@ _STOP_WORDS = """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
-def answer(text: str, footer: str) -> str:
-    """Return an answer with its footer."""
-    return f"{text}\n\n{footer}".strip()
-
-
 def footer(latency_ms: int, model: str, *, fallback: str = "", warning: str = "", notes: str = "") -> str:
     """Return the line under an answer.
 

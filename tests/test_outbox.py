@@ -229,11 +229,11 @@ def add_question() -> int:
 def test_an_answer_is_one_rich_message_with_buttons(outbox: Outbox, world: World) -> None:
     question_id = add_question()
     buttons = [[Button("🔁", "again:1"), Button("📝", "save:1")]]
-    answer = Reply("# Да\n\n| a | b |", is_markdown=True, buttons=buttons, question_id=question_id)
+    answer = Reply("# Да\n\n| a | b |\n| --- | --- |", is_markdown=True, buttons=buttons, question_id=question_id)
     outbox.put(ANN, answer, reply_to=1)
     eventually(is_empty)
     [event] = world.events_of(ANN)
-    assert event["message"]["rich_message"]["markdown"] == "# Да\n\n| a | b |"
+    assert event["message"]["rich_message"]["markdown"] == "# Да\n\n| a | b |\n| --- | --- |"
     assert event["message"]["reply_to_message"]["message_id"] == 1
     assert len(event["message"]["reply_markup"]["inline_keyboard"][0]) == 2
     question = journal.question_answered_by(ANN, event["message"]["message_id"])
