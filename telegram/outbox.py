@@ -82,7 +82,8 @@ class Outbox:
         except TelegramError as error:
             if not error.is_final:
                 raise
-            _log_refusal(chat_id, method, error)
+            if not self._telegram.is_missing(method):  # the transport has logged that, once
+                _log_refusal(chat_id, method, error)
             fallback_calls: list[Call] = []
             if error.status != 403 and not _is_harmless(error):
                 fallback_calls = plain_calls(method, params)
