@@ -118,6 +118,7 @@ class JobRow(TypedDict):
     chat_id: int
     reply_to: int | None
     name: str
+    attempts: int
     arguments: dict[str, Any]
 
 
@@ -387,12 +388,25 @@ def users_with_jobs() -> list[int]:
 def next_job(user_id: int) -> JobRow | None:
     """Return the oldest job of a person."""
     job = storage.fetch_one(
-        "SELECT id, user_id, chat_id, reply_to, name, arguments FROM jobs WHERE user_id = ? ORDER BY id LIMIT 1",
+        "SELECT id, user_id, chat_id, reply_to, name, attempts, arguments FROM jobs"
+        " WHERE user_id = ? ORDER BY id LIMIT 1",
         (user_id,),
     )
     if job:
         job["arguments"] = json.loads(job["arguments"])
     return job
+
+
+def begin_job(job_id: int) -> None:
+    """Record that a run of a job begins, so that the next start knows if the run has killed the process."""
+    storage.execute("UPDATE jobs SET attempts = attempts + 1 WHERE id = ?", (job_id,))
+
+
+def forget_job_attempts(user_id: int | None = None) -> None:
+    """Record that the runs of a person's jobs, or of all jobs, have not killed the process."""
+    storage.execute(
+        "UPDATE jobs SET attempts = 0 WHERE attempts > 0 AND user_id = coalesce(?, user_id)", (user_id,)
+    )
 
 
 def finish_job(job_id: int) -> None:

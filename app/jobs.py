@@ -28,6 +28,7 @@ from telegram.transport import Telegram, TelegramError, backoff_s
 log = logging.getLogger(__name__)
 
 MAX_THREADS = 20
+MAX_ATTEMPTS = 2  # a job that has killed the process so many times is given up
 
 JobResult = str | Reply | File
 JobHandler = Callable[[JobRow], JobResult]
@@ -99,6 +100,7 @@ class JobRunner:
         self._outbox = outbox
         self._handlers = handlers
         self._executor: KeyedExecutor[int] = KeyedExecutor("jobs", self._run_next, MAX_THREADS)
+        self._begun: set[int] = set()  # jobs whose current run is recorded
         self._failures: dict[int, int] = {}  # user → consecutive failures of the next job
         # User → a job that is done but not yet recorded as done, and the reply that is left to send.
         self._unrecorded: dict[int, tuple[JobRow, Reply | None]] = {}
@@ -111,6 +113,11 @@ class JobRunner:
     def stop(self, grace_s: float, linger_s: float) -> None:
         """Run due jobs for up to grace_s, then wait up to linger_s for running ones."""
         self._executor.stop(grace_s, linger_s)
+        try:
+            journal.forget_job_attempts()  # those still running end with the process, but did not kill it
+        except Exception as error:
+            if not storage.is_unavailable(error):
+                raise
 
     def add(self, job: Job, *, user_id: int, chat_id: int, reply_to: int | None) -> None:
         """Store a job; it runs once the current transaction is committed."""
@@ -124,8 +131,9 @@ class JobRunner:
             if job is None:
                 return None
             try:
-                self._unrecorded[user_id] = (job, self._run(job))
+                self._unrecorded[user_id] = (job, self._attempt(job))
             except TelegramError as error:
+                self._forget_attempts(job)
                 return self._retry_delay_s(job, error)
         # If recording fails, the executor calls again and the entry prevents a second run.
         job, reply = self._unrecorded[user_id]
@@ -134,8 +142,24 @@ class JobRunner:
             if reply is not None:
                 self._outbox.put(job["chat_id"], reply, job["reply_to"])
         del self._unrecorded[user_id]
+        self._begun.discard(job["id"])
         self._failures.pop(user_id, None)
         return 0.0
+
+    def _attempt(self, job: JobRow) -> Reply | None:
+        """Run a job, unless it has killed the process too often; return the reply to send, see _run()."""
+        if job["id"] not in self._begun:
+            if job["attempts"] >= MAX_ATTEMPTS:
+                log.error("job %d (%s) is given up: the process died during it", job["id"], job["name"])
+                return Reply(texts.JOB_GIVEN_UP)
+            journal.begin_job(job["id"])
+            self._begun.add(job["id"])
+        return self._run(job)
+
+    def _forget_attempts(self, job: JobRow) -> None:
+        """Record that a run has ended by itself and will be repeated."""
+        journal.forget_job_attempts(job["user_id"])
+        self._begun.discard(job["id"])
 
     def _run(self, job: JobRow) -> Reply | None:
         """Run a job; return the reply to send, None after a file that is sent already."""

@@ -21,6 +21,7 @@ CREATE TABLE jobs (
     chat_id    INTEGER NOT NULL,
     reply_to   INTEGER,
     name       TEXT    NOT NULL,
+    attempts   INTEGER NOT NULL DEFAULT 0,
     arguments  TEXT    NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
@@ -40,3 +41,6 @@ INSERT INTO jobs (user_id, chat_id, reply_to, name, arguments, created_at)
     FROM outbox WHERE attachment IS NOT NULL ORDER BY id;
 DELETE FROM outbox WHERE attachment IS NOT NULL;
 ALTER TABLE outbox DROP COLUMN attachment;
+
+-- An entry that picks a free model for each question.
+INSERT INTO models (id, key, label, gateway) VALUES (0, 'free-by-task', 'Free model by task', 'router');

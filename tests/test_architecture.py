@@ -54,8 +54,8 @@ ORDER = {
         *("outbox", "drafts", "updates", "router", "dispatcher", "polling"),
     ),
     "llm": (
-        *("models", "model_menu", "catalog_readers", "catalog", "quota", "prompts", "rate_limiter", "progress"),
-        *("model_caller", "answer_reply", "costs", "answers"),
+        *("models", "model_menu", "free_router", "catalog_readers", "catalog", "quota", "prompts"),
+        *("rate_limiter", "gateway_pace", "progress", "model_caller", "answer_reply", "costs", "answers"),
     ),
     "notes": ("search", "listing", "editing", "plain_texts", "statistics", "chart", "exports", "imports"),
     "app": ("logs", "status", "checks", "jobs", "service"),

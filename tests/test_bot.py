@@ -576,10 +576,15 @@ def test_the_list_of_models() -> None:
     assert isinstance(result, Reply)
     lines = result.text.split("\n")
     assert lines[0] == "Доступные модели:"
-    assert lines[1] == "★ 1. DeepSeek V3.1 (free) [deepseek/deepseek-chat-v3.1:free] — недоступна"
-    assert lines[5] == "  5. Gemma 4 31B (free) [google/gemma-4-31b-it:free]"
-    assert lines[-1] == "Активировать: /model <ID>"
-    assert len(lines) == 12
+    assert lines[1] == "★ 5. Gemma 4 31B (free) [google/gemma-4-31b-it:free]"
+    assert lines[2] == "  1. DeepSeek V3.1 (free) — недоступна"
+    assert lines[-1] == "Активировать: кнопкой или /model <ID>"
+    assert len(lines) == 7
+    # Each of the eleven entries appears once: as a line or as a button.
+    in_lines = [int(line.split(".")[0].strip("★ ")) for line in lines[1:-1]]
+    in_buttons = [int(label.split(".")[0]) for label in buttons(result)]
+    assert in_buttons == [0, 6, 7, 8, 9, 10]  # what can be chosen comes first
+    assert sorted(in_lines + in_buttons) == list(range(11))
 
 
 def test_the_pages_of_the_models_turn_within_the_list() -> None:
@@ -612,10 +617,10 @@ def test_switching_from_a_higher_model_to_a_lower_one() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["/model 0", "/model 99", "/model " + "9" * 18])
+@pytest.mark.parametrize("text", ["/model 98", "/model 99", "/model " + "9" * 18])
 def test_an_unknown_model(text: str) -> None:
     assert handle(text) == "Неизвестный ID модели. Сначала /models."
-    assert db.get_active_model()["id"] == 1
+    assert db.get_active_model()["id"] == 5
 
 
 def test_without_models() -> None:
