@@ -4,6 +4,7 @@ Parameters travel in the request body. The library puts them into the URL, where
 the logs of every server on the way.
 """
 
+import base64
 import io
 import itertools
 import json
@@ -168,10 +169,10 @@ def _connection_pool(proxy_url: str | None) -> urllib3.PoolManager:
     """Return the connections to Telegram, through a proxy if there is one."""
     if not proxy_url:
         return urllib3.PoolManager(maxsize=MAX_IDLE_CONNECTIONS)
-    user_and_password = urllib3.util.parse_url(proxy_url).auth
     headers = {}
-    if user_and_password:
-        headers = urllib3.make_headers(proxy_basic_auth=unquote(user_and_password))
+    if user_and_password := urllib3.util.parse_url(proxy_url).auth:
+        encoded = base64.b64encode(unquote(user_and_password).encode()).decode()
+        headers["Proxy-Authorization"] = f"Basic {encoded}"
     return urllib3.ProxyManager(proxy_url, maxsize=MAX_IDLE_CONNECTIONS, proxy_headers=headers)
 
 
