@@ -114,6 +114,8 @@ class Polling:
                     self.failure = SetupError(texts.TOKEN_REFUSED)
                     self._on_failure()
                     break
+                if self._stopping.is_set():  # stop() has ended this call by one of its own
+                    break
                 failures += 1
                 _log_failure(error)
                 retry_after = error.retry_after if isinstance(error, TelegramError) else None
@@ -191,7 +193,9 @@ class Polling:
             if storage.is_unavailable(error):
                 raise
             log.exception("update %s failed", update_id)
-            if update.chat_id is not None:
+            if update.callback_query:
+                self._put_refusal(update, texts.FAILED)
+            elif update.chat_id is not None:
                 self._outbox.put(update.chat_id, Reply(texts.FAILED))
 
     def _dispatch(self, update: Update) -> None:
