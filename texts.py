@@ -61,6 +61,7 @@ GREETING = (
     "Начните с /note_add купить молоко или /ask почему небо голубое?"
 )
 HINT = "Я понимаю команды, начинающиеся с «/». Вот все: /help"
+REPLY_DROPPED = "Один из моих ответов Telegram так и не принял, больше я его не отправляю. Попробуйте ещё раз."
 FAILED = "Что-то пошло не так, ошибка записана в журнал. Попробуйте ещё раз."
 JOB_GIVEN_UP = "Это не получилось: бот дважды прервался на этой команде и больше её не повторяет."
 
@@ -513,6 +514,7 @@ def bot_state(
     uptime_s: int,
     updates: int,
     replies: int,
+    dropped_replies: int,
     oldest_reply_s: int | None,
     questions: int,
     size: int,
@@ -528,6 +530,8 @@ def bot_state(
     waiting = f"Ответов ждёт отправки: {replies}"
     if oldest_reply_s is not None:
         waiting += f", старший ждёт {duration(oldest_reply_s)}"
+    if dropped_replies:
+        waiting += f"; не удалось отправить: {dropped_replies}"
     lines = [
         f"Версия {version}, работает {duration(uptime_s)}.",
         f"Обновлений обработано: {updates}.",

@@ -42,6 +42,7 @@ class JobHandlers:
     telegram: Telegram
     error_log: ErrorLog
     started_at: int  # Unix seconds
+    count_dropped_replies: Callable[[], int] = lambda: 0
 
     def by_name(self) -> dict[str, JobHandler]:
         """Return the handlers by the names of their jobs."""
@@ -81,7 +82,7 @@ class JobHandlers:
 
     def status(self, job: JobRow) -> JobResult:  # noqa: ARG002
         """Describe the bot to its owner."""
-        return status.report(self.settings, self.error_log, self.started_at)
+        return status.report(self.settings, self.error_log, self.started_at, self.count_dropped_replies())
 
     def refresh_models(self, job: JobRow) -> JobResult:  # noqa: ARG002
         """Fetch the lists of models of all gateways."""

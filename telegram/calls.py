@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import unescape
 from typing import Any
 
+import texts
 from journal import Call
 from telegram.limits import MAX_MESSAGE_LENGTH, MAX_RICH_LENGTH, MAX_TOAST_LENGTH
 from telegram.markdown import plain_text, split_markdown, split_plain
@@ -89,6 +90,14 @@ def plain_calls(method: str, params: dict[str, Any]) -> list[Call]:
     _copy_params(params, first_params, "reply_parameters")
     _, last_params = calls[-1]
     _copy_params(params, last_params, "reply_markup")
+    return calls
+
+
+def dropped_calls(chat_id: int, params: dict[str, Any]) -> list[Call]:
+    """Return the calls that tell a person of a reply that is given up; params are those of its first call."""
+    calls = reply_calls(chat_id, Reply(texts.REPLY_DROPPED), None)
+    _, new_params = calls[0]
+    _copy_params(params, new_params, "reply_parameters", "message_thread_id")
     return calls
 
 
