@@ -190,7 +190,7 @@ def test_notes_are_still_there_after_opening_again(database: Path) -> None:
     storage.close()
     db.open(database)
     assert found("останется") == ["останется"]
-    assert len(db.list_models()) == 10
+    assert len(db.list_models()) == 11
 
 
 @pytest.mark.usefixtures("database")
@@ -229,11 +229,12 @@ def test_two_bots_may_create_the_database_at_once(tmp_path: Path) -> None:
 
 RENAMED_TABLES = {"catalogues": "catalogs", "switches": "model_replacements"}
 DROPPED_COLUMNS = {"questions": {"lane"}, "outbox": {"attachment"}}
+ADDED_MODEL = 0  # the entry that picks a free model
 
 
-@pytest.fixture(params=range(1, storage.SCHEMA_VERSION + 1))
+@pytest.fixture(params=range(1, storage.SCHEMA_VERSION))
 def old_path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Give a database that the code of one of the versions wrote."""
+    """Give a database that the code of an earlier version wrote."""
     return Path(shutil.copy(DATA / f"version-{request.param}.sqlite", tmp_path / "old.db"))
 
 
@@ -265,6 +266,8 @@ def test_an_upgraded_database_keeps_everything(old_path: Path, monkeypatch: pyte
         after = rows_of(old_path)
         for table, old_rows in before.items():
             new_rows = after[RENAMED_TABLES.get(table, table)]
+            if table == "models":
+                new_rows = [row for row in new_rows if row["id"] != ADDED_MODEL]
             dropped = DROPPED_COLUMNS.get(table, set())
             expected = [{name: row[name] for name in row if name not in dropped} for row in old_rows]
             columns = expected[0] if expected else {}
