@@ -121,6 +121,7 @@ class JobRow(TypedDict):
     name: str
     attempts: int
     arguments: dict[str, Any]
+    progress: dict[str, Any]  # what an interrupted run has done
 
 
 class Progress(TypedDict):
@@ -401,12 +402,13 @@ def users_with_jobs() -> list[int]:
 def next_job(user_id: int) -> JobRow | None:
     """Return the oldest job of a person."""
     job = storage.fetch_one(
-        "SELECT id, user_id, chat_id, reply_to, name, attempts, arguments FROM jobs"
+        "SELECT id, user_id, chat_id, reply_to, name, attempts, arguments, progress FROM jobs"
         " WHERE user_id = ? ORDER BY id LIMIT 1",
         (user_id,),
     )
     if job:
         job["arguments"] = json.loads(job["arguments"])
+        job["progress"] = json.loads(job["progress"])
     return job
 
 
@@ -420,6 +422,11 @@ def forget_job_attempts(user_id: int | None = None) -> None:
     storage.execute(
         "UPDATE jobs SET attempts = 0 WHERE attempts > 0 AND user_id = coalesce(?, user_id)", (user_id,)
     )
+
+
+def save_job_progress(job_id: int, progress: dict[str, Any]) -> None:
+    """Record what a job has done so far, in the transaction that does it: a later run reports it."""
+    storage.execute("UPDATE jobs SET progress = ? WHERE id = ?", (json.dumps(progress), job_id))
 
 
 def finish_job(job_id: int) -> None:

@@ -221,6 +221,7 @@ CREATE TABLE jobs (
     name       TEXT    NOT NULL,   -- see app/jobs.py
     attempts   INTEGER NOT NULL DEFAULT 0,   -- runs that were begun and did not end by themselves
     arguments  TEXT    NOT NULL,   -- JSON object
+    progress   TEXT    NOT NULL DEFAULT '{}',   -- JSON object: what an interrupted run has done
     created_at INTEGER NOT NULL
 ) STRICT;
 

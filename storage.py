@@ -3,6 +3,7 @@
 This module knows no table. schema.sql defines the tables; db.py and journal.py contain the statements about them.
 """
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 
 import texts
 from config import SetupError
+
+log = logging.getLogger(__name__)
 
 Parameters = Sequence[Any] | Mapping[str, Any]  # for `?` and for `:name` in a statement
 
@@ -174,7 +177,10 @@ def transaction() -> Iterator[None]:
     callbacks = _thread.commit_callbacks
     _thread.commit_callbacks = []
     for callback in callbacks:
-        callback()
+        try:
+            callback()
+        except Exception:  # the transaction is committed, and the other callbacks belong to other work
+            log.exception("a callback after a commit failed")
 
 
 @contextmanager

@@ -61,6 +61,7 @@ GREETING = (
     "Начните с /note_add купить молоко или /ask почему небо голубое?"
 )
 HINT = "Я понимаю команды, начинающиеся с «/». Вот все: /help"
+REPLY_DROPPED = "Один из моих ответов Telegram так и не принял, больше я его не отправляю. Попробуйте ещё раз."
 FAILED = "Что-то пошло не так, ошибка записана в журнал. Попробуйте ещё раз."
 JOB_GIVEN_UP = "Это не получилось: бот дважды прервался на этой команде и больше её не повторяет."
 
@@ -442,11 +443,6 @@ _STOP_WORDS = """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
-def answer(text: str, footer: str) -> str:
-    """Return an answer with its footer."""
-    return f"{text}\n\n{footer}".strip()
-
-
 def footer(latency_ms: int, model: str, *, fallback: str = "", warning: str = "", notes: str = "") -> str:
     """Return the line under an answer.
 
@@ -518,6 +514,7 @@ def bot_state(
     uptime_s: int,
     updates: int,
     replies: int,
+    dropped_replies: int,
     oldest_reply_s: int | None,
     questions: int,
     size: int,
@@ -533,6 +530,8 @@ def bot_state(
     waiting = f"Ответов ждёт отправки: {replies}"
     if oldest_reply_s is not None:
         waiting += f", старший ждёт {duration(oldest_reply_s)}"
+    if dropped_replies:
+        waiting += f"; не удалось отправить: {dropped_replies}"
     lines = [
         f"Версия {version}, работает {duration(uptime_s)}.",
         f"Обновлений обработано: {updates}.",

@@ -42,6 +42,7 @@ class JobHandlers:
     telegram: Telegram
     error_log: ErrorLog
     started_at: int  # Unix seconds
+    count_dropped_replies: Callable[[], int] = lambda: 0
 
     def by_name(self) -> dict[str, JobHandler]:
         """Return the handlers by the names of their jobs."""
@@ -68,7 +69,12 @@ class JobHandlers:
                     raise
                 is_too_large = "too big" in error.description
                 return texts.IMPORT_TOO_LARGE if is_too_large else texts.IMPORT_UNAVAILABLE
-            return imports.import_notes(job["user_id"], file)
+            return imports.import_notes(
+                job["user_id"],
+                file,
+                added_before=job["progress"].get("added", 0),
+                on_added=lambda added: journal.save_job_progress(job["id"], {"added": added}),
+            )
 
     def stats(self, job: JobRow) -> JobResult:
         """Draw how many notes a person added per day."""
@@ -81,11 +87,13 @@ class JobHandlers:
 
     def status(self, job: JobRow) -> JobResult:  # noqa: ARG002
         """Describe the bot to its owner."""
-        return status.report(self.settings, self.error_log, self.started_at)
+        return status.report(self.settings, self.error_log, self.started_at, self.count_dropped_replies())
 
-    def refresh_models(self, job: JobRow) -> JobResult:  # noqa: ARG002
+    def refresh_models(self, job: JobRow) -> JobResult:
         """Fetch the lists of models of all gateways."""
-        return catalog.refresh_all(self.settings)
+        return catalog.refresh_all(
+            self.settings, job["progress"], on_change=partial(journal.save_job_progress, job["id"])
+        )
 
     def providers(self, job: JobRow) -> JobResult:
         """List the providers of RVFreeLLM, or the models of one of them."""

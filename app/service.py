@@ -81,7 +81,9 @@ class Service:
         self._outbox = Outbox(telegram)
         self._catalog = Catalog(settings)
         self._answers = Answers(settings, telegram, self._outbox, self._catalog)
-        handlers = JobHandlers(settings, telegram, error_log, started_at=clock.now())
+        handlers = JobHandlers(
+            settings, telegram, error_log, clock.now(), count_dropped_replies=lambda: self._outbox.dropped_replies
+        )
         self._jobs = JobRunner(telegram, self._outbox, handlers.by_name())
         self._polling = Polling(
             telegram,

@@ -23,6 +23,7 @@ CREATE TABLE jobs (
     name       TEXT    NOT NULL,
     attempts   INTEGER NOT NULL DEFAULT 0,
     arguments  TEXT    NOT NULL,
+    progress   TEXT    NOT NULL DEFAULT '{}',
     created_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX ix_jobs_user ON jobs(user_id, id);

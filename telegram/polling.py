@@ -122,6 +122,8 @@ class Polling:
                 self._poll()
                 failures = refusals = 0
             except Exception as error:
+                if self._stopping.is_set():  # stop() has ended this call by one of its own
+                    break
                 _log_failure(error)
                 if isinstance(error, TelegramError) and error.rejects_token:
                     refusals += 1
@@ -204,7 +206,9 @@ class Polling:
             if storage.is_unavailable(error):
                 raise
             log.exception("update %s failed", update_id)
-            if update.chat_id is not None:
+            if update.callback_query:
+                self._put_refusal(update, texts.FAILED)
+            elif update.chat_id is not None:
                 self._outbox.put(update.chat_id, Reply(texts.FAILED))
 
     def _dispatch(self, update: Update) -> None:

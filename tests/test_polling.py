@@ -260,9 +260,9 @@ def test_a_refused_tap_shows_an_alert_and_is_undone(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-def test_a_failed_tap_is_reported_in_the_chat_and_undone(world: World) -> None:
-    [report] = tap(world, 2)
-    assert report["message"]["text"] == texts.FAILED
+def test_a_failed_tap_is_answered_and_undone(world: World) -> None:
+    [answer] = tap(world, 2)
+    assert (answer["method"], answer["text"]) == ("answerCallbackQuery", texts.FAILED)
     assert stored_notes() == ["раз"]
 
 

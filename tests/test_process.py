@@ -290,6 +290,7 @@ def test_a_signal_stops_it_in_the_middle_of_a_long_poll(
     world.wait(lambda: world.pending() == 0)
     assert bot_process.send_signal(number) == 0
     assert "Traceback" not in bot_process.log
+    assert "another copy" not in bot_process.log
     with sqlite3.connect(bot_process.db_path) as connection:
         assert connection.execute("SELECT text FROM notes").fetchall() == [("раз",)]
         assert connection.execute("SELECT * FROM outbox").fetchall() == []

@@ -82,6 +82,22 @@ def test_on_commit_calls_back_after_the_commit_and_never_after_a_rollback() -> N
 
 
 @pytest.mark.usefixtures("database")
+def test_a_callback_that_fails_after_the_commit_keeps_nothing_from_the_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    called: list[int] = []
+    with storage.transaction():
+        storage.on_commit(lambda: called.append(1))
+        storage.on_commit(lambda: called.append(1 // 0))
+        storage.on_commit(lambda: called.append(2))
+    assert called == [1, 2]
+    assert "a callback after a commit failed" in caplog.text
+    with storage.transaction():
+        pass
+    assert called == [1, 2]
+
+
+@pytest.mark.usefixtures("database")
 def test_on_commit_calls_back_at_once_outside_a_transaction() -> None:
     called: list[bool] = []
     storage.on_commit(lambda: called.append(True))
