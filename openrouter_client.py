@@ -15,8 +15,9 @@ import requests
 import config
 import texts
 from config import Gateway
-from gateway_errors import ErrorKind, Json, OpenRouterError, connection_errors
-from gateway_response import Completion, Stream, clean_text, read_body, read_completion, read_payload
+from gateway_errors import ErrorKind, Json, OpenRouterError, bad_answer_error, connection_errors
+from gateway_response import Completion, clean_text, read_body, read_completion, read_payload
+from gateway_stream import Stream
 
 __all__ = [
     "FEATURES",
@@ -44,6 +45,7 @@ __all__ = [
 ChatMessage = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": …}
 
 MAX_TOKENS = 2000  # of an answer; reasoning models also spend them on thinking: with 300 they answer nothing
+WEB_SEARCH_LIMITS = {"max_results": 5, "max_total_results": 5}  # each result costs money
 CONNECT_TIMEOUT_S = 5
 FETCH_TIMEOUT_S = 20.0
 
@@ -66,7 +68,7 @@ class GatewayFeatures:
 FEATURES = {
     "openrouter": GatewayFeatures(
         reasoning_fields={"reasoning": {"effort": "low", "exclude": True}},
-        web_search_fields={"tools": [{"type": "openrouter:web_search"}]},
+        web_search_fields={"tools": [{"type": "openrouter:web_search", "parameters": WEB_SEARCH_LIMITS}]},
         accepts_user=True,
     ),
     "rvfreellm": GatewayFeatures(
@@ -141,8 +143,9 @@ def complete(request: ChatRequest) -> Completion:
     body = _chat_body(request)
     body.pop("stream_options", None)  # servers refuse this field in a request without "stream"
     with _send(request.gateway, "POST", "/chat/completions", deadline, body) as response:
-        answer = read_body(response, deadline)
+        answer = read_body(request.gateway.name, response, deadline)
         return read_completion(
+            request.gateway.name,
             response,
             answer,
             model=request.model,
@@ -167,6 +170,7 @@ def stream(request: ChatRequest, stall_s: float = 45.0) -> Stream:
         response_deadline = min(deadline, started + stall_s)
     response = _send(request.gateway, "POST", "/chat/completions", response_deadline, body)
     return Stream(
+        request.gateway.name,
         response,
         request.model,
         started=started,
@@ -193,12 +197,12 @@ def fetch_key(gateway: Gateway) -> Json:
 
 def fetch_models(gateway: Gateway, timeout_s: float = FETCH_TIMEOUT_S) -> list[Json]:
     """Return a gateway's models, as the gateway describes them."""
-    return _list_in(_fetch(gateway, "/models", timeout_s), "models")
+    return _list_in(gateway, _fetch(gateway, "/models", timeout_s), "models")
 
 
 def fetch_providers(gateway: Gateway) -> list[Json]:
     """Return a gateway's providers, as the gateway describes them."""
-    return _list_in(_fetch(gateway, "/providers"), "providers")
+    return _list_in(gateway, _fetch(gateway, "/providers"), "providers")
 
 
 def fetch_models_text(gateway: Gateway, provider: str) -> str:
@@ -210,15 +214,15 @@ def fetch_models_text(gateway: Gateway, provider: str) -> str:
 def _fetch(gateway: Gateway, path: str, timeout_s: float = FETCH_TIMEOUT_S) -> Json:
     deadline = time.monotonic() + timeout_s
     with _send(gateway, "GET", path, deadline) as response:
-        return read_payload(response, read_body(response, deadline))
+        return read_payload(gateway.name, response, read_body(gateway.name, response, deadline))
 
 
-def _list_in(payload: Json, name: str) -> list[Json]:
+def _list_in(gateway: Gateway, payload: Json, name: str) -> list[Json]:
     """Return the list under "data", or under `name` in a gateway that calls it so."""
     for key in ("data", name):
         if isinstance(payload.get(key), list):
             return [item for item in payload[key] if isinstance(item, dict)]
-    raise OpenRouterError(502, texts.BAD_ANSWER)
+    raise bad_answer_error(gateway.name)
 
 
 # The request ---------------------------------------------------------------------------------------------
@@ -267,13 +271,13 @@ def _send(
     """Send a request and return the response as soon as its headers have arrived."""
     is_public = path == "/models"
     if FEATURES[gateway.name].needs_key and not gateway.api_key and not is_public:
-        raise OpenRouterError(401, texts.NO_API_KEY, ErrorKind.SETUP)
+        raise OpenRouterError(401, texts.no_api_key(gateway.name), ErrorKind.SETUP)
     if not gateway.api_key.isascii() or not gateway.api_key.isprintable():
-        raise OpenRouterError(401, texts.BAD_API_KEY, ErrorKind.SETUP)
+        raise OpenRouterError(401, texts.bad_api_key(gateway.name), ErrorKind.SETUP)
     headers = dict(gateway.headers)
     if gateway.api_key:
         headers["Authorization"] = f"Bearer {gateway.api_key}"
-    with connection_errors():
+    with connection_errors(gateway.name):
         return _session.request(
             method,
             gateway.base_url + path,

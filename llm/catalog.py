@@ -97,7 +97,7 @@ def fetch_catalog(gateway: Gateway, *, allow_paid: bool) -> tuple[int, int]:
         return 0, 0
     models = read_models(gateway.name, openrouter_client.fetch_models(gateway), allow_paid=allow_paid)
     if not models:  # more likely a fault of the gateway than the truth
-        raise OpenRouterError(502, texts.BAD_ANSWER)
+        raise OpenRouterError(502, texts.bad_answer(gateway.name))
     with storage.transaction():
         new, vanished = db.update_catalog(gateway.name, models)
         _replace_vanished_active_model(allow_paid=allow_paid)

@@ -220,8 +220,7 @@ def _count(value: object) -> int | None:
 
 
 def _is_missing_model(error: OpenRouterError) -> bool:
-    is_not_found = error.status == 404 and error.kind is ErrorKind.STATUS
-    return is_not_found or error.kind is ErrorKind.UNKNOWN_MODEL
+    return error.kind is ErrorKind.UNKNOWN_MODEL
 
 
 def _is_worth_retry(error: OpenRouterError) -> bool:
@@ -237,7 +236,7 @@ def _is_worth_another_model(error: OpenRouterError) -> bool:
     """Return whether another model may answer: not if the key, the balance or the question caused the error."""
     if error.kind in (ErrorKind.REFUSED, ErrorKind.SETUP):
         return False
-    return _is_missing_model(error) or error.status in (0, 408, 429) or error.status >= 500
+    return _is_missing_model(error) or error.status in (0, 404, 408, 429) or error.status >= 500
 
 
 def _ran_out_of_tokens(error: OpenRouterError) -> bool:
