@@ -57,6 +57,7 @@ class GatewayFeatures:
     extra_fields: Json = field(default_factory=dict)  # added to every request
     reasoning_fields: Json = field(default_factory=dict)  # make a model think little and not show it
     web_search_fields: Json | None = None  # make a model search the web; None: it cannot
+    web_search_costs: bool = False  # even with a free model
     needs_key: bool = True
     accepts_user: bool = False  # a stable id of the person who asks
     has_providers: bool = False  # a model is "provider/model", and the request has a field for each
@@ -69,6 +70,7 @@ FEATURES = {
     "openrouter": GatewayFeatures(
         reasoning_fields={"reasoning": {"effort": "low", "exclude": True}},
         web_search_fields={"tools": [{"type": "openrouter:web_search", "parameters": WEB_SEARCH_LIMITS}]},
+        web_search_costs=True,
         accepts_user=True,
     ),
     "rvfreellm": GatewayFeatures(

@@ -331,6 +331,11 @@ def model_switched(model: Mapping[str, Any]) -> str:
     return f"Активная модель переключена: {model['label']} [{model['key']}]"
 
 
+def model_unavailable(model: Mapping[str, Any]) -> str:
+    """Add to model_switched() that the model is unavailable."""
+    return f"{model_switched(model)}\nСейчас она недоступна: вместо неё ответит другая. Доступные: /models"
+
+
 def model_paid(model: Mapping[str, Any]) -> str:
     """Refuse a model that costs money."""
     return (
@@ -428,6 +433,16 @@ def footer(latency_ms: int, model: str, *, fallback: str = "", warning: str = ""
     return line
 
 
+def model_of_provider(model: str, provider: str) -> str:
+    """Name the model that answered and the provider that ran it ("" if unknown)."""
+    return f"{model} ({provider})" if provider else model
+
+
+def routed_model(model: str, router: str) -> str:
+    """Name the model that a router picked."""
+    return f"{model}, через {router}"
+
+
 def fallback_from(model: str, reason: str) -> str:
     """Name the model that failed before another one answered, and the reason."""
     return f" (вместо {model}: {reason})"
@@ -494,10 +509,15 @@ def bot_state(
     free_today: int,
     free_limit: int,
     key: str,
+    answering: Sequence[str],
+    failures: Sequence[Mapping[str, Any]],
     errors: Sequence[tuple[str, int, float]],
     zone: clock.TimeZone,
 ) -> str:
-    """Describe the bot to its owner; size in bytes, errors as (kind, count, Unix seconds of the last one)."""
+    """Describe the bot to its owner; size in bytes, errors as (kind, count, Unix seconds of the last one).
+
+    answering are the models that answered today, failures the causes of failed requests: gateway, cause, requests.
+    """
     waiting = f"Ответов ждёт отправки: {replies}"
     if oldest_reply_s is not None:
         waiting += f", старший ждёт {duration(oldest_reply_s)}"
@@ -509,11 +529,17 @@ def bot_state(
         f"База: {size / 2**20:.1f} МБ; заметок {notes}, людей с заметками {people}.",
         f"Бесплатных запросов сегодня: {free_today} из {free_limit}.",
         f"Ключ OpenRouter: {key}",
+        *([f"Отвечали сегодня: {', '.join(answering)}."] if answering else []),
+        *([f"Отказы моделей сегодня: {'; '.join(map(_failure, failures))}."] if failures else []),
         "Последние ошибки:" if errors else "Ошибок не было.",
     ]
     for kind, count, last_at in errors:
         lines.append(f"{kind} — {count}, последняя {when(last_at, zone)}")
     return "\n".join(lines)
+
+
+def _failure(failure: Mapping[str, Any]) -> str:
+    return f"{_GATEWAYS[failure['gateway']].name}: {failure['cause']} — {failure['requests']}"
 
 
 def key_balance(key: Mapping[str, Any]) -> str:
@@ -528,6 +554,10 @@ def key_balance(key: Mapping[str, Any]) -> str:
 # Errors of gateways: what happened and what to do next -----------------------------------------------------
 
 NO_WEB = "Эта модель не умеет искать в интернете. Выберите другую: /models."
+WEB_COSTS = (
+    "Поиск в интернете через OpenRouter стоит денег даже с бесплатной моделью."
+    " Разрешить платное: ALLOW_PAID_MODELS=1 в .env. Без поиска: /ask"
+)
 NO_GATEWAY = "Шлюз этой модели не настроен (.env). Выберите другую: /models."
 LIMIT_MINUTE = "Запросы этой минуты к OpenRouter кончились, следующие — через минуту. Спросите снова."
 LIMIT_DAY = (
@@ -702,6 +732,7 @@ def limit_day(reset_at: float | None, zone: clock.TimeZone) -> str:
 REASON_TIMEOUT, REASON_EMPTY, REASON_CUT = "не ответила вовремя", "пустой ответ", "ответ оборвался"
 REASON_UNAVAILABLE, REASON_CONNECTION, REASON_OTHER = "недоступна", "нет связи", "ошибка сервера"
 REASON_LIMIT = "лимит запросов"
+REASON_DATA_POLICY, REASON_FEATURE = "настройки приватности", "не умеет нужного"
 STATUS_REASONS = {408: REASON_TIMEOUT, 404: REASON_UNAVAILABLE, 429: REASON_LIMIT, 504: REASON_TIMEOUT}
 
 

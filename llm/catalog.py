@@ -14,7 +14,7 @@ import storage
 import texts
 from config import Gateway, Settings
 from llm.catalog_readers import read_models, read_provider
-from llm.models import replacement_model
+from llm.models import ready_gateways, replacement_model
 from openrouter_client import OpenRouterError
 from telegram.keyed_executor import KeyedExecutor
 
@@ -136,7 +136,8 @@ def _replace_vanished_active_model(*, allow_paid: bool) -> None:
     active = next((model for model in db.list_models() if model["active"]), None)
     if active is None or active["available"]:
         return
-    replacement = replacement_model(active, allow_paid=allow_paid)
+    ready = ready_gateways(config.load_gateways())  # without a key for OpenRouter, a local model takes over
+    replacement = replacement_model(active, allow_paid=allow_paid, gateways=ready or None)
     if replacement is not None:
         db.set_active_model(replacement["id"])
         db.record_model_replacement(active["label"], replacement["label"])

@@ -1,5 +1,6 @@
 """How each gateway describes its models and providers."""
 
+import re
 import time
 from collections.abc import Iterable
 from typing import TypedDict
@@ -11,6 +12,8 @@ from openrouter_client import Json
 
 MAX_KEY_LENGTH = 200
 MAX_LABEL_LENGTH = 100
+# Names of models that turn texts into vectors or rank them: they answer no questions.
+EMBEDDING_MODEL = re.compile(r"embed|rerank|minilm|(^|[/_.-])(bge|e5|gte)([/_.:-]|$)", re.IGNORECASE)
 
 
 class Provider(TypedDict):
@@ -83,9 +86,11 @@ def _read_rvfreellm_model(description: Json) -> CatalogModel | None:
 
 def _read_local_model(description: Json) -> CatalogModel | None:
     key = description.get("id")
-    if not isinstance(key, str):
+    if not isinstance(key, str) or EMBEDDING_MODEL.search(key):
         return None
-    context_length = description.get("context_length") or description.get("max_model_len")
+    meta = description.get("meta")
+    in_use = meta.get("n_ctx") if isinstance(meta, dict) else None  # llama.cpp: the context that it has allocated
+    context_length = in_use or description.get("context_length") or description.get("max_model_len")
     return _catalog_model(key, key, context_length)
 
 

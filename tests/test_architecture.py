@@ -62,7 +62,7 @@ ORDER = {
     ),
     "llm": (
         *("models", "model_menu", "catalog_readers", "catalog", "quota", "prompts", "rate_limiter", "progress"),
-        *("model_caller", "answer_reply", "costs", "answers"),
+        *("ledger", "model_caller", "answer_reply", "costs", "answers"),
     ),
     "notes": ("search", "listing", "editing", "plain_texts", "statistics", "chart", "exports", "imports"),
     "app": ("logs", "status", "checks", "jobs", "service"),

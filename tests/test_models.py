@@ -340,7 +340,11 @@ def test_an_invalid_address_in_the_env_file_is_reported(
 @pytest.mark.parametrize(
     ("name", "key", "answer"),
     [
-        ("openrouter", "sandbox/search:free", 'искал: [{"type": "openrouter:web_search", "parameters": {"max_results": 5, "max_total_results": 5}}]'),
+        (
+            "openrouter",
+            "sandbox/search:free",
+            'искал: [{"type": "openrouter:web_search", "parameters": {"max_results": 5, "max_total_results": 5}}]',
+        ),
         ("rvfreellm", "sandbox/search", "искал: true"),
         ("local", "sandbox/search", f"Ошибка: [400] {texts.NO_WEB}"),
     ],
