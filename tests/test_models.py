@@ -358,7 +358,7 @@ def test_a_key_added_to_the_env_file_takes_effect_at_the_next_question(
 ) -> None:
     del bot_process.env["OPENROUTER_API_KEY"]
     start()
-    assert ann.asks("/ask раз") == f"Ошибка: [401] {texts.NO_API_KEY}"
+    assert ann.asks("/ask раз") == f"Ошибка: [401] {texts.no_api_key('openrouter')}"
     (bot_process.folder / ".env").write_text("OPENROUTER_API_KEY=sk-or-new\n", encoding="utf-8")
     assert "Вы спросили: «раз»" in ann.asks("/ask раз")
     assert gateway.headers[0]["Authorization"] == "Bearer sk-or-new"
@@ -375,7 +375,11 @@ def test_an_invalid_address_in_the_env_file_is_reported(
 @pytest.mark.parametrize(
     ("name", "key", "answer"),
     [
-        ("openrouter", "sandbox/search:free", 'искал: [{"type": "openrouter:web_search"}]'),
+        (
+            "openrouter",
+            "sandbox/search:free",
+            'искал: [{"type": "openrouter:web_search", "parameters": {"max_results": 5, "max_total_results": 5}}]',
+        ),
         ("rvfreellm", "sandbox/search", "искал: true"),
         ("local", "sandbox/search", f"Ошибка: [400] {texts.NO_WEB}"),
     ],
