@@ -300,7 +300,7 @@ def test_a_question_waits_for_the_next_minute_of_rvfreellm(
 
 def test_rvfreellms_own_fallback_is_shown(gateways: Callable[..., BotProcess], ann: Person) -> None:
     gateways("rvfreellm", "sandbox/fell_back")
-    assert "модель: gpt-4 (вместо gpt-4o: ошибка сервера)" in ann.asks("/ask раз")
+    assert "модель: gpt-4 (HuggingSpace) (вместо gpt-4o: ошибка сервера)" in ann.asks("/ask раз")
 
 
 def test_a_fallback_model_answers_when_all_of_rvfreellm_failed(
