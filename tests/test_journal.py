@@ -357,6 +357,7 @@ def test_jobs_run_in_the_order_of_their_person() -> None:
         "name": "export",
         "attempts": 0,
         "arguments": {"format": "json"},
+        "progress": {},
     }
     journal.finish_job(first)
     job = journal.next_job(ANN)
