@@ -54,7 +54,16 @@ ORDER = {
     ),
     "llm": (
         *("models", "model_menu", "free_router", "catalog_readers", "catalog", "quota", "prompts"),
-        *("rate_limiter", "gateway_pace", "progress", "model_caller", "answer_reply", "costs", "answers"),
+        *(
+            "rate_limiter",
+            "gateway_pace",
+            "progress",
+            "answer_cache",
+            "model_caller",
+            "answer_reply",
+            "costs",
+            "answers",
+        ),
     ),
     "notes": ("search", "listing", "editing", "plain_texts", "statistics", "chart", "exports", "imports"),
     "app": ("logs", "status", "checks", "jobs", "service"),
