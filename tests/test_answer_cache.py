@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from conftest import BotProcess, Person, text_of
+from conftest import BotProcess, Person, next_delivered, text_of
 
 import texts
 from sandbox.openrouter import EmulatedGateway, describe_model
@@ -52,19 +52,21 @@ def test_a_person_a_model_and_a_kind_have_their_own_answers(
     assert len(gateway.requests) == 4
 
 
-def test_a_conversation_is_not_cached(ann: Person, gateway: EmulatedGateway) -> None:
+def test_a_conversation_is_not_cached(ann: Person, gateway: EmulatedGateway, bot_process: BotProcess) -> None:
     ann.says("/ask раз")
-    message = ann.hears()
+    message = next_delivered(ann, bot_process)
     for _ in range(2):
         ann.says("ещё", reply_to_message=message)
         ann.hears()
     assert len(gateway.requests) == 3
 
 
-def test_an_answer_to_continue_may_come_from_the_cache(ann: Person, gateway: EmulatedGateway) -> None:
+def test_an_answer_to_continue_may_come_from_the_cache(
+    ann: Person, gateway: EmulatedGateway, bot_process: BotProcess
+) -> None:
     ann.asks("/ask раз")
     ann.says("/ask раз")
-    ann.says("ещё", reply_to_message=ann.hears())
+    ann.says("ещё", reply_to_message=next_delivered(ann, bot_process))
     ann.hears()
     assert [message["role"] for message in gateway.requests[1]["messages"]] == [
         *("system", "user", "assistant", "user")
