@@ -233,11 +233,22 @@ CREATE TABLE jobs (
     chat_id    INTEGER NOT NULL,   -- the chat that gets the result
     reply_to   INTEGER,            -- the message that the result replies to
     name       TEXT    NOT NULL,   -- see app/jobs.py
+    attempts   INTEGER NOT NULL DEFAULT 0,   -- runs that were begun and did not end by themselves
     arguments  TEXT    NOT NULL,   -- JSON object
+    progress   TEXT    NOT NULL DEFAULT '{}',   -- JSON object: what an interrupted run has done
     created_at INTEGER NOT NULL
 ) STRICT;
 
 CREATE INDEX ix_jobs_user ON jobs(user_id, id);
+
+-- What each message that can be edited said last, as a short hash. Telegram reports an edit also when the text stays
+-- the same, for example after a reaction, and the note may have been changed in another way since.
+CREATE TABLE message_texts (
+    chat_id    INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    digest     INTEGER NOT NULL,   -- of the text
+    PRIMARY KEY (chat_id, message_id)
+) STRICT, WITHOUT ROWID;
 
 -- Updates that the bot has handled. Telegram repeats an update until it is confirmed, and chooses a new random
 -- update_id after a week without updates: so the bot looks for each id here instead of comparing it with the latest.

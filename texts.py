@@ -61,7 +61,9 @@ GREETING = (
     "Начните с /note_add купить молоко или /ask почему небо голубое?"
 )
 HINT = "Я понимаю команды, начинающиеся с «/». Вот все: /help"
+REPLY_DROPPED = "Один из моих ответов Telegram так и не принял, больше я его не отправляю. Попробуйте ещё раз."
 FAILED = "Что-то пошло не так, ошибка записана в журнал. Попробуйте ещё раз."
+JOB_GIVEN_UP = "Это не получилось: бот дважды прервался на этой команде и больше её не повторяет."
 
 
 def help_line(name: str, usage: str, summary: str) -> str:
@@ -235,6 +237,7 @@ def stats_caption(
 
 
 EXPORT_CAPTION = "Все ваши заметки."
+EXPORT_NOT_IMPORTABLE = "Все ваши заметки. Команда /note_import не примет этот файл обратно: он слишком большой."
 EXPORT_TOO_LARGE = "Файл с заметками больше 50 МБ даже в архиве: столько Telegram не примет."
 EXPORT_HEADING = "# Заметки\n\n"  # of notes.md
 FILE_REFUSED = "Telegram не принял файл."
@@ -255,8 +258,10 @@ IMPORT_NO_FILE = (
     " с подписью /note_import."
 )
 IMPORT_TOO_LARGE = "Файл больше 20 МБ: столько Telegram боту не отдаёт. Пришлите его в архиве zip."
-IMPORT_WRONG = "Это не файл команды /note_export json, или он испорчен. Заметки не тронуты."
-IMPORT_UNPACKED_TOO_LARGE = "Распакованный файл больше 100 МБ: столько мне не прочитать. Заметки не тронуты."
+IMPORT_WRONG = "Это не файл команды /note_export json, либо он изменён или испорчен. Заметки не тронуты."
+IMPORT_UNPACKED_TOO_LARGE = (
+    "В файле больше 1 ГБ текста или больше миллиона заметок: столько мне не прочитать. Заметки не тронуты."
+)
 IMPORT_UNAVAILABLE = "Telegram больше не отдаёт этот файл. Пришлите его ещё раз. Заметки не тронуты."
 
 
@@ -266,6 +271,12 @@ def imported(added: int, already_present: int, refused: int) -> str:
     if refused:
         report += f" Не подошли: {plural(refused, 'запись', 'записи', 'записей')}."
     return report
+
+
+def import_unfinished(added: int, already_present: int, refused: int) -> str:
+    """Report the result of an import that took too long."""
+    report = imported(added, already_present, refused)
+    return f"{report} Весь файл я прочитать не успел: пришлите его ещё раз, и я продолжу."
 
 
 # Access and limits --------------------------------------------------------------------------------------
@@ -433,11 +444,6 @@ _STOP_WORDS = """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
-def answer(text: str, footer: str) -> str:
-    """Return an answer with its footer."""
-    return f"{text}\n\n{footer}".strip()
-
-
 def footer(latency_ms: int, model: str, *, fallback: str = "", warning: str = "", notes: str = "") -> str:
     """Return the line under an answer.
 
@@ -509,6 +515,7 @@ def bot_state(
     uptime_s: int,
     updates: int,
     replies: int,
+    dropped_replies: int,
     oldest_reply_s: int | None,
     questions: int,
     size: int,
@@ -524,6 +531,8 @@ def bot_state(
     waiting = f"Ответов ждёт отправки: {replies}"
     if oldest_reply_s is not None:
         waiting += f", старший ждёт {duration(oldest_reply_s)}"
+    if dropped_replies:
+        waiting += f"; не удалось отправить: {dropped_replies}"
     lines = [
         f"Версия {version}, работает {duration(uptime_s)}.",
         f"Обновлений обработано: {updates}.",

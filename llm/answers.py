@@ -28,7 +28,7 @@ from llm.prompts import Prompt, build_prompt
 from llm.quota import check_question_quota
 from llm.rate_limiter import WINDOW_S, RateLimiter
 from openrouter_client import FEATURES, OpenRouterError
-from telegram.drafts import Draft
+from telegram.drafts import Drafts
 from telegram.keyed_executor import KeyedExecutor
 from telegram.outbox import Outbox
 from telegram.replies import Question, Reply
@@ -48,12 +48,12 @@ class Answers:
 
     def __init__(self, settings: Settings, telegram: Telegram, outbox: Outbox, catalog: Catalog) -> None:
         self._settings = settings
-        self._telegram = telegram
         self._outbox = outbox
         self._catalog = catalog
         self._executor: KeyedExecutor[QuestionKey] = KeyedExecutor(
             "answers", self._answer_next, MAX_QUESTIONS_IN_PROGRESS
         )
+        self._drafts = Drafts(telegram)
         self._costs = CostLookup()
         self._in_progress: dict[int, QuestionProgress] = {}  # by question
         now = time.time()
@@ -77,6 +77,7 @@ class Answers:
     def stop(self) -> None:
         """Start no more questions. Those in progress stay pending, and the next run asks them again."""
         self._executor.stop(grace_s=0, linger_s=0)
+        self._drafts.stop()
         self._costs.stop()
 
     # Called while an update is handled, inside its transaction
@@ -163,9 +164,8 @@ class Answers:
         self._finish(question, prompt, result)
 
     def _show_until_settled(self, question: QuestionRow, progress: QuestionProgress) -> None:
-        draft = Draft(
-            self._telegram, question["chat_id"], question["id"], is_private=_is_shown_while_growing(question)
-        )
+        is_private = _is_shown_while_growing(question)
+        draft = self._drafts.open(question["chat_id"], question["id"], is_private=is_private)
         while not progress.is_settled():
             text = progress.text
             position = progress.visible_queue_position()
@@ -174,6 +174,7 @@ class Answers:
             else:
                 draft.show(text)
             progress.wait_for_change(text, draft.seconds_until_next(), draft.seconds_until_stale())
+        draft.close()
 
     def _finish(self, question: QuestionRow, prompt: Prompt, result: CallResult) -> None:
         """Store the ledger row, the answer and the reply in one transaction."""

@@ -5,6 +5,7 @@ A gateway that fails leaves its last list as it is. A model that has vanished ke
 
 import logging
 import math
+from collections.abc import Callable
 
 import clock
 import config
@@ -88,10 +89,16 @@ class Catalog:
         return None
 
 
-def fetch_catalog(gateway: Gateway, *, allow_paid: bool) -> tuple[int, int]:
+def fetch_catalog(
+    gateway: Gateway,
+    *,
+    allow_paid: bool,
+    on_change: Callable[[int, int], None] = lambda new, vanished: None,  # noqa: ARG005
+) -> tuple[int, int]:
     """Fetch a gateway's list of models; return how many models are new and how many have vanished.
 
-    OpenRouterError if the list cannot be fetched; the stored list then stays as it is.
+    on_change() gets both numbers inside the transaction that stores the list. OpenRouterError if the list cannot
+    be fetched; the stored list then stays as it is.
     """
     if db.catalog_age_s(gateway.name) < MIN_REFETCH_INTERVAL_S.get(gateway.name, 0.0):
         return 0, 0
@@ -102,16 +109,34 @@ def fetch_catalog(gateway: Gateway, *, allow_paid: bool) -> tuple[int, int]:
         is_first = math.isinf(db.catalog_age_s(gateway.name))
         new, vanished = db.update_catalog(gateway.name, models)
         _replace_vanished_active_model(allow_paid=allow_paid, is_reported=not is_first)
+        on_change(new, vanished)
     log.info("%s: %d models, %d new, %d vanished", gateway.name, len(models), new, vanished)
     return new, vanished
 
 
-def refresh_all(settings: Settings) -> str:
-    """Fetch all lists and return a report for the person who asked."""
+def refresh_all(
+    settings: Settings,
+    changes: dict[str, list[int]] | None = None,
+    on_change: Callable[[dict[str, list[int]]], None] = lambda changes: None,  # noqa: ARG005
+) -> str:
+    """Fetch all lists and return a report for the person who asked.
+
+    `changes` are the numbers of new and vanished models by gateway, as an interrupted run stored them: these lists
+    are not fetched again. on_change() gets the changes so far inside the transaction that stores a list.
+    """
+    changes = dict(changes or {})
     lines = []
     for gateway in openrouter_client.load_gateways().values():
+
+        def record(new: int, vanished: int, name: str = gateway.name) -> None:
+            changes[name] = [new, vanished]
+            on_change(changes)
+
         try:
-            new, vanished = fetch_catalog(gateway, allow_paid=settings.allow_paid_models)
+            if gateway.name in changes:
+                new, vanished = changes[gateway.name]
+            else:
+                new, vanished = fetch_catalog(gateway, allow_paid=settings.allow_paid_models, on_change=record)
         except OpenRouterError as error:
             lines.append(texts.catalog_failed(gateway.name, error))
         else:

@@ -21,7 +21,9 @@ CREATE TABLE jobs (
     chat_id    INTEGER NOT NULL,
     reply_to   INTEGER,
     name       TEXT    NOT NULL,
+    attempts   INTEGER NOT NULL DEFAULT 0,
     arguments  TEXT    NOT NULL,
+    progress   TEXT    NOT NULL DEFAULT '{}',
     created_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX ix_jobs_user ON jobs(user_id, id);
@@ -55,4 +57,12 @@ CREATE TABLE answer_cache (
     model          TEXT    NOT NULL,
     created_at     INTEGER NOT NULL,
     PRIMARY KEY (user_id, model_id, key)
+) STRICT, WITHOUT ROWID;
+
+-- What each message that can be edited said last.
+CREATE TABLE message_texts (
+    chat_id    INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    digest     INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;

@@ -49,7 +49,8 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
 # Inside a folder a module may import only modules that come before it.
 ORDER = {
     "telegram": (
-        *("limits", "replies", "messages", "access", "markdown", "keyed_executor", "transport", "calls"),
+        *("limits", "replies", "messages", "access", "model_markdown", "markdown_writer", "markdown"),
+        *("keyed_executor", "transport", "calls"),
         *("outbox", "drafts", "updates", "router", "dispatcher", "polling"),
     ),
     "llm": (

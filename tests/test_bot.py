@@ -486,6 +486,32 @@ def test_an_edited_message_without_text_gets_the_usage_line_and_the_note_stays()
     assert db.list_notes(ANN, 5)[0]["text"] == "раз"
 
 
+@pytest.mark.parametrize("text", ["/note_add раз", "раз"])
+def test_an_edit_that_leaves_the_message_as_it_was_does_not_revert_a_later_edit(text: str) -> None:
+    """Telegram sends edited_message also for a reaction; the text is that of the message, not of the note."""
+    offer = handle(text, message_id=7)
+    if text == "раз":
+        tap(buttons(offer)["📝 В заметки"])
+    handle("/note_edit 1 два", message_id=8)
+    handle("/note_edit 1 три", message_id=9)
+    assert handle_edited(text, message_id=7) is None
+    assert handle_edited("/note_edit 1 два", message_id=8) is None
+    assert db.list_notes(ANN, 5)[0]["text"] == "три"
+    assert handle_edited(text + "!", message_id=7)
+    handle("/note_edit 1 четыре", message_id=10)
+    assert handle_edited(text + "!", message_id=7) is None
+    assert db.list_notes(ANN, 5)[0]["text"] == "четыре"
+
+
+def test_an_edit_that_leaves_the_message_as_it_was_does_not_bring_back_a_purged_note() -> None:
+    handle("/note_add раз", message_id=7)
+    handle("/note_del 1")
+    storage.execute("UPDATE notes SET deleted_at = 1")
+    db.purge_old()
+    assert handle_edited("/note_add раз", message_id=7) is None
+    assert db.count_notes(ANN) == 0
+
+
 def test_correcting_a_mistyped_command_adds_a_note() -> None:
     handle("/note_ad раз", message_id=7)
     assert handle_edited("/note_add раз", message_id=7) == "Заметка #1 добавлена."

@@ -335,6 +335,7 @@ def test_jobs_run_in_the_order_of_their_person() -> None:
         "chat_id": -5,
         "reply_to": 40,
         "name": "export",
+        "attempts": 0,
         "arguments": {"format": "json"},
     }
     journal.finish_job(first)
