@@ -78,8 +78,11 @@ class LlmRequest(TypedDict):
     module: str
     gateway: str
     model: str
+    answered_model: str | None
+    provider: str | None
     generation_id: str | None
     status: int
+    cause: str | None
     finish_reason: str | None
     latency_ms: int
     prompt_tokens: int | None
@@ -103,6 +106,14 @@ class ModelUsage(TypedDict):
     requests: int
     tokens: float
     cost: float
+
+
+class FailureCount(TypedDict):
+    """How often requests to a model of a gateway failed for one cause."""
+
+    gateway: str
+    cause: str
+    requests: int
 
 
 class PersonUsage(TypedDict):
@@ -308,9 +319,11 @@ def add_llm_request(request: LlmRequest) -> int:
     """Record a request to a model and return its id."""
     cursor = storage.execute(
         "INSERT INTO llm_requests (created_at, user_id, module, gateway, model, generation_id, status,"
-        " finish_reason, latency_ms, prompt_tokens, completion_tokens, reasoning_tokens, cost, is_free)"
+        " finish_reason, latency_ms, prompt_tokens, completion_tokens, reasoning_tokens, cost, is_free,"
+        " cause, provider, answered_model)"
         " VALUES (:created_at, :user_id, :module, :gateway, :model, :generation_id, :status,"
-        " :finish_reason, :latency_ms, :prompt_tokens, :completion_tokens, :reasoning_tokens, :cost, :is_free)",
+        " :finish_reason, :latency_ms, :prompt_tokens, :completion_tokens, :reasoning_tokens, :cost, :is_free,"
+        " :cause, :provider, :answered_model)",
         {**request, "created_at": clock.now()},
     )
     return int(cursor.lastrowid or 0)
@@ -341,6 +354,26 @@ def free_request_times(since: int) -> list[int]:
         "SELECT created_at FROM llm_requests WHERE created_at >= ? AND is_free = 1 ORDER BY created_at", (since,)
     )
     return [row["created_at"] for row in rows]
+
+
+def failure_counts(since: int) -> list[FailureCount]:
+    """Return the causes of failed requests since a moment, the most frequent first."""
+    return storage.fetch_all(
+        "SELECT gateway, cause, count(*) AS requests FROM llm_requests WHERE created_at >= ? AND cause IS NOT NULL"
+        " GROUP BY gateway, cause ORDER BY requests DESC, gateway, cause LIMIT ?",
+        (since, MAX_USAGE_ROWS),
+    )
+
+
+def answering_models(since: int) -> list[str]:
+    """Return which models of which providers really answered since a moment, "model (provider)", latest first."""
+    rows = storage.fetch_all(
+        "SELECT answered_model || coalesce(' (' || provider || ')', '') AS name, max(id) AS latest"
+        " FROM llm_requests WHERE created_at >= ? AND answered_model IS NOT NULL"
+        " GROUP BY name ORDER BY latest DESC LIMIT 5",
+        (since,),
+    )
+    return [row["name"] for row in rows]
 
 
 def usage_by_model(since: int, user_id: int | None = None) -> list[ModelUsage]:

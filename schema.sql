@@ -201,7 +201,7 @@ CREATE TABLE llm_requests (
     user_id           INTEGER NOT NULL,
     module            TEXT    NOT NULL,   -- the kind of the question
     gateway           TEXT    NOT NULL,
-    model             TEXT    NOT NULL,   -- the key of the model
+    model             TEXT    NOT NULL,   -- the key of the model that was asked
     generation_id     TEXT,               -- the gateway's id of the answer
     status            INTEGER NOT NULL,   -- HTTP status; 0 without a response
     finish_reason     TEXT,               -- from the gateway: stop, length, …; from the bot: stopped, cut
@@ -210,7 +210,10 @@ CREATE TABLE llm_requests (
     completion_tokens INTEGER,
     reasoning_tokens  INTEGER,
     cost              REAL,               -- in USD; NULL while unknown
-    is_free           INTEGER NOT NULL DEFAULT 0 CHECK (is_free IN (0, 1))   -- 1: counts against the free limits
+    is_free           INTEGER NOT NULL DEFAULT 0 CHECK (is_free IN (0, 1)),  -- 1: counts against the free limits
+    cause             TEXT,               -- of a failure: a code such as data_policy or http_502, never any words
+    provider          TEXT,               -- who ran the model, if the gateway says
+    answered_model    TEXT                -- the model that answered, if the gateway says; a router picks one
 ) STRICT;
 
 CREATE INDEX ix_llm_requests_time ON llm_requests(created_at);

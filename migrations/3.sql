@@ -14,6 +14,11 @@ ALTER TABLE llm_requests ADD COLUMN is_free INTEGER NOT NULL DEFAULT 0 CHECK (is
 UPDATE llm_requests SET is_free = 1
     WHERE gateway = 'openrouter' AND (model LIKE '%:free' OR model = 'openrouter/free');
 
+-- Why a request failed, and which model of which provider answered.
+ALTER TABLE llm_requests ADD COLUMN cause TEXT;
+ALTER TABLE llm_requests ADD COLUMN provider TEXT;
+ALTER TABLE llm_requests ADD COLUMN answered_model TEXT;
+
 -- Deferred work was an attachment of a reply: {"kind": …, "user_id": …, <arguments>}. Some kinds had no user_id.
 CREATE TABLE jobs (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -182,8 +182,11 @@ def request(model: str = "a", user_id: int = ANN, **changes: Any) -> int:
         "module": "ask",
         "gateway": "openrouter",
         "model": model,
+        "answered_model": None,
+        "provider": None,
         "generation_id": "gen-1",
         "status": 200,
+        "cause": None,
         "finish_reason": "stop",
         "latency_ms": 812,
         "prompt_tokens": 10,
@@ -213,7 +216,25 @@ def test_a_request_is_stored_with_everything() -> None:
         "reasoning_tokens": 3,
         "cost": 0.25,
         "is_free": 1,
+        "cause": None,
+        "provider": None,
+        "answered_model": None,
     }
+
+
+def test_causes_of_failures_and_the_models_that_answered() -> None:
+    request(status=404, cause="data_policy")
+    request(status=404, cause="data_policy")
+    request(status=0, cause="timeout", gateway="local")
+    request(answered_model="gpt-4", provider="HuggingSpace")
+    request(answered_model="llama")
+    assert journal.failure_counts(since=0) == [
+        {"gateway": "openrouter", "cause": "data_policy", "requests": 2},
+        {"gateway": "local", "cause": "timeout", "requests": 1},
+    ]
+    assert journal.answering_models(since=0) == ["llama", "gpt-4 (HuggingSpace)"]
+    assert journal.failure_counts(since=1_800_000_001) == []
+    assert journal.answering_models(since=1_800_000_001) == []
 
 
 def test_usage_by_model_and_by_person() -> None:
