@@ -6,13 +6,14 @@ Each function runs in the open transaction of its thread, or in one of its own. 
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import clock
 import storage
 
 # Telegram repeats an update for a day, and may start new update ids after a week.
 HANDLED_UPDATES_KEPT_S = 14 * clock.DAY_S
+CACHED_ANSWERS_KEPT_S = 3600
 MAX_USAGE_ROWS = 50
 
 Call = tuple[str, dict[str, Any]]  # a method of the Bot API and its parameters
@@ -31,6 +32,7 @@ class NewQuestion(TypedDict):
     model_id: int
     text: str
     asked_at: int
+    is_repeat: NotRequired[bool]
 
 
 class QuestionRow(TypedDict):
@@ -51,6 +53,15 @@ class QuestionRow(TypedDict):
     answer: str | None
     asked_at: int
     finished_at: int | None
+    is_repeat: int
+
+
+class CachedAnswer(TypedDict):
+    """An answer to give again; see the table answer_cache for the columns."""
+
+    answer: str
+    answered_by_id: int
+    model: str
 
 
 class Turn(TypedDict):
@@ -167,8 +178,9 @@ def mark_updates_handled(update_ids: Iterable[int]) -> None:
 
 
 def purge_old() -> None:
-    """Delete the ids of updates that Telegram can no longer repeat."""
+    """Delete the ids of updates that Telegram can no longer repeat, and cached answers that are too old."""
     storage.execute("DELETE FROM handled_updates WHERE handled_at < ?", (clock.now() - HANDLED_UPDATES_KEPT_S,))
+    storage.execute("DELETE FROM answer_cache WHERE created_at < ?", (clock.now() - CACHED_ANSWERS_KEPT_S,))
 
 
 def remember_message_text(chat_id: int, message_id: int, text: str) -> bool:
@@ -190,9 +202,9 @@ def add_question(question: NewQuestion) -> int:
     """Store a question and return its id."""
     cursor = storage.execute(
         "INSERT INTO questions (user_id, chat_id, message_id, is_private, kind, is_parallel, parent_id, model_id,"
-        " text, asked_at) VALUES (:user_id, :chat_id, :message_id, :is_private, :kind, :is_parallel, :parent_id,"
-        " :model_id, :text, :asked_at)",
-        question,
+        " text, asked_at, is_repeat) VALUES (:user_id, :chat_id, :message_id, :is_private, :kind, :is_parallel,"
+        " :parent_id, :model_id, :text, :asked_at, :is_repeat)",
+        {"is_repeat": False, **question},
     )
     return int(cursor.lastrowid or 0)
 
@@ -278,6 +290,23 @@ def conversation_before(question_id: int) -> list[Turn]:
         " SELECT text, answer FROM conversation JOIN questions USING (id)"
         " WHERE depth > 0 AND answer IS NOT NULL ORDER BY depth",
         (question_id,),
+    )
+
+
+def find_cached_answer(user_id: int, model_id: int, key: str, since: int) -> CachedAnswer | None:
+    """Return an answer that was cached after a moment (Unix seconds)."""
+    return storage.fetch_one(
+        "SELECT answer, answered_by_id, model FROM answer_cache JOIN questions ON questions.id = question_id"
+        " WHERE answer_cache.user_id = ? AND answer_cache.model_id = ? AND key = ? AND created_at > ?",
+        (user_id, model_id, key, since),
+    )
+
+
+def add_cached_answer(question: QuestionRow, key: str, answered_by_id: int, model: str) -> None:
+    """Cache the answer of a question, in place of an older one."""
+    storage.execute(
+        "INSERT OR REPLACE INTO answer_cache VALUES (?,?,?,?,?,?,?)",
+        (question["user_id"], question["model_id"], key, question["id"], answered_by_id, model, clock.now()),
     )
 
 

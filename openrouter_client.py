@@ -70,7 +70,10 @@ class GatewayFeatures:
 FEATURES = {
     "openrouter": GatewayFeatures(
         reasoning_fields={"reasoning": {"effort": "low", "exclude": True}},
-        web_search_fields={"tools": [{"type": "openrouter:web_search", "parameters": WEB_SEARCH_LIMITS}]},
+        web_search_fields={
+            "tools": [{"type": "openrouter:web_search", "parameters": WEB_SEARCH_LIMITS}],
+            "provider": {"require_parameters": True},  # a provider without tools would answer without a search
+        },
         web_search_costs=True,
         accepts_user=True,
         open_paths=frozenset({"/models"}),
@@ -102,9 +105,8 @@ class ChatRequest:
 
     `timeout_s` limits the whole answer, in seconds. `user` is a stable id of the person who asks: without it,
     OpenRouter may block the whole account for what one person writes. `limit_reasoning` asks a reasoning model to
-    think little and to leave its thoughts out; `search_web` has the gateway search the web first. `sampling` holds
-    further numbers by the names of the API: top_p, frequency_penalty, presence_penalty.
-    `on_headers` is called with the headers of the response.
+    think little and to leave its thoughts out; `search_web` has the gateway search the web first. `sampling` may
+    hold top_p, frequency_penalty and presence_penalty. `on_headers` is called with the headers of the response.
     """
 
     messages: Sequence[ChatMessage]
@@ -135,8 +137,7 @@ def chat_once(
 ) -> Completion:
     """Ask a model once and return its answer, which unpacks as `text, latency_ms`; OpenRouterError if it fails.
 
-    `timeout_s` limits the whole answer, in seconds; the address and the key come from the settings. `sampling` may
-    hold top_p, frequency_penalty and presence_penalty.
+    `timeout_s` limits the whole answer. `sampling` may hold top_p, frequency_penalty and presence_penalty.
     """
     return complete(
         ChatRequest(
@@ -212,12 +213,12 @@ def fetch_key(gateway: Gateway) -> Json:
 
 def fetch_models(gateway: Gateway, timeout_s: float = FETCH_TIMEOUT_S) -> list[Json]:
     """Return a gateway's models, as the gateway describes them."""
-    return _list_in(gateway, _fetch(gateway, "/models", timeout_s), "models")
+    return _list_in(gateway, _fetch(gateway, "/models", timeout_s))
 
 
 def fetch_providers(gateway: Gateway) -> list[Json]:
     """Return a gateway's providers, as the gateway describes them."""
-    return _list_in(gateway, _fetch(gateway, "/providers"), "providers")
+    return _list_in(gateway, _fetch(gateway, "/providers"))
 
 
 def fetch_models_text(gateway: Gateway, **filters: str) -> str:
@@ -232,12 +233,10 @@ def _fetch(gateway: Gateway, path: str, timeout_s: float = FETCH_TIMEOUT_S) -> J
         return read_payload(gateway.name, response, read_body(gateway.name, response, deadline))
 
 
-def _list_in(gateway: Gateway, payload: Json, name: str) -> list[Json]:
-    """Return the list under "data", or under `name` in a gateway that calls it so."""
-    for key in ("data", name):
-        if isinstance(payload.get(key), list):
-            return [item for item in payload[key] if isinstance(item, dict)]
-    raise bad_answer_error(gateway.name)
+def _list_in(gateway: Gateway, payload: Json) -> list[Json]:
+    if not isinstance(payload.get("data"), list):
+        raise bad_answer_error(gateway.name)
+    return [item for item in payload["data"] if isinstance(item, dict)]
 
 
 # The request ---------------------------------------------------------------------------------------------
@@ -294,12 +293,7 @@ def _send(
             raise OpenRouterError(401, texts.bad_api_key(gateway.name), ErrorKind.SETUP)
         if gateway.api_key:
             headers["Authorization"] = f"Bearer {gateway.api_key}"
+    url = gateway.base_url + path
+    timeout = (CONNECT_TIMEOUT_S, max(deadline - time.monotonic(), 0.001))
     with connection_errors(gateway.name):
-        return _session.request(
-            method,
-            gateway.base_url + path,
-            json=body,
-            headers=headers,
-            timeout=(CONNECT_TIMEOUT_S, max(deadline - time.monotonic(), 0.001)),
-            stream=True,
-        )
+        return _session.request(method, url, json=body, headers=headers, timeout=timeout, stream=True)

@@ -166,11 +166,25 @@ CREATE TABLE questions (
     asked_at    INTEGER NOT NULL,
     finished_at INTEGER,
     -- 0: waits for the earlier questions of the person; 1: is answered beside them (all but the first of a /compare)
-    is_parallel INTEGER NOT NULL DEFAULT 0 CHECK (is_parallel IN (0, 1))
+    is_parallel INTEGER NOT NULL DEFAULT 0 CHECK (is_parallel IN (0, 1)),
+    -- 1: asked again with the button: the answer cache is not used
+    is_repeat   INTEGER NOT NULL DEFAULT 0 CHECK (is_repeat IN (0, 1))
 ) STRICT;
 
 CREATE INDEX ix_questions_pending ON questions(user_id, id) WHERE state = 'pending';
 CREATE INDEX ix_questions_user ON questions(user_id, asked_at);
+
+-- Answers to give again if the same person soon asks the same model the same question.
+CREATE TABLE answer_cache (
+    user_id        INTEGER NOT NULL,
+    model_id       INTEGER NOT NULL REFERENCES models(id),    -- the model that was asked
+    key            TEXT    NOT NULL,                          -- a hash of the question
+    question_id    INTEGER NOT NULL REFERENCES questions(id) ON DELETE CASCADE,   -- its row holds the answer
+    answered_by_id INTEGER NOT NULL REFERENCES models(id),    -- differs from model_id if the router picked the model
+    model          TEXT    NOT NULL,                          -- the model as the gateway names it
+    created_at     INTEGER NOT NULL,
+    PRIMARY KEY (user_id, model_id, key)
+) STRICT, WITHOUT ROWID;
 
 -- The messages of the bot that contain answers. A reply to such a message continues the conversation.
 CREATE TABLE answer_messages (

@@ -433,6 +433,7 @@ ASKED_AGAIN = "Спрашиваю ещё раз."
 # Warnings for the footer of an answer
 STOPPED = "остановлено"
 TRUNCATED = "ответ обрезан: модель дошла до предела длины"
+CACHED = "это недавний ответ на тот же вопрос; спросить заново — кнопкой «Ещё раз»"
 FILTERED = "ответ прерван фильтром модели"
 INTERRUPTED = "ответ оборвался"
 
@@ -451,7 +452,7 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 def footer(latency_ms: int, model: str, *, fallback: str = "", warning: str = "", notes: str = "") -> str:
     """Return the line under an answer.
 
-    fallback is fallback_from(), notes is notes_used(), warning is STOPPED, TRUNCATED, FILTERED or INTERRUPTED.
+    fallback is fallback_from(), notes is notes_used(), warning is STOPPED, TRUNCATED, CACHED, …
     """
     line = f"{latency_ms} мс; модель: {model}{fallback}"
     if notes:

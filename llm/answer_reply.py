@@ -19,6 +19,7 @@ WARNINGS = {  # by the finish reason
     "cut": texts.INTERRUPTED,
     "length": texts.TRUNCATED,
     "content_filter": texts.FILTERED,
+    "cached": texts.CACHED,
 }
 
 

@@ -17,7 +17,7 @@ import storage
 import texts
 from config import Gateway, Settings
 from journal import QuestionRow
-from llm import free_router
+from llm import answer_cache, free_router
 from llm.answer_reply import build_reply
 from llm.catalog import Catalog, fetch_catalog
 from llm.costs import CostLookup
@@ -109,6 +109,7 @@ class Answers:
                     "model_id": model["id"],
                     "text": question.text,
                     "asked_at": asked_at,
+                    "is_repeat": question.is_repeat,
                 }
             )
             key = (user_id, question_id if is_parallel else 0)
@@ -206,6 +207,7 @@ class Answers:
                 db.take_model_replacement()  # the footer of this answer already says what replaced the model
             reply = build_reply(question, prompt.notes, result, self._settings.timezone)
             self._store_reply(question, state, answer, reply)
+            answer_cache.store(question, result)
 
     def _store_reply(self, question: QuestionRow, state: str, answer: str | None, reply: Reply) -> None:
         with storage.transaction():
@@ -230,6 +232,8 @@ class Answers:
         self, question: QuestionRow, model: db.Model, prompt: Prompt, progress: QuestionProgress
     ) -> CallResult:
         try:
+            if cached := answer_cache.find(question):
+                return cached
             gateways = openrouter_client.load_gateways()
             model = free_router.route(model, question["text"], gateways)
             caller = ModelCaller(

@@ -51,6 +51,19 @@ ALTER TABLE outbox DROP COLUMN attachment;
 -- An entry that picks a free model for each question.
 INSERT INTO models (id, key, label, gateway) VALUES (0, 'free-by-task', 'Free model by task', 'router');
 
+-- The answer cache.
+ALTER TABLE questions ADD COLUMN is_repeat INTEGER NOT NULL DEFAULT 0 CHECK (is_repeat IN (0, 1));
+CREATE TABLE answer_cache (
+    user_id        INTEGER NOT NULL,
+    model_id       INTEGER NOT NULL REFERENCES models(id),
+    key            TEXT    NOT NULL,
+    question_id    INTEGER NOT NULL REFERENCES questions(id) ON DELETE CASCADE,
+    answered_by_id INTEGER NOT NULL REFERENCES models(id),
+    model          TEXT    NOT NULL,
+    created_at     INTEGER NOT NULL,
+    PRIMARY KEY (user_id, model_id, key)
+) STRICT, WITHOUT ROWID;
+
 -- What each message that can be edited said last.
 CREATE TABLE message_texts (
     chat_id    INTEGER NOT NULL,

@@ -67,6 +67,7 @@ ORDER = {
             "rate_limiter",
             "gateway_pace",
             "progress",
+            "answer_cache",
             "ledger",
             "model_caller",
             "answer_reply",

@@ -680,7 +680,9 @@ def add_question(kind: str = "ask", parent_id: int | None = None) -> int:
 def test_a_question_can_be_asked_again(kind: str, kind_again: str) -> None:
     question_id = add_question(kind)
     result = tap(f"again:{question_id}", chat_id=GROUP)
-    assert result == ButtonResult(texts.ASKED_AGAIN, Question("Почему небо голубое?", kind=kind_again))
+    assert result == ButtonResult(
+        texts.ASKED_AGAIN, Question("Почему небо голубое?", kind=kind_again, is_repeat=True)
+    )
     assert tap(f"again:{question_id}", chat_id=ANN) == ButtonResult(texts.ANSWER_UNAVAILABLE)
 
 

@@ -99,6 +99,7 @@ def test_a_question_is_stored_with_everything() -> None:
         "answer": None,
         "asked_at": 1_700_000_000,
         "finished_at": None,
+        "is_repeat": 0,
     }
     assert journal.get_pending_question(question_id) == question
     assert journal.get_question(ANN, question_id) is None

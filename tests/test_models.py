@@ -6,6 +6,7 @@
 - gateways: what each one is sent, and what becomes of its answers
 """
 
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -385,11 +386,19 @@ def test_an_invalid_address_in_the_env_file_is_reported(
     ],
 )
 def test_web_search(
-    gateways: Callable[..., BotProcess], bot_process: BotProcess, ann: Person, name: str, key: str, answer: str
+    gateways: Callable[..., BotProcess],
+    ann: Person,
+    bot_process: BotProcess,
+    gateway: EmulatedGateway,
+    name: str,
+    key: str,
+    answer: str,
 ) -> None:
-    bot_process.env["ALLOW_PAID_MODELS"] = "1"  # OpenRouter charges for a search, also with free models
+    bot_process.env["ALLOW_PAID_MODELS"] = "1"  # OpenRouter's search costs money
     gateways(name, key)
-    assert ann.asks("/web погода").startswith(answer)
+    assert ann.asks("/web погода").replace("\\", "").startswith(answer)
+    if name == "openrouter":  # only a provider that knows `tools` may answer
+        assert gateway.requests[0]["provider"] == {"require_parameters": True}
 
 
 def test_the_providers_command(
@@ -402,8 +411,8 @@ def test_the_providers_command(
     assert ann.asks("/providers nobody") == texts.NOTHING_FOUND
     rvfreellm.providers = [{"name": f"Провайдер номер {n}", "models": {"total": n}} for n in range(300)]
     ann.says("/providers")
-    lines = "\n".join(text_of(ann.hears()) for _ in range(3)).split("\n")
-    assert [line.split(":")[0] for line in lines[1:]] == [f"Провайдер номер {n}" for n in range(300)]
+    received = " ".join(text_of(ann.hears()) for _ in range(3))
+    assert re.findall(r"Провайдер номер (\d+):", received) == [str(n) for n in range(300)]
 
 
 def test_the_models_of_a_removed_gateway_become_unavailable(
