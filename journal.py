@@ -177,10 +177,21 @@ def mark_updates_handled(update_ids: Iterable[int]) -> None:
     )
 
 
-def purge_old() -> None:
-    """Delete the ids of updates that Telegram can no longer repeat, and cached answers that are too old."""
-    storage.execute("DELETE FROM handled_updates WHERE handled_at < ?", (clock.now() - HANDLED_UPDATES_KEPT_S,))
-    storage.execute("DELETE FROM answer_cache WHERE created_at < ?", (clock.now() - CACHED_ANSWERS_KEPT_S,))
+def advance_purge_clock(max_step_s: float) -> int:
+    """Return the moment that counts as now for purge_old(): now, but at most max_step_s after the last one."""
+    row = storage.fetch_one(
+        "SELECT coalesce((SELECT moment FROM purge_clock), (SELECT max(handled_at) FROM handled_updates))"
+        " AS moment"
+    )
+    moment = clock.now() if row["moment"] is None else min(clock.now(), row["moment"] + int(max_step_s))
+    storage.execute("INSERT OR REPLACE INTO purge_clock (id, moment) VALUES (1, ?)", (moment,))
+    return moment
+
+
+def purge_old(now: int) -> None:
+    """Delete the ids of updates that Telegram can no longer repeat at `now`, and cached answers that are too old."""
+    storage.execute("DELETE FROM handled_updates WHERE handled_at < ?", (now - HANDLED_UPDATES_KEPT_S,))
+    storage.execute("DELETE FROM answer_cache WHERE created_at < ?", (now - CACHED_ANSWERS_KEPT_S,))
 
 
 def remember_message_text(chat_id: int, message_id: int, text: str) -> bool:
@@ -351,7 +362,8 @@ def unpriced_requests(since: int) -> list[UnpricedRequest]:
 def free_request_times(since: int) -> list[int]:
     """Return when free models were requested since a moment, oldest first; Unix seconds."""
     rows = storage.fetch_all(
-        "SELECT created_at FROM llm_requests WHERE created_at >= ? AND is_free = 1 ORDER BY created_at", (since,)
+        "SELECT created_at FROM llm_requests WHERE created_at BETWEEN ? AND ? AND is_free = 1 ORDER BY created_at",
+        (since, clock.now()),  # a later one was recorded while the clock was wrong
     )
     return [row["created_at"] for row in rows]
 

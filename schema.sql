@@ -253,6 +253,13 @@ CREATE TABLE message_texts (
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
 
+-- The moment that counts as now when old rows are deleted. It follows the machine's clock only as far as the bot has
+-- really run, so that a clock that jumps ahead deletes nothing.
+CREATE TABLE purge_clock (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    moment INTEGER NOT NULL
+) STRICT;
+
 -- Updates that the bot has handled. Telegram repeats an update until it is confirmed, and chooses a new random
 -- update_id after a week without updates: so the bot looks for each id here instead of comparing it with the latest.
 CREATE TABLE handled_updates (

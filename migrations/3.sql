@@ -71,3 +71,9 @@ CREATE TABLE message_texts (
     digest     INTEGER NOT NULL,
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
+
+-- The moment that counts as now when old rows are deleted.
+CREATE TABLE purge_clock (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    moment INTEGER NOT NULL
+) STRICT;

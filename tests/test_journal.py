@@ -49,11 +49,26 @@ def test_handled_updates_are_forgotten_after_two_weeks(monkeypatch: pytest.Monke
     journal.mark_updates_handled([1])
     set_time(monkeypatch, 1_800_000_000 + 14 * 86_400)
     journal.mark_updates_handled([2])
-    journal.purge_old()
+    journal.purge_old(clock.now())
     assert journal.unhandled_updates([1, 2]) == set()
     set_time(monkeypatch, 1_800_000_001 + 14 * 86_400)
-    journal.purge_old()
+    journal.purge_old(clock.now())
     assert journal.unhandled_updates([1, 2]) == {1}
+
+
+def test_a_clock_that_jumps_ahead_makes_nothing_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = 1_800_000_000
+    journal.mark_updates_handled([1])
+    assert journal.advance_purge_clock(0) == start
+    set_time(monkeypatch, start + 30 * 86_400)  # a start with a wrong clock
+    assert journal.advance_purge_clock(0) == start
+    assert journal.advance_purge_clock(86_400) == start + 86_400
+    journal.purge_old(journal.advance_purge_clock(0))
+    assert journal.unhandled_updates([1]) == set()
+    set_time(monkeypatch, start + 60)  # the clock is right again
+    assert journal.advance_purge_clock(86_400) == start + 60
+    set_time(monkeypatch, start + 7200)
+    assert journal.advance_purge_clock(86_400) == start + 7200
 
 
 # Questions
@@ -269,6 +284,8 @@ def test_when_free_models_were_requested(monkeypatch: pytest.MonkeyPatch) -> Non
     for seconds, is_free in ((10, True), (20, False), (40, True), (30, True)):
         set_time(monkeypatch, seconds)
         request(is_free=is_free)
+    assert journal.free_request_times(since=30) == [30]  # the clock was ahead when the other one was recorded
+    set_time(monkeypatch, 50)
     assert journal.free_request_times(since=30) == [30, 40]
     assert journal.free_request_times(since=0) == [10, 30, 40]
 

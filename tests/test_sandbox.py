@@ -200,6 +200,29 @@ def test_another_process_acts_as_a_person(telegram_url: str, call: Call) -> None
     assert requests.post(f"{telegram_url}/bot{TOKEN}/getMe", timeout=60).status_code == 502
 
 
+@pytest.mark.parametrize("path", ["/control/say", f"/bot{TOKEN}/sendMessage"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:8081"}, 200),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1:8080"}, 403),
+    ],
+)
+def test_a_web_page_has_no_access_to_the_telegram_port(
+    world: World, telegram_url: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    """A page may post JSON as text/plain without asking first; the browser adds its Origin."""
+    world.say(ANN, "/start")
+    body = {"user_id": ANN, "text": "раз", "chat_id": ANN}
+    response = requests.post(telegram_url + path, json=body, headers=headers, timeout=60)
+    assert response.status_code == status
+
+
 def test_the_chat_in_the_terminal() -> None:
     script = "/note_add Купить\\nмолоко\n/note_export\n/ask Почему?\n"
     process = subprocess.run(
