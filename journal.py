@@ -5,7 +5,7 @@ Each function runs in the open transaction of its thread, or in one of its own. 
 
 import json
 from collections.abc import Iterable
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import clock
 import storage
@@ -30,6 +30,7 @@ class NewQuestion(TypedDict):
     model_id: int
     text: str
     asked_at: int
+    thread_id: NotRequired[int | None]
 
 
 class QuestionRow(TypedDict):
@@ -50,6 +51,7 @@ class QuestionRow(TypedDict):
     answer: str | None
     asked_at: int
     finished_at: int | None
+    thread_id: int | None
 
 
 class Turn(TypedDict):
@@ -119,6 +121,7 @@ class JobRow(TypedDict):
     reply_to: int | None
     name: str
     arguments: dict[str, Any]
+    thread_id: int | None
 
 
 class Progress(TypedDict):
@@ -152,9 +155,35 @@ def mark_updates_handled(update_ids: Iterable[int]) -> None:
     )
 
 
+def mark_album_seen(chat_id: int, media_group_id: str) -> bool:
+    """Record an album; return False if it is recorded already."""
+    cursor = storage.execute(
+        "INSERT OR IGNORE INTO albums (chat_id, media_group_id, seen_at) VALUES (?,?,?)",
+        (chat_id, media_group_id, clock.now()),
+    )
+    return cursor.rowcount == 1
+
+
 def purge_old() -> None:
-    """Delete the ids of updates that Telegram can no longer repeat."""
-    storage.execute("DELETE FROM handled_updates WHERE handled_at < ?", (clock.now() - HANDLED_UPDATES_KEPT_S,))
+    """Delete the ids of updates that Telegram can no longer repeat, and of their albums."""
+    limit = clock.now() - HANDLED_UPDATES_KEPT_S
+    storage.execute("DELETE FROM handled_updates WHERE handled_at < ?", (limit,))
+    storage.execute("DELETE FROM albums WHERE seen_at < ?", (limit,))
+
+
+def move_chat(old_chat_id: int, new_chat_id: int) -> None:
+    """Move questions and jobs to the new id that a group gets as a supergroup.
+
+    The supergroup counts its messages from 1 again, so nothing replies to the old ids there. Waiting replies move
+    later, see move_replies().
+    """
+    with storage.transaction():
+        storage.execute(
+            "UPDATE questions SET chat_id = ?, message_id = 0 WHERE chat_id = ?", (new_chat_id, old_chat_id)
+        )
+        storage.execute(
+            "UPDATE jobs SET chat_id = ?, reply_to = NULL WHERE chat_id = ?", (new_chat_id, old_chat_id)
+        )
 
 
 # Questions -----------------------------------------------------------------------------------------------
@@ -164,9 +193,9 @@ def add_question(question: NewQuestion) -> int:
     """Store a question and return its id."""
     cursor = storage.execute(
         "INSERT INTO questions (user_id, chat_id, message_id, is_private, kind, is_parallel, parent_id, model_id,"
-        " text, asked_at) VALUES (:user_id, :chat_id, :message_id, :is_private, :kind, :is_parallel, :parent_id,"
-        " :model_id, :text, :asked_at)",
-        question,
+        " text, asked_at, thread_id) VALUES (:user_id, :chat_id, :message_id, :is_private, :kind, :is_parallel,"
+        " :parent_id, :model_id, :text, :asked_at, :thread_id)",
+        {"thread_id": None, **question},
     )
     return int(cursor.lastrowid or 0)
 
@@ -366,14 +395,45 @@ def finish_reply(reply_id: int, remaining_calls: list[Call], answered: tuple[int
             connection.execute("DELETE FROM outbox WHERE id = ?", (reply_id,))
 
 
+def move_replies(old_chat_id: int, new_chat_id: int) -> None:
+    """Move the replies of a group to the new id that it gets as a supergroup.
+
+    Only the thread that sends the replies of the old chat may call this, so that no reply is being sent meanwhile.
+    Edits are dropped, and replies refer to no message: the supergroup counts its messages from 1 again.
+    """
+    with storage.transaction():
+        for row in storage.fetch_all("SELECT id, calls FROM outbox WHERE chat_id = ?", (old_chat_id,)):
+            calls: list[Call] = json.loads(row["calls"])
+            moved = [call for call in calls if not call[0].startswith("editMessage")]
+            for _, params in moved:
+                params.pop("reply_parameters", None)
+                if params.get("chat_id") == old_chat_id:
+                    params["chat_id"] = new_chat_id
+            if moved:
+                storage.execute(
+                    "UPDATE outbox SET chat_id = ?, calls = ? WHERE id = ?",
+                    (new_chat_id, json.dumps(moved), row["id"]),
+                )
+            else:
+                storage.execute("DELETE FROM outbox WHERE id = ?", (row["id"],))
+
+
 # Jobs ----------------------------------------------------------------------------------------------------
 
 
-def add_job(user_id: int, chat_id: int, reply_to: int | None, name: str, arguments: dict[str, Any]) -> int:
+def add_job(
+    user_id: int,
+    chat_id: int,
+    reply_to: int | None,
+    name: str,
+    arguments: dict[str, Any],
+    thread_id: int | None = None,
+) -> int:
     """Store a job and return its id; its result goes to the chat, as a reply to the message reply_to."""
     cursor = storage.execute(
-        "INSERT INTO jobs (user_id, chat_id, reply_to, name, arguments, created_at) VALUES (?,?,?,?,?,?)",
-        (user_id, chat_id, reply_to, name, json.dumps(arguments), clock.now()),
+        "INSERT INTO jobs (user_id, chat_id, reply_to, name, arguments, created_at, thread_id)"
+        " VALUES (?,?,?,?,?,?,?)",
+        (user_id, chat_id, reply_to, name, json.dumps(arguments), clock.now(), thread_id),
     )
     return int(cursor.lastrowid or 0)
 
@@ -387,7 +447,8 @@ def users_with_jobs() -> list[int]:
 def next_job(user_id: int) -> JobRow | None:
     """Return the oldest job of a person."""
     job = storage.fetch_one(
-        "SELECT id, user_id, chat_id, reply_to, name, arguments FROM jobs WHERE user_id = ? ORDER BY id LIMIT 1",
+        "SELECT id, user_id, chat_id, reply_to, name, arguments, thread_id FROM jobs"
+        " WHERE user_id = ? ORDER BY id LIMIT 1",
         (user_id,),
     )
     if job:

@@ -1,5 +1,8 @@
 """Unicode: repair, search folding, and lengths in UTF-16 code units, the unit in which Telegram measures text."""
 
+import unicodedata
+from collections.abc import Sequence
+
 
 def storable(text: str) -> str:
     """Replace NUL characters and lone surrogates with U+FFFD: JSON can carry them, but SQLite and UTF-8 cannot.
@@ -15,8 +18,19 @@ def storable(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Replace ё with е, so that a search finds either spelling."""
-    return text.replace("ё", "е").replace("Ё", "Е")
+    """Return the form of a text in which a search compares it: composed, without regard to case, е in place of ё.
+
+    A schema trigger calls this function, too: after a change, a migration must rebuild the search index.
+    """
+    return unicodedata.normalize("NFC", text).casefold().replace("ё", "е")
+
+
+def fold_with_positions(text: str) -> tuple[str, Sequence[int]]:
+    """Return fold(text) and the position of each of its characters in the text, which must be composed (NFC)."""
+    folded = fold(text)
+    if len(folded) == len(text):  # no character becomes several, and none becomes fewer
+        return folded, range(len(text))
+    return folded, [position for position, character in enumerate(text) for _ in character.casefold()]
 
 
 def utf16_length(text: str) -> int:

@@ -74,7 +74,15 @@ class Answers:
     # Called while an update is handled, inside its transaction
 
     def ask(
-        self, question: Question, *, user_id: int, chat_id: int, message_id: int, asked_at: int, is_private: bool
+        self,
+        question: Question,
+        *,
+        user_id: int,
+        chat_id: int,
+        message_id: int,
+        asked_at: int,
+        is_private: bool,
+        thread_id: int | None = None,
     ) -> None:
         """Store a question, to be answered after the commit; AccessDenied if the person has asked too many.
 
@@ -82,7 +90,7 @@ class Answers:
         """
         check_question_quota(self._settings, user_id, asked_at)
         if replacement := db.take_model_replacement():
-            self._outbox.put(chat_id, Reply(texts.model_vanished(replacement)))
+            self._outbox.put(chat_id, Reply(texts.model_vanished(replacement)), thread_id=thread_id)
         for number, model in enumerate(self._models_for(question)):
             is_parallel = number > 0
             question_id = journal.add_question(
@@ -97,6 +105,7 @@ class Answers:
                     "model_id": model["id"],
                     "text": question.text,
                     "asked_at": asked_at,
+                    "thread_id": thread_id,
                 }
             )
             key = (user_id, question_id if is_parallel else 0)
@@ -155,7 +164,11 @@ class Answers:
 
     def _show_until_settled(self, question: QuestionRow, progress: QuestionProgress) -> None:
         draft = Draft(
-            self._telegram, question["chat_id"], question["id"], is_private=_is_shown_while_growing(question)
+            self._telegram,
+            question["chat_id"],
+            question["id"],
+            is_private=_is_shown_while_growing(question),
+            thread_id=question["thread_id"],
         )
         while not progress.is_settled():
             text = progress.text
@@ -184,7 +197,8 @@ class Answers:
     def _store_reply(self, question: QuestionRow, state: str, answer: str | None, reply: Reply) -> None:
         with storage.transaction():
             journal.finish_question(question["id"], state, answer)
-            self._outbox.put(question["chat_id"], reply, reply_to=question["message_id"])
+            reply_to = question["message_id"] or None
+            self._outbox.put(question["chat_id"], reply, reply_to, question["thread_id"])
 
     # The thread that calls models
 

@@ -20,10 +20,14 @@ TIMEOUT_S = 5.0
 class Draft:
     """The draft of one answer. Failed calls are ignored: the final message contains the whole answer."""
 
-    def __init__(self, telegram: Telegram, chat_id: int, draft_id: int, *, is_private: bool) -> None:
+    def __init__(
+        self, telegram: Telegram, chat_id: int, draft_id: int, *, is_private: bool, thread_id: int | None = None
+    ) -> None:
         self._telegram = telegram
-        self._chat_id = chat_id
-        self._draft_params = {"chat_id": chat_id, "draft_id": draft_id, "can_stop": True, "keep_on_stop": True}
+        self._chat_params = {"chat_id": chat_id}
+        if thread_id is not None:
+            self._chat_params["message_thread_id"] = thread_id
+        self._draft_params = {**self._chat_params, "draft_id": draft_id, "can_stop": True, "keep_on_stop": True}
         self._supports_drafts = is_private  # in groups, and on older servers, the bot only shows "typing"
         self._supports_rich_drafts = True  # until the server reports that it does not know the method
         self._shown_text: str | None = None
@@ -70,7 +74,7 @@ class Draft:
                 yield "sendRichMessageDraft", params, DRAFT_LIFETIME_S
             params = {**self._draft_params, "text": truncate_utf16(text, MAX_MESSAGE_LENGTH)}
             yield "sendMessageDraft", params, DRAFT_LIFETIME_S
-        yield "sendChatAction", {"chat_id": self._chat_id, "action": "typing"}, TYPING_LIFETIME_S
+        yield "sendChatAction", {**self._chat_params, "action": "typing"}, TYPING_LIFETIME_S
 
     def _disable(self, method: str) -> None:
         """Do not use a method again: the server does not know it."""

@@ -4,6 +4,7 @@ A reply is stored in the transaction of the update it answers, so either both ha
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,10 +32,16 @@ class _SentReply:
 
 
 class Outbox:
-    """Sends the replies stored in the journal."""
+    """Sends the replies stored in the journal.
 
-    def __init__(self, telegram: Telegram) -> None:
+    on_chat_migrated(old_chat_id, new_chat_id) moves what else belongs to a group that became a supergroup.
+    """
+
+    def __init__(
+        self, telegram: Telegram, on_chat_migrated: Callable[[int, int], None] = journal.move_chat
+    ) -> None:
         self._telegram = telegram
+        self._on_chat_migrated = on_chat_migrated
         self._executor = KeyedExecutor("sender", self._send_next, MAX_SENDERS)
         self._failures: dict[int, int] = {}  # chat → consecutive failures of its next call
         self._unrecorded: dict[int, _SentReply] = {}  # chat → sent, but not yet recorded
@@ -48,9 +55,9 @@ class Outbox:
         """Send due replies for up to grace_s, then wait up to linger_s for running calls."""
         self._executor.stop(grace_s, linger_s)
 
-    def put(self, chat_id: int, reply: Reply, reply_to: int | None = None) -> None:
+    def put(self, chat_id: int, reply: Reply, reply_to: int | None = None, thread_id: int | None = None) -> None:
         """Store a reply; it is sent once the current transaction is committed."""
-        self.put_calls(chat_id, reply_calls(chat_id, reply, reply_to), reply.question_id)
+        self.put_calls(chat_id, reply_calls(chat_id, reply, reply_to, thread_id), reply.question_id)
 
     def put_calls(self, chat_id: int, calls: list[Call], question_id: int | None = None) -> None:
         """Store calls; they are made in the order of the chat once the current transaction is committed."""
@@ -66,6 +73,9 @@ class Outbox:
             try:
                 self._unrecorded[chat_id] = self._send(chat_id, reply)
             except TelegramError as error:
+                if error.migrate_to_chat_id is not None:
+                    self._move_chat(chat_id, error.migrate_to_chat_id)
+                    return None
                 return self._retry_delay_s(chat_id, error)
         # If recording fails, the executor calls again and the entry prevents a second sending.
         sent = self._unrecorded[chat_id]
@@ -80,7 +90,7 @@ class Outbox:
         try:
             message = self._telegram.call(method, params)
         except TelegramError as error:
-            if not error.is_final:
+            if not error.is_final or error.migrate_to_chat_id is not None:
                 raise
             _log_refusal(chat_id, method, error)
             fallback_calls: list[Call] = []
@@ -91,6 +101,17 @@ class Outbox:
         if reply["question_id"] is not None:
             answered = (chat_id, message["message_id"], reply["question_id"])
         return _SentReply(reply["id"], remaining_calls, answered)
+
+    def _move_chat(self, chat_id: int, new_chat_id: int) -> None:
+        """Move everything to the new id of a group that has become a supergroup, and send the replies there."""
+        log.info("chat %d is a supergroup now and has the id %d", chat_id, new_chat_id)
+        try:
+            with storage.transaction():
+                self._on_chat_migrated(chat_id, new_chat_id)
+                journal.move_replies(chat_id, new_chat_id)
+                storage.on_commit(partial(self._executor.wake, new_chat_id))
+        finally:
+            storage.close_thread()
 
     def _retry_delay_s(self, chat_id: int, error: TelegramError) -> float:
         failures = self._failures.get(chat_id, 0) + 1

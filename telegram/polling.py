@@ -7,7 +7,7 @@ nothing: an update that was not committed arrives again, and one that was commit
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import clock
@@ -45,9 +45,10 @@ class Polling:
 
     These callbacks run inside the transaction of the update:
 
-    - on_question(question, *, user_id, chat_id, message_id, asked_at, is_private) stores a question
+    - on_question(question, *, user_id, chat_id, thread_id, message_id, asked_at, is_private) stores a question
     - on_stop_request(chat_id, question_id) stops the answer to a question
-    - on_job(job, *, user_id, chat_id, reply_to) stores a job
+    - on_job(job, *, user_id, chat_id, thread_id, reply_to) stores a job
+    - on_chat_migrated(old_chat_id, new_chat_id) moves what belongs to a group that became a supergroup
 
     on_purge() runs inside the transaction of a batch, once an hour, and deletes old rows. on_failure() runs when
     polling ends by itself; `failure` then says why. `refusals` are the exceptions of handlers and callbacks whose
@@ -66,6 +67,7 @@ class Polling:
         on_job: Callable[..., None],
         on_purge: Callable[[], None],
         on_failure: Callable[[], None],
+        on_chat_migrated: Callable[[int, int], None] = journal.move_chat,
         refusals: tuple[type[Exception], ...] = (AccessDenied,),
     ) -> None:
         self._telegram = telegram
@@ -77,6 +79,7 @@ class Polling:
         self._on_job = on_job
         self._on_purge = on_purge
         self._on_failure = on_failure
+        self._on_chat_migrated = on_chat_migrated
         self._refusals = refusals
         self.failure: SetupError | None = None  # why polling has ended by itself
         self._offset: int | None = None  # set while handled updates are not confirmed
@@ -166,22 +169,25 @@ class Polling:
             return
         with storage.transaction():
             new_ids = sorted(journal.unhandled_updates(by_id))
-            for update_id in new_ids:
-                self._handle(by_id[update_id])
+            updates = [update for update_id in new_ids if (update := self._parse(by_id[update_id]))]
+            for update in _without_repeated_album_messages(updates):
+                self._handle(update)
             journal.mark_updates_handled(new_ids)
             if time.monotonic() >= self._next_purge_at:
                 self._on_purge()
                 self._next_purge_at = time.monotonic() + PURGE_INTERVAL_S
         self._offset = max(by_id) + 1
 
-    def _handle(self, raw_update: RawUpdate) -> None:
-        """Handle one update. If that fails, undo its changes, tell the person, and go on with the batch."""
-        update_id = raw_update["update_id"]
+    def _parse(self, raw_update: RawUpdate) -> Update | None:
+        """Return an update; None if it is unreadable."""
         try:
-            update = parse_update(raw_update, self._settings)
+            return parse_update(raw_update, self._settings)
         except Exception:
-            log.exception("update %s cannot be read and is skipped", update_id)
-            return
+            log.exception("update %s cannot be read and is skipped", raw_update["update_id"])
+            return None
+
+    def _handle(self, update: Update) -> None:
+        """Handle one update. If that fails, undo its changes, tell the person, and go on with the batch."""
         try:
             with storage.transaction():
                 self._dispatch(update)
@@ -190,9 +196,9 @@ class Polling:
         except Exception as error:
             if storage.is_unavailable(error):
                 raise
-            log.exception("update %s failed", update_id)
+            log.exception("update %s failed", update.update_id)
             if update.chat_id is not None:
-                self._outbox.put(update.chat_id, Reply(texts.FAILED))
+                self._outbox.put(update.chat_id, Reply(texts.FAILED), thread_id=update.thread_id)
 
     def _dispatch(self, update: Update) -> None:
         if update.message:
@@ -205,6 +211,8 @@ class Polling:
             self._answer_orphaned_query(update.orphaned_query)
         elif update.stop_request:
             self._on_stop_request(update.stop_request.chat_id, update.stop_request.draft_id)
+        elif update.chat_migration:
+            self._on_chat_migrated(update.chat_migration.old_chat_id, update.chat_migration.new_chat_id)
 
     def _put_result(self, message: Message, result: HandlerResult) -> None:
         """Store what a handler returned."""
@@ -212,11 +220,16 @@ class Polling:
         if isinstance(result, Question):
             self._ask(result, message, message.sent_at)
         elif isinstance(result, Job):
-            self._on_job(result, user_id=message.user_id, chat_id=message.chat_id, reply_to=reply_to)
-        elif isinstance(result, str):
-            self._outbox.put(message.chat_id, Reply(result), reply_to)
+            self._on_job(
+                result,
+                user_id=message.user_id,
+                chat_id=message.chat_id,
+                thread_id=message.thread_id,
+                reply_to=reply_to,
+            )
         elif result is not None:
-            self._outbox.put(message.chat_id, result, reply_to)
+            reply = Reply(result) if isinstance(result, str) else result
+            self._outbox.put(message.chat_id, reply, reply_to, message.thread_id)
 
     def _handle_button(self, query: CallbackQuery) -> None:
         result = self._dispatcher.handle_button(query)
@@ -236,6 +249,7 @@ class Polling:
             question,
             user_id=source.user_id,
             chat_id=source.chat_id,
+            thread_id=source.thread_id,
             message_id=source.message_id,
             asked_at=asked_at,
             is_private=source.is_private,
@@ -249,6 +263,27 @@ class Polling:
         elif update.callback_query:
             query = update.callback_query
             self._outbox.put_calls(query.chat_id, [callback_answer(query.query_id, reason, is_alert=True)])
+
+
+def _without_repeated_album_messages(updates: list[Update]) -> Iterator[Update]:
+    """Yield the updates to handle: of the messages of an album without a caption, only the first.
+
+    The messages of an album with a caption are left out, too, except the one that has it.
+    """
+    for update in updates:
+        message = update.message
+        if message and message.media_group_id and message.text:
+            journal.mark_album_seen(message.chat_id, message.media_group_id)
+    for update in updates:
+        message = update.message
+        is_repeated = (
+            message is not None
+            and message.media_group_id
+            and not message.text
+            and not journal.mark_album_seen(message.chat_id, message.media_group_id)
+        )
+        if not is_repeated:
+            yield update
 
 
 def _log_failure(error: Exception) -> None:

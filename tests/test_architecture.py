@@ -33,7 +33,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "unicode_text": set(),
     "texts": {"clock"},
     "config": {"texts"},
-    "storage": {"config", "texts"},
+    "storage": {"config", "texts", "unicode_text"},
     "db": LEAVES | {"storage"},
     "journal": LEAVES | {"storage"},
     "gateway_errors": {"texts"},
@@ -50,13 +50,23 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
 ORDER = {
     "telegram": (
         *("limits", "replies", "messages", "access", "markdown", "keyed_executor", "transport", "calls"),
-        *("outbox", "drafts", "updates", "router", "dispatcher", "polling"),
+        *("outbox", "drafts", "rich_text", "updates", "router", "dispatcher", "polling"),
     ),
     "llm": (
         *("models", "model_menu", "catalog_readers", "catalog", "quota", "prompts", "rate_limiter", "progress"),
         *("model_caller", "answer_reply", "costs", "answers"),
     ),
-    "notes": ("search", "listing", "editing", "plain_texts", "statistics", "chart", "exports", "imports"),
+    "notes": (
+        "search",
+        "listing",
+        "editing",
+        "plain_texts",
+        "long_messages",
+        "statistics",
+        "chart",
+        "exports",
+        "imports",
+    ),
     "app": ("logs", "status", "checks", "jobs", "service"),
 }
 

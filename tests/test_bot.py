@@ -213,9 +213,8 @@ def test_a_caption_may_contain_a_command() -> None:
     assert db.list_notes(ANN, 1)[0]["text"] == "раз"
 
 
-def test_media_without_text_get_one_hint_in_private_and_none_in_an_album() -> None:
+def test_media_without_text_get_a_hint_in_private() -> None:
     assert handle(None, **PHOTO) == handle(None, sticker=STICKER) == texts.ONLY_TEXT
-    assert handle(None, **PHOTO, media_group_id="1") is None
     assert handle(None, chat_id=GROUP, **PHOTO) is None
 
 
@@ -687,4 +686,4 @@ def test_any_text_after_any_command_gets_a_reply(name: str, junk: str) -> None:
 @one_database
 @given(text=st.text())
 def test_any_text_gets_a_reply_in_private(text: str) -> None:
-    assert handle(text) if text else handle(text) is None
+    assert handle(text)

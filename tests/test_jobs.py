@@ -291,7 +291,15 @@ def charts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def job(name: str, **arguments: Any) -> JobRow:
-    return {"id": 1, "user_id": ANN, "chat_id": ANN, "reply_to": None, "name": name, "arguments": arguments}
+    return {
+        "id": 1,
+        "user_id": ANN,
+        "chat_id": ANN,
+        "thread_id": None,
+        "reply_to": None,
+        "name": name,
+        "arguments": arguments,
+    }
 
 
 def add_note(hours_ago: float, user_id: int = ANN) -> None:

@@ -353,7 +353,7 @@ def test_attachments_become_jobs(version_2: Path) -> None:
     db.open(version_2)
     jobs = storage.fetch_all("SELECT * FROM jobs ORDER BY id")
     expected = [
-        {"id": number, "chat_id": GROUP, "reply_to": 40, "created_at": 1_795_231_300, **job}
+        {"id": number, "chat_id": GROUP, "reply_to": 40, "created_at": 1_795_231_300, "thread_id": None, **job}
         for number, (_, job) in enumerate(ATTACHMENTS, 1)
     ]
     expected.append({**expected[0], "id": len(expected) + 1, "reply_to": None})

@@ -86,6 +86,17 @@ def rich_markdown(params: Json) -> str:
     return markdown
 
 
+def split_text(text: str) -> list[str]:
+    """Return the messages into which a client splits a text: it cuts at a space near the end, if there is one."""
+    parts = []
+    while len(text) > MAX_TEXT_LENGTH:
+        space = max(text.rfind(" ", MAX_TEXT_LENGTH - 300, MAX_TEXT_LENGTH), text.rfind("\n", 0, MAX_TEXT_LENGTH))
+        end = space if space >= MAX_TEXT_LENGTH - 300 else MAX_TEXT_LENGTH
+        parts.append(text[:end].strip())
+        text = text[end:].strip()
+    return [*parts, text] if text else parts
+
+
 def reply_markup(params: Json) -> Json | None:
     """Return the keyboard under a message, or None."""
     markup: Json | None = params.get("reply_markup")
