@@ -1,7 +1,7 @@
 """Unicode: repair, search folding, and lengths in UTF-16 code units, the unit in which Telegram measures text."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 
 def storable(text: str) -> str:
@@ -25,12 +25,34 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold().replace("ё", "е")
 
 
-def fold_with_positions(text: str) -> tuple[str, Sequence[int]]:
-    """Return fold(text) and the position of each of its characters in the text, which must be composed (NFC)."""
+def fold_with_positions(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
+    """Return fold(text), and where in the text each of its characters comes from: the starts and the ends."""
     folded = fold(text)
-    if len(folded) == len(text):  # no character becomes several, and none becomes fewer
-        return folded, range(len(text))
-    return folded, [position for position, character in enumerate(text) for _ in character.casefold()]
+    if len(folded) == len(text) and unicodedata.is_normalized("NFC", text):
+        return folded, range(len(text)), range(1, len(text) + 1)
+    starts: list[int] = []
+    ends: list[int] = []
+    for start, end in _characters(text):
+        length = len(fold(text[start:end]))
+        starts += [start] * length
+        ends += [end] * length
+    return folded, starts, ends
+
+
+def _characters(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the start and the end of each character together with the combining characters that follow it."""
+    start = 0
+    for position in range(1, len(text)):
+        before, character = text[start:position], text[position]
+        # Most characters that combine with the previous one have a class; a few, such as Hangul vowels, have none.
+        if unicodedata.combining(character) == 0 and (
+            character.isascii()
+            or unicodedata.is_normalized("NFC", unicodedata.normalize("NFC", before) + character)
+        ):
+            yield start, position
+            start = position
+    if text:
+        yield start, len(text)
 
 
 def utf16_length(text: str) -> int:

@@ -1,7 +1,6 @@
 """The language of search queries, and excerpts of notes around a match."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from html import escape
 
@@ -27,7 +26,6 @@ def parse_query(query: str) -> list[str]:
 
 def excerpt(text: str, phrases: Sequence[str], limit: int) -> str:
     """Return up to limit characters of a text around the first match, as HTML with all matches in bold."""
-    text = unicodedata.normalize("NFC", text)
     matches = _find_matches(text, phrases)
     match_start, match_end = matches[0] if matches else (0, 0)
     start, end = _window(text, match_start, match_end, limit)
@@ -71,14 +69,14 @@ def _word_trigrams(word: str) -> list[str]:
 
 
 def _find_matches(text: str, phrases: Sequence[str]) -> list[tuple[int, int]]:
-    """Return where a composed text contains one of the phrases, the longest at each place; ends are exclusive."""
+    """Return where a text contains one of the phrases, the longest at each place; ends are exclusive."""
     if not phrases:
         return []
     longest_first = sorted(map(fold, phrases), key=len, reverse=True)
-    folded, positions = fold_with_positions(text)
+    folded, starts, ends = fold_with_positions(text)
     matches: list[tuple[int, int]] = []
     for match in re.finditer("|".join(map(re.escape, longest_first)), folded):
-        start, end = positions[match.start()], positions[match.end() - 1] + 1
+        start, end = starts[match.start()], ends[match.end() - 1]
         if not matches or start >= matches[-1][1]:  # two matches can share a character that folds to several, as ß
             matches.append((start, end))
     return matches

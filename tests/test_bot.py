@@ -334,6 +334,58 @@ def test_another_persons_note_looks_like_a_missing_one() -> None:
     assert "секрет" in ask_bot("/note_list", ANN)
 
 
+# Which message a note comes from
+
+
+def import_again(text: str, date: int) -> None:
+    """Import a note as an export of this or another bot contains it."""
+    db.import_note(
+        ANN,
+        {
+            "text": text,
+            "created_at": date,
+            "updated_at": date,
+            "chat_id": ANN,
+            "message_id": 5,
+            "question_id": None,
+        },
+    )
+
+
+def live_notes() -> list[str]:
+    return [note["text"] for note in db.list_notes(ANN, 10)]
+
+
+def test_a_message_of_another_bot_with_the_same_number_is_another_message() -> None:
+    handle("/note_add раз")
+    db.use_bot(2)
+    assert str(handle_edited("/note_add два")) == "Заметка #2 добавлена."
+    handle_edited("/note_add три")
+    assert live_notes() == ["три", "раз"]
+
+
+def test_an_imported_note_does_not_belong_to_a_new_message_with_its_number() -> None:
+    import_again("старая", 1_700_000_000)
+    assert str(handle_edited("/note_add новая")) == "Заметка #2 добавлена."
+    offer = handle("просто текст", message_id=6)
+    handle_edited("другой текст", message_id=5)
+    assert live_notes() == ["другой текст", "старая"]
+    tap(buttons(offer)[texts.SAVE_AS_NOTE])
+    assert live_notes() == ["просто текст", "другой текст", "старая"]
+
+
+@pytest.mark.parametrize("is_deleted_for_good", [False, True])
+def test_a_note_that_was_deleted_and_imported_follows_its_message(is_deleted_for_good: bool) -> None:
+    date = 1_700_000_000
+    handle("/note_add раз", date=date)
+    db.delete_note(ANN, 1)
+    if is_deleted_for_good:
+        storage.execute("DELETE FROM notes")
+    import_again("раз", date)
+    handle_edited("/note_add два", date=date, edit_date=date + 60)
+    assert live_notes() == ["два"]
+
+
 @one_database
 @given(text=storable_text.filter(lambda text: text.strip()))
 @example(text="'); DROP TABLE notes; --")
