@@ -21,7 +21,9 @@ CREATE TABLE jobs (
     chat_id    INTEGER NOT NULL,
     reply_to   INTEGER,
     name       TEXT    NOT NULL,
+    attempts   INTEGER NOT NULL DEFAULT 0,
     arguments  TEXT    NOT NULL,
+    progress   TEXT    NOT NULL DEFAULT '{}',
     created_at INTEGER NOT NULL,
     thread_id  INTEGER
 ) STRICT;
@@ -107,3 +109,14 @@ CREATE TRIGGER notes_delete AFTER DELETE ON notes BEGIN
 END;
 
 INSERT INTO notes_fts(notes_fts) VALUES ('rebuild');
+
+-- An entry that picks a free model for each question.
+INSERT INTO models (id, key, label, gateway) VALUES (0, 'free-by-task', 'Free model by task', 'router');
+
+-- What each message that can be edited said last.
+CREATE TABLE message_texts (
+    chat_id    INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    digest     INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, message_id)
+) STRICT, WITHOUT ROWID;

@@ -7,7 +7,7 @@ nothing: an update that was not committed arrives again, and one that was commit
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import clock
@@ -16,6 +16,7 @@ import storage
 import texts
 from config import Settings, SetupError
 from journal import Call
+from telegram.albums import without_repeated_album_messages
 from telegram.calls import callback_answer, edit_call
 from telegram.dispatcher import Dispatcher
 from telegram.messages import CallbackQuery, Message
@@ -38,6 +39,7 @@ MAX_BATCH = 100  # updates; Telegram returns no more
 LONG_POLL_S = 25
 CONFIRM_TIMEOUT_S = 2.0
 PURGE_INTERVAL_S = 3600.0
+TOKEN_CHECK_S = 3.0  # a refused token ends the bot only if it is refused again after this time
 
 
 class Polling:
@@ -81,7 +83,7 @@ class Polling:
         self._on_failure = on_failure
         self._on_chat_migrated = on_chat_migrated
         self._refusals = refusals
-        self.failure: SetupError | None = None  # why polling has ended by itself
+        self.failure: Exception | None = None  # why polling has ended by itself
         self._offset: int | None = None  # set while handled updates are not confirmed
         self._batch_limit = MAX_BATCH
         self._suspect_id: int | None = None  # the only update of the last response, if it was unreadable
@@ -107,21 +109,35 @@ class Polling:
                     log.info("the last batch is not confirmed; the next run will recognize it: %s", error)
 
     def _run(self) -> None:
-        failures = 0
+        try:
+            self._poll_until_stopped()
+        except Exception as error:
+            if not isinstance(error, SetupError):
+                log.critical("polling ends", exc_info=error)
+            self.failure = error
+            self._on_failure()
+        storage.close_thread()
+
+    def _poll_until_stopped(self) -> None:
+        """Poll, and try again after failures; SetupError if Telegram refuses the token twice in a row."""
+        failures = refusals = 0
         while not self._stopping.is_set():
             try:
                 self._poll()
-                failures = 0
+                failures = refusals = 0
             except Exception as error:
-                if isinstance(error, TelegramError) and error.rejects_token:
-                    self.failure = SetupError(texts.TOKEN_REFUSED)
-                    self._on_failure()
+                if self._stopping.is_set():  # stop() has ended this call by one of its own
                     break
-                failures += 1
                 _log_failure(error)
+                if isinstance(error, TelegramError) and error.rejects_token:
+                    refusals += 1
+                    if refusals == 2:
+                        raise SetupError(texts.TOKEN_REFUSED) from error
+                    self._stopping.wait(TOKEN_CHECK_S)
+                    continue
+                failures, refusals = failures + 1, 0
                 retry_after = error.retry_after if isinstance(error, TelegramError) else None
                 self._stopping.wait(retry_after or backoff_s(failures))
-        storage.close_thread()
 
     def _poll(self) -> None:
         raw_updates = self._fetch()
@@ -170,7 +186,7 @@ class Polling:
         with storage.transaction():
             new_ids = sorted(journal.unhandled_updates(by_id))
             updates = [update for update_id in new_ids if (update := self._parse(by_id[update_id]))]
-            for update in _without_repeated_album_messages(updates):
+            for update in without_repeated_album_messages(updates):
                 self._handle(update)
             journal.mark_updates_handled(new_ids)
             if time.monotonic() >= self._next_purge_at:
@@ -197,7 +213,9 @@ class Polling:
             if storage.is_unavailable(error):
                 raise
             log.exception("update %s failed", update.update_id)
-            if update.chat_id is not None:
+            if update.callback_query:
+                self._put_refusal(update, texts.FAILED)
+            elif update.chat_id is not None:
                 self._outbox.put(update.chat_id, Reply(texts.FAILED), thread_id=update.thread_id)
 
     def _dispatch(self, update: Update) -> None:
@@ -263,27 +281,6 @@ class Polling:
         elif update.callback_query:
             query = update.callback_query
             self._outbox.put_calls(query.chat_id, [callback_answer(query.query_id, reason, is_alert=True)])
-
-
-def _without_repeated_album_messages(updates: list[Update]) -> Iterator[Update]:
-    """Yield the updates to handle: of the messages of an album without a caption, only the first.
-
-    The messages of an album with a caption are left out, too, except the one that has it.
-    """
-    for update in updates:
-        message = update.message
-        if message and message.media_group_id and message.text:
-            journal.mark_album_seen(message.chat_id, message.media_group_id)
-    for update in updates:
-        message = update.message
-        is_repeated = (
-            message is not None
-            and message.media_group_id
-            and not message.text
-            and not journal.mark_album_seen(message.chat_id, message.media_group_id)
-        )
-        if not is_repeated:
-            yield update
 
 
 def _log_failure(error: Exception) -> None:

@@ -49,12 +49,13 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
 # Inside a folder a module may import only modules that come before it.
 ORDER = {
     "telegram": (
-        *("limits", "replies", "messages", "access", "markdown", "keyed_executor", "transport", "calls"),
-        *("outbox", "drafts", "rich_text", "updates", "router", "dispatcher", "polling"),
+        *("limits", "replies", "messages", "access", "model_markdown", "markdown_writer", "markdown"),
+        *("keyed_executor", "transport", "calls"),
+        *("outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher", "polling"),
     ),
     "llm": (
-        *("models", "model_menu", "catalog_readers", "catalog", "quota", "prompts", "rate_limiter", "progress"),
-        *("model_caller", "answer_reply", "costs", "answers"),
+        *("models", "model_menu", "free_router", "catalog_readers", "catalog", "quota", "prompts"),
+        *("rate_limiter", "gateway_pace", "progress", "model_caller", "answer_reply", "costs", "answers"),
     ),
     "notes": (
         "search",

@@ -336,6 +336,7 @@ def test_jobs_run_in_the_order_of_their_person() -> None:
         "reply_to": 40,
         "thread_id": None,
         "name": "export",
+        "attempts": 0,
         "arguments": {"format": "json"},
     }
     journal.finish_job(first)
