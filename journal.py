@@ -33,6 +33,7 @@ class NewQuestion(TypedDict):
     text: str
     asked_at: int
     is_repeat: NotRequired[bool]
+    thread_id: NotRequired[int | None]
 
 
 class QuestionRow(TypedDict):
@@ -54,6 +55,7 @@ class QuestionRow(TypedDict):
     asked_at: int
     finished_at: int | None
     is_repeat: int
+    thread_id: int | None
 
 
 class CachedAnswer(TypedDict):
@@ -143,6 +145,7 @@ class JobRow(TypedDict):
     name: str
     attempts: int
     arguments: dict[str, Any]
+    thread_id: int | None
     progress: dict[str, Any]  # what an interrupted run has done
 
 
@@ -189,9 +192,34 @@ def advance_purge_clock(max_step_s: float) -> int:
 
 
 def purge_old(now: int) -> None:
-    """Delete the ids of updates that Telegram can no longer repeat at `now`, and cached answers that are too old."""
+    """Delete what is too old at `now`: ids of updates and albums that Telegram cannot repeat, cached answers."""
     storage.execute("DELETE FROM handled_updates WHERE handled_at < ?", (now - HANDLED_UPDATES_KEPT_S,))
+    storage.execute("DELETE FROM albums WHERE seen_at < ?", (now - HANDLED_UPDATES_KEPT_S,))
     storage.execute("DELETE FROM answer_cache WHERE created_at < ?", (now - CACHED_ANSWERS_KEPT_S,))
+
+
+def mark_album_seen(chat_id: int, media_group_id: str) -> bool:
+    """Record an album; return False if it is recorded already."""
+    cursor = storage.execute(
+        "INSERT OR IGNORE INTO albums (chat_id, media_group_id, seen_at) VALUES (?,?,?)",
+        (chat_id, media_group_id, clock.now()),
+    )
+    return cursor.rowcount == 1
+
+
+def move_chat(old_chat_id: int, new_chat_id: int) -> None:
+    """Move questions and jobs to the new id that a group gets as a supergroup.
+
+    The supergroup counts its messages from 1 again, so nothing replies to the old ids there. Waiting replies move
+    later, see move_replies().
+    """
+    with storage.transaction():
+        storage.execute(
+            "UPDATE questions SET chat_id = ?, message_id = 0 WHERE chat_id = ?", (new_chat_id, old_chat_id)
+        )
+        storage.execute(
+            "UPDATE jobs SET chat_id = ?, reply_to = NULL WHERE chat_id = ?", (new_chat_id, old_chat_id)
+        )
 
 
 def remember_message_text(chat_id: int, message_id: int, text: str) -> bool:
@@ -213,9 +241,9 @@ def add_question(question: NewQuestion) -> int:
     """Store a question and return its id."""
     cursor = storage.execute(
         "INSERT INTO questions (user_id, chat_id, message_id, is_private, kind, is_parallel, parent_id, model_id,"
-        " text, asked_at, is_repeat) VALUES (:user_id, :chat_id, :message_id, :is_private, :kind, :is_parallel,"
-        " :parent_id, :model_id, :text, :asked_at, :is_repeat)",
-        {"is_repeat": False, **question},
+        " text, asked_at, is_repeat, thread_id) VALUES (:user_id, :chat_id, :message_id, :is_private, :kind,"
+        " :is_parallel, :parent_id, :model_id, :text, :asked_at, :is_repeat, :thread_id)",
+        {"is_repeat": False, "thread_id": None, **question},
     )
     return int(cursor.lastrowid or 0)
 
@@ -455,14 +483,45 @@ def finish_reply(reply_id: int, remaining_calls: list[Call], answered: tuple[int
             connection.execute("DELETE FROM outbox WHERE id = ?", (reply_id,))
 
 
+def move_replies(old_chat_id: int, new_chat_id: int) -> None:
+    """Move the replies of a group to the new id that it gets as a supergroup.
+
+    Only the thread that sends the replies of the old chat may call this, so that no reply is being sent meanwhile.
+    Edits are dropped, and replies refer to no message: the supergroup counts its messages from 1 again.
+    """
+    with storage.transaction():
+        for row in storage.fetch_all("SELECT id, calls FROM outbox WHERE chat_id = ?", (old_chat_id,)):
+            calls: list[Call] = json.loads(row["calls"])
+            moved = [call for call in calls if not call[0].startswith("editMessage")]
+            for _, params in moved:
+                params.pop("reply_parameters", None)
+                if params.get("chat_id") == old_chat_id:
+                    params["chat_id"] = new_chat_id
+            if moved:
+                storage.execute(
+                    "UPDATE outbox SET chat_id = ?, calls = ? WHERE id = ?",
+                    (new_chat_id, json.dumps(moved), row["id"]),
+                )
+            else:
+                storage.execute("DELETE FROM outbox WHERE id = ?", (row["id"],))
+
+
 # Jobs ----------------------------------------------------------------------------------------------------
 
 
-def add_job(user_id: int, chat_id: int, reply_to: int | None, name: str, arguments: dict[str, Any]) -> int:
+def add_job(
+    user_id: int,
+    chat_id: int,
+    reply_to: int | None,
+    name: str,
+    arguments: dict[str, Any],
+    thread_id: int | None = None,
+) -> int:
     """Store a job and return its id; its result goes to the chat, as a reply to the message reply_to."""
     cursor = storage.execute(
-        "INSERT INTO jobs (user_id, chat_id, reply_to, name, arguments, created_at) VALUES (?,?,?,?,?,?)",
-        (user_id, chat_id, reply_to, name, json.dumps(arguments), clock.now()),
+        "INSERT INTO jobs (user_id, chat_id, reply_to, name, arguments, created_at, thread_id)"
+        " VALUES (?,?,?,?,?,?,?)",
+        (user_id, chat_id, reply_to, name, json.dumps(arguments), clock.now(), thread_id),
     )
     return int(cursor.lastrowid or 0)
 
@@ -476,7 +535,7 @@ def users_with_jobs() -> list[int]:
 def next_job(user_id: int) -> JobRow | None:
     """Return the oldest job of a person."""
     job = storage.fetch_one(
-        "SELECT id, user_id, chat_id, reply_to, name, attempts, arguments, progress FROM jobs"
+        "SELECT id, user_id, chat_id, reply_to, name, attempts, arguments, progress, thread_id FROM jobs"
         " WHERE user_id = ? ORDER BY id LIMIT 1",
         (user_id,),
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 import texts
 from config import SetupError
+from unicode_text import fold
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +127,7 @@ def _connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.create_function("fold", 1, fold, deterministic=True)  # for the search index, see schema.sql
     except sqlite3.DatabaseError:
         connection.close()
         raise

@@ -103,6 +103,7 @@ PLAIN_TEXT = "Что с этим сделать?"
 PLAIN_TEXT_UNAVAILABLE = "Этого текста у меня больше нет, пришлите его ещё раз."
 PLAIN_TEXT_ASKED = "Спрашиваю модель."
 ALREADY_ASKED = "Уже спросили."
+ANONYMOUS = "Мне нужно знать, кто вы: напишите от своего имени, а не от имени группы или канала."
 ONLY_TEXT = "Я храню только текст. К фото или файлу можно добавить подпись: /note_add <текст>"
 
 
@@ -871,9 +872,9 @@ def db_found(path: object, count: int) -> str:
     return f"{path}, {notes(count)}."
 
 
-def bot_found(username: object) -> str:
+def bot_found(username: str) -> str:
     """Name the bot that the token belongs to."""
-    return f"бот @{username}."
+    return f"бот @{username}." if username else "бот без имени @…: в группах он узнаёт только команды без него."
 
 
 def telegram_unreachable(error: object) -> str:

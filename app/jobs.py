@@ -103,8 +103,15 @@ class JobHandlers:
 class JobRunner:
     """Runs the stored jobs and sends their results."""
 
-    def __init__(self, telegram: Telegram, outbox: Outbox, handlers: Mapping[str, JobHandler]) -> None:
+    def __init__(
+        self,
+        telegram: Telegram,
+        outbox: Outbox,
+        handlers: Mapping[str, JobHandler],
+        on_chat_migrated: Callable[[int, int], None] = journal.move_chat,
+    ) -> None:
         self._telegram = telegram
+        self._on_chat_migrated = on_chat_migrated
         self._outbox = outbox
         self._handlers = handlers
         self._executor: KeyedExecutor[int] = KeyedExecutor("jobs", self._run_next, MAX_THREADS)
@@ -127,9 +134,11 @@ class JobRunner:
             if not storage.is_unavailable(error):
                 raise
 
-    def add(self, job: Job, *, user_id: int, chat_id: int, reply_to: int | None) -> None:
+    def add(
+        self, job: Job, *, user_id: int, chat_id: int, reply_to: int | None, thread_id: int | None = None
+    ) -> None:
         """Store a job; it runs once the current transaction is committed."""
-        journal.add_job(user_id, chat_id, reply_to, job.name, job.arguments)
+        journal.add_job(user_id, chat_id, reply_to, job.name, job.arguments, thread_id)
         storage.on_commit(partial(self._executor.wake, user_id))
 
     def _run_next(self, user_id: int) -> float | None:
@@ -148,7 +157,7 @@ class JobRunner:
         with storage.transaction():
             journal.finish_job(job["id"])
             if reply is not None:
-                self._outbox.put(job["chat_id"], reply, job["reply_to"])
+                self._outbox.put(job["chat_id"], reply, job["reply_to"], job["thread_id"])
         del self._unrecorded[user_id]
         self._begun.discard(job["id"])
         self._failures.pop(user_id, None)
@@ -186,11 +195,16 @@ class JobRunner:
         """Send a file; return the reply to send in its place if Telegram refuses it."""
         method = "sendPhoto" if file.is_photo else "sendDocument"
         params: dict[str, Any] = {"chat_id": job["chat_id"], "caption": file.caption}
+        if job["thread_id"] is not None:
+            params["message_thread_id"] = job["thread_id"]
         if job["reply_to"] is not None:
             params["reply_parameters"] = {"message_id": job["reply_to"], "allow_sending_without_reply": True}
         try:
             self._telegram.call(method, params, file)
         except TelegramError as error:
+            if error.migrate_to_chat_id is not None:
+                self._on_chat_migrated(job["chat_id"], error.migrate_to_chat_id)
+                raise
             if not error.is_final:
                 raise
             is_blocked = error.status == 403  # people block bots and leave groups every day

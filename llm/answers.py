@@ -86,7 +86,15 @@ class Answers:
     # Called while an update is handled, inside its transaction
 
     def ask(
-        self, question: Question, *, user_id: int, chat_id: int, message_id: int, asked_at: int, is_private: bool
+        self,
+        question: Question,
+        *,
+        user_id: int,
+        chat_id: int,
+        message_id: int,
+        asked_at: int,
+        is_private: bool,
+        thread_id: int | None = None,
     ) -> None:
         """Store a question, to be answered after the commit; AccessDenied if the person has asked too many.
 
@@ -94,7 +102,7 @@ class Answers:
         """
         check_question_quota(self._settings, user_id, asked_at)
         if replacement := db.take_model_replacement():
-            self._outbox.put(chat_id, Reply(texts.model_vanished(replacement)))
+            self._outbox.put(chat_id, Reply(texts.model_vanished(replacement)), thread_id=thread_id)
         for number, model in enumerate(self._models_for(question)):
             is_parallel = number > 0
             question_id = journal.add_question(
@@ -110,6 +118,7 @@ class Answers:
                     "text": question.text,
                     "asked_at": asked_at,
                     "is_repeat": question.is_repeat,
+                    "thread_id": thread_id,
                 }
             )
             key = (user_id, question_id if is_parallel else 0)
@@ -179,8 +188,12 @@ class Answers:
         self._finish(question, prompt, result)
 
     def _show_until_settled(self, question: QuestionRow, progress: QuestionProgress) -> None:
-        is_private = _is_shown_while_growing(question)
-        draft = self._drafts.open(question["chat_id"], question["id"], is_private=is_private)
+        draft = self._drafts.open(
+            question["chat_id"],
+            question["id"],
+            is_private=_is_shown_while_growing(question),
+            thread_id=question["thread_id"],
+        )
         while not progress.is_settled():
             text = progress.text
             position = progress.visible_queue_position()
@@ -212,7 +225,8 @@ class Answers:
     def _store_reply(self, question: QuestionRow, state: str, answer: str | None, reply: Reply) -> None:
         with storage.transaction():
             journal.finish_question(question["id"], state, answer)
-            self._outbox.put(question["chat_id"], reply, reply_to=question["message_id"])
+            reply_to = question["message_id"] or None
+            self._outbox.put(question["chat_id"], reply, reply_to, question["thread_id"])
 
     # The thread that calls models
 

@@ -19,8 +19,8 @@ NO_PREVIEW = {"is_disabled": True}
 HTML_TAG = re.compile(r"<[^>]+>")
 
 
-def reply_calls(chat_id: int, reply: Reply, reply_to: int | None) -> list[Call]:
-    """Return the calls that send a reply, one per message; ValueError for a blank reply.
+def reply_calls(chat_id: int, reply: Reply, reply_to: int | None, thread_id: int | None = None) -> list[Call]:
+    """Return the calls that send a reply to a chat or a topic, one per message; ValueError for a blank reply.
 
     The first message refers to the message `reply_to`, the last one has the buttons.
     """
@@ -37,6 +37,8 @@ def reply_calls(chat_id: int, reply: Reply, reply_to: int | None) -> list[Call]:
         raise ValueError("a reply needs a text or a photo")
     for _, params in calls:
         params["chat_id"] = chat_id
+        if thread_id is not None:
+            params["message_thread_id"] = thread_id
     if reply_to is not None:
         _, first_params = calls[0]
         first_params["reply_parameters"] = {"message_id": reply_to, "allow_sending_without_reply": True}
@@ -85,7 +87,7 @@ def plain_calls(method: str, params: dict[str, Any]) -> list[Call]:
     if not calls:
         return []
     for _, plain_params in calls:
-        _copy_params(params, plain_params, "chat_id", "message_id")
+        _copy_params(params, plain_params, "chat_id", "message_thread_id", "message_id")
     _, first_params = calls[0]
     _copy_params(params, first_params, "reply_parameters")
     _, last_params = calls[-1]

@@ -32,9 +32,9 @@ class Drafts:
         self._telegram = telegram
         self._executor: KeyedExecutor[Draft] = KeyedExecutor("drafts", _send, MAX_SENDERS)
 
-    def open(self, chat_id: int, draft_id: int, *, is_private: bool) -> "Draft":
+    def open(self, chat_id: int, draft_id: int, *, is_private: bool, thread_id: int | None = None) -> "Draft":
         """Return a draft that shows nothing yet. In groups the bot only shows that it is typing."""
-        return Draft(self._telegram, self._executor, chat_id, draft_id, is_private=is_private)
+        return Draft(self._telegram, self._executor, chat_id, draft_id, is_private=is_private, thread_id=thread_id)
 
     def stop(self) -> None:
         """Send no more drafts."""
@@ -52,11 +52,14 @@ class Draft:
         draft_id: int,
         *,
         is_private: bool,
+        thread_id: int | None = None,
     ) -> None:
         self._telegram = telegram
         self._executor = executor
-        self._chat_id = chat_id
-        self._draft_params = {"chat_id": chat_id, "draft_id": draft_id, "can_stop": True, "keep_on_stop": True}
+        self._chat_params = {"chat_id": chat_id}
+        if thread_id is not None:
+            self._chat_params["message_thread_id"] = thread_id
+        self._draft_params = {**self._chat_params, "draft_id": draft_id, "can_stop": True, "keep_on_stop": True}
         self._can_draft = is_private
         self._changed = threading.Condition()  # guards everything below
         self._text, self._is_markdown = "", True  # to show
@@ -130,7 +133,7 @@ class Draft:
                 yield "sendRichMessageDraft", params, DRAFT_LIFETIME_S
             params = {**self._draft_params, "text": truncate_utf16(self._text, MAX_MESSAGE_LENGTH)}
             yield "sendMessageDraft", params, DRAFT_LIFETIME_S
-        yield "sendChatAction", {"chat_id": self._chat_id, "action": "typing"}, TYPING_LIFETIME_S
+        yield "sendChatAction", {**self._chat_params, "action": "typing"}, TYPING_LIFETIME_S
 
 
 def _send(draft: Draft) -> None:

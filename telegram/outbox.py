@@ -9,8 +9,10 @@ that moment: during an outage nothing is dropped.
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import journal
 import storage
@@ -50,10 +52,16 @@ class _Failures:
 
 
 class Outbox:
-    """Sends the replies stored in the journal."""
+    """Sends the replies stored in the journal.
 
-    def __init__(self, telegram: Telegram) -> None:
+    on_chat_migrated(old_chat_id, new_chat_id) moves what else belongs to a group that became a supergroup.
+    """
+
+    def __init__(
+        self, telegram: Telegram, on_chat_migrated: Callable[[int, int], None] = journal.move_chat
+    ) -> None:
         self._telegram = telegram
+        self._on_chat_migrated = on_chat_migrated
         self._executor = KeyedExecutor("sender", self._send_next, MAX_SENDERS)
         self._failures: dict[int, _Failures] = {}  # by chat
         self.dropped_replies = 0  # since the start
@@ -68,9 +76,9 @@ class Outbox:
         """Send due replies for up to grace_s, then wait up to linger_s for running calls."""
         self._executor.stop(grace_s, linger_s)
 
-    def put(self, chat_id: int, reply: Reply, reply_to: int | None = None) -> None:
+    def put(self, chat_id: int, reply: Reply, reply_to: int | None = None, thread_id: int | None = None) -> None:
         """Store a reply; it is sent once the current transaction is committed."""
-        self.put_calls(chat_id, reply_calls(chat_id, reply, reply_to), reply.question_id)
+        self.put_calls(chat_id, reply_calls(chat_id, reply, reply_to, thread_id), reply.question_id)
 
     def put_calls(self, chat_id: int, calls: list[Call], question_id: int | None = None) -> None:
         """Store calls; they are made in the order of the chat once the current transaction is committed."""
@@ -86,6 +94,9 @@ class Outbox:
             try:
                 self._unrecorded[chat_id] = self._send(chat_id, reply)
             except TelegramError as error:
+                if error.migrate_to_chat_id is not None:
+                    self._move_chat(chat_id, error.migrate_to_chat_id)
+                    return None
                 failures = self._count_failure(chat_id, reply, error)
                 way_out = self._way_out(chat_id, reply, failures)
                 if way_out is None:
@@ -104,7 +115,7 @@ class Outbox:
         try:
             message = self._telegram.call(method, params)
         except TelegramError as error:
-            if not error.is_final:
+            if not error.is_final or error.migrate_to_chat_id is not None:
                 raise
             if not self._telegram.is_missing(method):  # the transport has logged that, once
                 _log_refusal(chat_id, method, error)
@@ -116,6 +127,17 @@ class Outbox:
         if reply["question_id"] is not None:
             answered = (chat_id, message["message_id"], reply["question_id"])
         return _SentReply(reply["id"], remaining_calls, answered)
+
+    def _move_chat(self, chat_id: int, new_chat_id: int) -> None:
+        """Move everything to the new id of a group that has become a supergroup, and send the replies there."""
+        log.info("chat %d is a supergroup now and has the id %d", chat_id, new_chat_id)
+        try:
+            with storage.transaction():
+                self._on_chat_migrated(chat_id, new_chat_id)
+                journal.move_replies(chat_id, new_chat_id)
+                storage.on_commit(partial(self._executor.wake, new_chat_id))
+        finally:
+            storage.close_thread()
 
     def _count_failure(self, chat_id: int, reply: OutboxRow, error: TelegramError) -> _Failures:
         failures = self._failures.get(chat_id)
@@ -136,7 +158,7 @@ class Outbox:
             log.warning("chat %d: %s fails again and again, sent as plain text", chat_id, method)
             return _SentReply(reply["id"], [*calls, *remaining_calls], None)
         failed_for_s = time.monotonic() - failures.first_server_error_at
-        if not failures.server_errors or failed_for_s < DROP_AFTER_S or not self._accepts_calls(chat_id):
+        if not failures.server_errors or failed_for_s < DROP_AFTER_S or not self._accepts_calls(chat_id, params):
             return None
         log.error("chat %d: a reply (%s) is dropped: Telegram fails at it again and again", chat_id, method)
         if params.get("text") == texts.REPLY_DROPPED:
@@ -146,10 +168,11 @@ class Outbox:
             return _SentReply(reply["id"], remaining_calls, None)
         return _SentReply(reply["id"], dropped_calls(chat_id, params), None)
 
-    def _accepts_calls(self, chat_id: int) -> bool:
-        """Return whether Telegram accepts another call for a chat."""
+    def _accepts_calls(self, chat_id: int, params: dict[str, Any]) -> bool:
+        """Return whether Telegram accepts another call for the chat, and the topic, of a call."""
+        topic = {name: value for name, value in params.items() if name == "message_thread_id"}
         try:
-            self._telegram.call("sendChatAction", {"chat_id": chat_id, "action": "typing"})
+            self._telegram.call("sendChatAction", {"chat_id": chat_id, **topic, "action": "typing"})
         except TelegramError:
             return False
         return True

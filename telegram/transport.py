@@ -44,11 +44,18 @@ NO_RETRIES = urllib3.Retry(total=False)
 class TelegramError(Exception):
     """A failed call: the HTTP status (0 without a response) and Telegram's description."""
 
-    def __init__(self, status: int, description: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        description: str,
+        retry_after: float | None = None,
+        migrate_to_chat_id: int | None = None,
+    ) -> None:
         super().__init__(f"[{status}] {_without_quotes(description)}")
         self.status = status
         self.description = description
         self.retry_after = retry_after  # seconds
+        self.migrate_to_chat_id = migrate_to_chat_id  # the new id of a group that has become a supergroup
 
     @property
     def is_final(self) -> bool:
@@ -178,14 +185,25 @@ def _connection_pool(proxy_url: str | None) -> urllib3.PoolManager:
     return urllib3.ProxyManager(proxy_url, maxsize=MAX_IDLE_CONNECTIONS, proxy_headers=headers)
 
 
-def get_me(telegram: Telegram) -> Any:
+@dataclass(frozen=True)
+class BotUser:
+    """The bot's own user."""
+
+    id: int
+    username: str  # "" if Telegram does not say
+
+
+def get_me(telegram: Telegram) -> BotUser:
     """Return the bot's own user; SetupError if Telegram does not know the token."""
     try:
-        return telegram.bot.get_me()
+        user = telegram.call("getMe", {})
     except TelegramError as error:
         if error.rejects_token:
             raise SetupError(texts.TOKEN_REFUSED) from error
         raise
+    if not isinstance(user, dict) or type(user.get("id")) is not int:
+        raise TelegramError(502, "getMe returned no user")
+    return BotUser(user["id"], str(user.get("username") or ""))
 
 
 @dataclass(frozen=True)
@@ -240,6 +258,7 @@ def _decode(status: int, body: bytes) -> _Response:
         payload["error_code"],
         str(payload.get("description", "")),
         _read_retry_after(parameters.get("retry_after")),
+        parameters.get("migrate_to_chat_id"),
     )
 
 

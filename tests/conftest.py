@@ -44,6 +44,7 @@ def database(tmp_path: Path) -> Iterator[Path]:
     """Open a new database; return its path."""
     path = tmp_path / "notes.db"
     db.open(path)
+    db.use_bot(telegram.BOT["id"])
     yield path
     storage.close()
 

@@ -33,7 +33,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "unicode_text": set(),
     "texts": {"clock"},
     "config": {"texts"},
-    "storage": {"config", "texts"},
+    "storage": {"config", "texts", "unicode_text"},
     "db": LEAVES | {"storage"},
     "journal": LEAVES | {"storage"},
     "gateway_errors": {"texts"},
@@ -59,7 +59,7 @@ ORDER = {
     "telegram": (
         *("limits", "replies", "messages", "access", "model_markdown", "markdown_writer", "markdown"),
         *("keyed_executor", "transport", "calls"),
-        *("outbox", "drafts", "updates", "router", "dispatcher", "polling"),
+        *("outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher", "polling"),
     ),
     "llm": (
         *("models", "model_menu", "free_router", "catalog_readers", "catalog", "quota", "prompts"),
@@ -75,7 +75,17 @@ ORDER = {
             "answers",
         ),
     ),
-    "notes": ("search", "listing", "editing", "plain_texts", "statistics", "chart", "exports", "imports"),
+    "notes": (
+        "search",
+        "listing",
+        "editing",
+        "plain_texts",
+        "long_messages",
+        "statistics",
+        "chart",
+        "exports",
+        "imports",
+    ),
     "app": ("logs", "status", "checks", "jobs", "service"),
 }
 

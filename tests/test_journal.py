@@ -115,6 +115,7 @@ def test_a_question_is_stored_with_everything() -> None:
         "asked_at": 1_700_000_000,
         "finished_at": None,
         "is_repeat": 0,
+        "thread_id": None,
     }
     assert journal.get_pending_question(question_id) == question
     assert journal.get_question(ANN, question_id) is None
@@ -372,6 +373,7 @@ def test_jobs_run_in_the_order_of_their_person() -> None:
         "user_id": ANN,
         "chat_id": -5,
         "reply_to": 40,
+        "thread_id": None,
         "name": "export",
         "attempts": 0,
         "arguments": {"format": "json"},

@@ -18,6 +18,7 @@ from config import SetupError
 from sandbox import telegram
 from sandbox.openrouter import EmulatedGateway
 from sandbox.telegram import World
+from unicode_text import fold
 
 MakePerson = Callable[..., Person]
 
@@ -147,6 +148,7 @@ def test_a_copy_made_under_load_is_complete(bot_process: BotProcess, person: Mak
             code, output = run(bot_process, "--backup", str(target))
             assert (code, output.startswith(f"Копия готова: {target}")) == (0, True)
             with closing(sqlite3.connect(target)) as copy:
+                copy.create_function("fold", 1, fold)
                 assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
                 copy.execute("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
                 [(count, numbers)] = copy.execute("SELECT count(*), max(id) FROM notes").fetchall()

@@ -374,7 +374,16 @@ def test_attachments_become_jobs(version_2: Path) -> None:
     db.open(version_2)
     jobs = storage.fetch_all("SELECT * FROM jobs ORDER BY id")
     expected = [
-        {"id": number, "chat_id": GROUP, "reply_to": 40, "created_at": 1_795_231_300, "attempts": 0, **job}
+        {
+            "id": number,
+            "chat_id": GROUP,
+            "reply_to": 40,
+            "created_at": 1_795_231_300,
+            "attempts": 0,
+            "progress": "{}",
+            "thread_id": None,
+            **job,
+        }
         for number, (_, job) in enumerate(ATTACHMENTS, 1)
     ]
     expected.append({**expected[0], "id": len(expected) + 1, "reply_to": None})
@@ -387,6 +396,19 @@ def test_attachments_become_jobs(version_2: Path) -> None:
     assert reply["calls"] == [tuple(text_call)]
     storage.close()
     assert schema_of(version_2) == schema_of(version_2.with_name("new.db"))
+
+
+def test_the_search_index_of_an_older_database_is_folded_anew(version_2: Path) -> None:
+    text = "мои\u0306 йод 5 \u00b5g"
+    with closing(sqlite3.connect(version_2)) as old, old:
+        old.execute(
+            "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at) VALUES (?,?,?,?,?,?)",
+            (77, 77, 1, text, 1, 1),
+        )
+    db.open(version_2)
+    for phrase in ("МОЙ", "и\u0306од", "\u03bcg"):
+        assert [note["text"] for note in db.find_notes(77, [phrase], 10)] == [text]
+    storage.execute("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
 
 
 def test_lanes_become_parallel_questions(version_2: Path) -> None:

@@ -100,6 +100,17 @@ def rich_markdown(params: Json) -> str:
     return markdown
 
 
+def split_text(text: str) -> list[str]:
+    """Return the messages into which a client splits a text: it cuts at a space near the end, if there is one."""
+    parts = []
+    while len(text) > MAX_TEXT_LENGTH:
+        space = max(text.rfind(" ", MAX_TEXT_LENGTH - 300, MAX_TEXT_LENGTH), text.rfind("\n", 0, MAX_TEXT_LENGTH))
+        end = space if space >= MAX_TEXT_LENGTH - 300 else MAX_TEXT_LENGTH
+        parts.append(text[:end].strip())
+        text = text[end:].strip()
+    return [*parts, text] if text else parts
+
+
 def _check_rich_blocks(tokens: list[Token]) -> None:
     """Refuse Markdown over the limits, and what the bot must never pass on from a model.
 
