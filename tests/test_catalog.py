@@ -365,3 +365,15 @@ def test_a_paid_model_replaces_the_active_one_only_if_allowed(gateway: EmulatedG
     db.set_active_model(1)
     assert replacement_model(db.get_model(1), allow_paid=True) == db.get_model(11)
     assert replacement_model(db.get_model(1), allow_paid=False) == db.get_model(12)
+
+
+def test_an_interrupted_refresh_reports_what_it_did(gateway: EmulatedGateway) -> None:
+    gateway.catalog["data"].append(describe_model("lab/new:free", "New"))
+    stored: list[dict[str, list[int]]] = []
+    report = catalog.refresh_all(
+        config.load_settings(), {}, on_change=lambda changes: stored.append(dict(changes))
+    )
+    requests = gateway.catalog_requests
+    assert stored == [{"openrouter": [1, 0]}]
+    assert catalog.refresh_all(config.load_settings(), stored[-1]) == report
+    assert gateway.catalog_requests == requests

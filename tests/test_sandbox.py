@@ -29,6 +29,10 @@ ANN, BOB = 1, 2
 Call = Callable[..., Any]
 
 
+def rich(markdown: str) -> dict[str, Any]:
+    return {"chat_id": ANN, "rich_message": {"markdown": markdown}}
+
+
 @pytest.fixture
 def call(telegram_url: str) -> Call:
     """Return a function that calls a method and returns its result, or (code, description) of an error."""
@@ -58,6 +62,14 @@ def call(telegram_url: str) -> Call:
             "to be replied",
         ),
         ("sendDocument", {"chat_id": ANN, "document": "text"}, 400, "no document"),
+        ("sendMessage", {"chat_id": ANN, "text": "раз", "txt": "два"}, 400, "has no parameter txt"),
+        ("sendMessage", {"chat_id": ANN, "text": "раз", "reply_parameters": {"id": 1}}, 400, "no parameter id"),
+        ("sendChatAction", {"chat_id": ANN, "action": "dancing"}, 400, "wrong parameter action"),
+        ("sendRichMessage", rich("![](https://a.b/c.png)"), 400, "PHOTO_NO_MEDIA_FOUND"),
+        ("sendRichMessage", rich("<tg-button>да</tg-button>"), 400, "no HTML"),
+        ("sendRichMessage", rich("раз\n\n" * 501), 400, "BLOCKS_TOO_MANY"),
+        ("sendRichMessage", rich("> " * 17 + "раз"), 400, "DEPTH_TOO_LARGE"),
+        ("sendRichMessage", rich("|a" * 21 + "|\n" + "|-" * 21 + "|"), 400, "TABLE_TOO_WIDE"),
         ("editMessageText", {"chat_id": ANN, "message_id": 1, "text": "раз"}, 400, "can't be edited"),
         ("editMessageText", {"chat_id": ANN, "message_id": 99, "text": "раз"}, 400, "not found"),
         ("answerCallbackQuery", {"callback_query_id": "1"}, 400, "query is too old"),
@@ -97,6 +109,22 @@ def test_a_callback_query_is_answered_once(world: World, call: Call) -> None:
     query_id = world.tap(ANN, ANN, message_id, "data")
     assert call("answerCallbackQuery", callback_query_id=query_id) is True
     assert call("answerCallbackQuery", callback_query_id=query_id)[0] == 400
+
+
+def test_a_toast_has_at_most_200_characters(world: World, call: Call) -> None:
+    world.say(ANN, "/start")
+    message = call("sendMessage", chat_id=ANN, text="раз")
+    query_id = world.tap(ANN, ANN, message["message_id"], "x")
+    assert call("answerCallbackQuery", callback_query_id=query_id, text="а" * 201)[0] == 400
+    assert call("answerCallbackQuery", callback_query_id=query_id, text="а" * 200) is True
+
+
+def test_drafts_exist_in_private_chats_only(world: World, call: Call) -> None:
+    world.say(ANN, "/start", chat_id=-100)
+    assert call("sendMessageDraft", chat_id=-100, draft_id=1, text="а") == (
+        400,
+        "Bad Request: TEXTDRAFT_PEER_INVALID",
+    )
 
 
 def test_a_person_who_blocked_the_bot_gets_nothing(world: World, call: Call) -> None:

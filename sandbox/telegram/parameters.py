@@ -1,7 +1,7 @@
 """The names of the parameters that a method of the Bot API 10.3 takes (https://core.telegram.org/bots/api).
 
 Telegram itself ignores a name that it does not know; here it is an error, because it is always a mistake.
-tests/validate_calls.py checks the same against the types of another library.
+tests/test_schema.py checks the same against the types of another library.
 """
 
 from sandbox.telegram.checks import Json, Refusal
