@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.openrouter.behaviors import BEHAVIORS
+from sandbox.openrouter.documented_errors import DATA_POLICY, documented
 from sandbox.openrouter.gateway import EmulatedGateway
 from sandbox.openrouter.payloads import Json, error_response
 
@@ -62,6 +63,8 @@ class _GatewayApi:
     async def _behave(self, request: web.Request, body: Json) -> web.StreamResponse:
         gateway = self._gateway
         await asyncio.sleep(gateway.think_s)
+        if gateway.forbids_free_models and (body["model"].endswith(":free") or body["model"] == "openrouter/free"):
+            return await documented(gateway, request, body, DATA_POLICY)
         match = re.fullmatch(r"sandbox/([a-z_]+)(?:-(\d+))?(?::free)?", body["model"])
         if match is None:
             return await gateway.answer(request, body, gateway.answer_to(body))
