@@ -145,7 +145,7 @@ def check(path: Path | str) -> int:
 
 
 def read_active_model(path: Path | str) -> tuple[str, str] | None:
-    """Return the gateway and the key of the active model, None if it is unavailable; the database need not be open."""
+    """Return the gateway and the key of the active model of a closed database; None if it is unavailable."""
     with storage.open_read_only(path) as connection:
         row = connection.execute("SELECT * FROM models WHERE active = 1").fetchone()
     if row is None or not row.get("available", 1):  # version 1 had neither of these columns

@@ -13,8 +13,10 @@ from urllib.parse import quote
 import requests
 
 import config
+import gateway_connection
 import texts
 from config import Gateway
+from gateway_connection import RequestCloser
 from gateway_errors import ErrorKind, Json, OpenRouterError, bad_answer_error, connection_errors
 from gateway_response import Completion, clean_text, read_body, read_completion, read_payload
 from gateway_stream import Stream
@@ -29,6 +31,7 @@ __all__ = [
     "GatewayFeatures",
     "Json",
     "OpenRouterError",
+    "RequestCloser",
     "Stream",
     "chat_once",
     "complete",
@@ -84,10 +87,7 @@ FEATURES = {
     ),
 }
 
-# Shared by all threads: it keeps the connections to the gateways open between requests.
-_session = requests.Session()
-_session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=64))
-_session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=64))
+_session = gateway_connection.new_session()
 
 
 @dataclass(frozen=True)
@@ -156,11 +156,11 @@ def complete(request: ChatRequest) -> Completion:
         )
 
 
-def stream(request: ChatRequest, stall_s: float = 45.0) -> Stream:
+def stream(request: ChatRequest, stall_s: float = 45.0, closer: RequestCloser | None = None) -> Stream:
     """Send a request and return the answer as a Stream.
 
-    `stall_s` limits the time between two chunks, in seconds. OpenRouterError if the request cannot be sent; a
-    refusal is raised by the iteration.
+    `stall_s` limits the time between two chunks, in seconds; `closer` can end the request before a Stream exists.
+    OpenRouterError if the request cannot be sent; a refusal is raised by the iteration.
     """
     features = FEATURES[request.gateway.name]
     started = time.monotonic()
@@ -170,7 +170,7 @@ def stream(request: ChatRequest, stall_s: float = 45.0) -> Stream:
     if features.streams:
         body["stream"] = True
         response_deadline = min(deadline, started + stall_s)
-    response = _send(request.gateway, "POST", "/chat/completions", response_deadline, body)
+    response = _send(request.gateway, "POST", "/chat/completions", response_deadline, body, closer)
     return Stream(
         request.gateway.name,
         response,
@@ -268,7 +268,12 @@ def _chat_body(request: ChatRequest) -> Json:
 
 
 def _send(
-    gateway: Gateway, method: str, path: str, deadline: float, body: Json | None = None
+    gateway: Gateway,
+    method: str,
+    path: str,
+    deadline: float,
+    body: Json | None = None,
+    closer: RequestCloser | None = None,
 ) -> requests.Response:
     """Send a request and return the response as soon as its headers have arrived."""
     is_public = path == "/models"
@@ -280,9 +285,11 @@ def _send(
     if gateway.api_key:
         headers["Authorization"] = f"Bearer {gateway.api_key}"
     with connection_errors(gateway.name):
-        return _session.request(
-            method,
-            gateway.base_url + path,
+        return gateway_connection.send(
+            _session,
+            closer,
+            method=method,
+            url=gateway.base_url + path,
             json=body,
             headers=headers,
             timeout=(CONNECT_TIMEOUT_S, max(deadline - time.monotonic(), 0.001)),
