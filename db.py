@@ -105,7 +105,7 @@ class Model(CatalogModel):
     """A model of the registry; see the table for the columns."""
 
     id: int
-    active: int
+    active: bool
     gateway: str
     available: int
 
@@ -501,37 +501,37 @@ _SELECT_MODEL = "SELECT id, key, label, active, gateway, available, context_leng
 
 def list_models() -> list[Model]:
     """Return all models in the order of their ids."""
-    return storage.fetch_all(f"{_SELECT_MODEL} ORDER BY id")
+    return _models("ORDER BY id")
 
 
 def get_model(model_id: int) -> Model:
     """Return a model; ValueError for an unknown id."""
-    model: Model | None = storage.fetch_one(f"{_SELECT_MODEL} WHERE id = ?", (model_id,))
-    if model is None:
-        raise ValueError(f"unknown model id {model_id}")
-    return model
+    for model in _models("WHERE id = ?", (model_id,)):
+        return model
+    raise ValueError(texts.UNKNOWN_MODEL_ID)
 
 
 def get_active_model() -> Model:
-    """Return the active model, or the first one if none is active; RuntimeError if there are no models."""
-    model: Model | None = storage.fetch_one(f"{_SELECT_MODEL} ORDER BY active DESC, id LIMIT 1")
-    if model is None:
-        raise RuntimeError("the table of models is empty")
-    return model
+    """Return the active model; the first one becomes active if none is. RuntimeError if there are no models."""
+    for model in _models("WHERE active = 1"):
+        return model
+    for model in _models("ORDER BY id < 1, id LIMIT 1"):  # 0 is the free-model router
+        return set_active_model(model["id"])
+    raise RuntimeError(texts.EMPTY_REGISTRY)
 
 
 def set_active_model(model_id: int) -> Model:
-    """Make a model the active one and return it.
-
-    ValueError for an unknown id, RuntimeError if there are no models.
-    """
+    """Make a model the active one and return it; ValueError for an unknown id."""
     with storage.transaction():
-        get_active_model()
         # Two statements: SQLite checks the unique index after each row, so two rows must never be 1 at once.
         storage.execute("UPDATE models SET active = 0 WHERE active = 1")
-        if storage.execute("UPDATE models SET active = 1 WHERE id = ?", (model_id,)).rowcount == 0:
-            raise ValueError(f"unknown model id {model_id}")
-        return get_active_model()
+        storage.execute("UPDATE models SET active = 1 WHERE id = ?", (model_id,))
+        return get_model(model_id)
+
+
+def _models(condition: str, parameters: tuple[int | str, ...] = ()) -> list[Model]:
+    rows: list[Model] = storage.fetch_all(f"{_SELECT_MODEL} {condition}", parameters)
+    return [{**row, "active": bool(row["active"])} for row in rows]
 
 
 def mark_model_unavailable(model_id: int) -> None:
@@ -545,7 +545,7 @@ def update_catalog(gateway: str, models: list[CatalogModel]) -> tuple[int, int]:
     A model that has vanished keeps its row, so that its id stays valid, and becomes unavailable.
     """
     with storage.transaction():
-        known = {model["key"]: model for model in _gateway_models(gateway)}
+        known = {model["key"]: model for model in _models("WHERE gateway = ?", (gateway,))}
         for model in models:
             storage.execute(
                 "INSERT INTO models (key, label, context_length, category, gateway)"
@@ -560,10 +560,6 @@ def update_catalog(gateway: str, models: list[CatalogModel]) -> tuple[int, int]:
             mark_model_unavailable(model["id"])
         storage.execute("INSERT OR REPLACE INTO catalogs VALUES (?,?)", (gateway, clock.now()))
     return len(offered - known.keys()), len(vanished)
-
-
-def _gateway_models(gateway: str) -> list[Model]:
-    return storage.fetch_all(f"{_SELECT_MODEL} WHERE gateway = ?", (gateway,))
 
 
 def forget_catalog(gateway: str) -> None:

@@ -3,6 +3,7 @@
 Each function runs in the open transaction of its thread, or in one of its own. storage.open() comes first.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any, TypedDict
@@ -129,7 +130,9 @@ class JobRow(TypedDict):
     chat_id: int
     reply_to: int | None
     name: str
+    attempts: int
     arguments: dict[str, Any]
+    progress: dict[str, Any]  # what an interrupted run has done
 
 
 class Progress(TypedDict):
@@ -166,6 +169,18 @@ def mark_updates_handled(update_ids: Iterable[int]) -> None:
 def purge_old() -> None:
     """Delete the ids of updates that Telegram can no longer repeat."""
     storage.execute("DELETE FROM handled_updates WHERE handled_at < ?", (clock.now() - HANDLED_UPDATES_KEPT_S,))
+
+
+def remember_message_text(chat_id: int, message_id: int, text: str) -> bool:
+    """Record what a message says now; return whether that is something new."""
+    digest = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), signed=True)
+    cursor = storage.execute(
+        "INSERT INTO message_texts (chat_id, message_id, digest) VALUES (?,?,?)"
+        " ON CONFLICT (chat_id, message_id) DO UPDATE SET digest = excluded.digest"
+        " WHERE digest <> excluded.digest",
+        (chat_id, message_id, digest),
+    )
+    return cursor.rowcount > 0
 
 
 # Questions -----------------------------------------------------------------------------------------------
@@ -420,12 +435,31 @@ def users_with_jobs() -> list[int]:
 def next_job(user_id: int) -> JobRow | None:
     """Return the oldest job of a person."""
     job = storage.fetch_one(
-        "SELECT id, user_id, chat_id, reply_to, name, arguments FROM jobs WHERE user_id = ? ORDER BY id LIMIT 1",
+        "SELECT id, user_id, chat_id, reply_to, name, attempts, arguments, progress FROM jobs"
+        " WHERE user_id = ? ORDER BY id LIMIT 1",
         (user_id,),
     )
     if job:
         job["arguments"] = json.loads(job["arguments"])
+        job["progress"] = json.loads(job["progress"])
     return job
+
+
+def begin_job(job_id: int) -> None:
+    """Record that a run of a job begins, so that the next start knows if the run has killed the process."""
+    storage.execute("UPDATE jobs SET attempts = attempts + 1 WHERE id = ?", (job_id,))
+
+
+def forget_job_attempts(user_id: int | None = None) -> None:
+    """Record that the runs of a person's jobs, or of all jobs, have not killed the process."""
+    storage.execute(
+        "UPDATE jobs SET attempts = 0 WHERE attempts > 0 AND user_id = coalesce(?, user_id)", (user_id,)
+    )
+
+
+def save_job_progress(job_id: int, progress: dict[str, Any]) -> None:
+    """Record what a job has done so far, in the transaction that does it: a later run reports it."""
+    storage.execute("UPDATE jobs SET progress = ? WHERE id = ?", (json.dumps(progress), job_id))
 
 
 def finish_job(job_id: int) -> None:

@@ -6,9 +6,9 @@ The table FEATURES holds what differs between the gateways; their addresses and 
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import requests
 
@@ -21,29 +21,8 @@ from gateway_errors import ErrorKind, Json, OpenRouterError, bad_answer_error, c
 from gateway_response import Completion, clean_text, read_body, read_completion, read_payload
 from gateway_stream import Stream
 
-__all__ = [
-    "FEATURES",
-    "MAX_TOKENS",
-    "ChatMessage",
-    "ChatRequest",
-    "Completion",
-    "ErrorKind",
-    "GatewayFeatures",
-    "Json",
-    "OpenRouterError",
-    "RequestCloser",
-    "Stream",
-    "chat_once",
-    "complete",
-    "fetch_generation",
-    "fetch_key",
-    "fetch_models",
-    "fetch_models_text",
-    "fetch_providers",
-    "load_gateways",
-    "require_gateway",
-    "stream",
-]
+# Names of other modules that callers may import from here.
+__all__ = ["Completion", "ErrorKind", "Json", "OpenRouterError", "RequestCloser", "Stream"]
 
 ChatMessage = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": …}
 
@@ -62,9 +41,10 @@ class GatewayFeatures:
     web_search_fields: Json | None = None  # make a model search the web; None: it cannot
     web_search_costs: bool = False  # even with a free model
     needs_key: bool = True
+    open_paths: frozenset[str] = frozenset()  # are asked without the key, which may be wrong or missing
+    requests_per_minute: int | None = None  # until the headers X-RateLimit-* of a response tell the key's limit
     accepts_user: bool = False  # a stable id of the person who asks
     has_providers: bool = False  # a model is "provider/model", and the request has a field for each
-    streams: bool = True
     shows_thoughts: bool = False  # models write <think>…</think> into the answer
     timeout_s: float = 90.0  # of one answer
 
@@ -75,9 +55,14 @@ FEATURES = {
         web_search_fields={"tools": [{"type": "openrouter:web_search", "parameters": WEB_SEARCH_LIMITS}]},
         web_search_costs=True,
         accepts_user=True,
+        open_paths=frozenset({"/models"}),
     ),
     "rvfreellm": GatewayFeatures(
-        web_search_fields={"web_search": True}, has_providers=True, streams=False, timeout_s=180.0
+        web_search_fields={"web_search": True},
+        open_paths=frozenset({"/models", "/models/list", "/providers"}),
+        requests_per_minute=30,
+        has_providers=True,
+        timeout_s=180.0,
     ),
     "local": GatewayFeatures(
         extra_fields={"stream_options": {"include_usage": True}},
@@ -96,7 +81,9 @@ class ChatRequest:
 
     `timeout_s` limits the whole answer, in seconds. `user` is a stable id of the person who asks: without it,
     OpenRouter may block the whole account for what one person writes. `limit_reasoning` asks a reasoning model to
-    think little and to leave its thoughts out; `search_web` has the gateway search the web first.
+    think little and to leave its thoughts out; `search_web` has the gateway search the web first. `sampling` holds
+    further numbers by the names of the API: top_p, frequency_penalty, presence_penalty.
+    `on_headers` is called with the headers of the response.
     """
 
     messages: Sequence[ChatMessage]
@@ -108,6 +95,8 @@ class ChatRequest:
     user: str | None = None
     limit_reasoning: bool = False
     search_web: bool = False
+    sampling: Mapping[str, float] = field(default_factory=dict)
+    on_headers: Callable[[Mapping[str, str]], None] = lambda _: None
 
 
 # Asking a model ------------------------------------------------------------------------------------------
@@ -121,10 +110,12 @@ def chat_once(
     max_tokens: int = MAX_TOKENS,
     timeout_s: float = 30,
     gateway: str = "openrouter",
+    **sampling: float,
 ) -> Completion:
     """Ask a model once and return its answer, which unpacks as `text, latency_ms`; OpenRouterError if it fails.
 
-    `timeout_s` limits the whole answer, in seconds; the address and the key come from the settings.
+    `timeout_s` limits the whole answer, in seconds; the address and the key come from the settings. `sampling` may
+    hold top_p, frequency_penalty and presence_penalty.
     """
     return complete(
         ChatRequest(
@@ -134,6 +125,7 @@ def chat_once(
             temperature=temperature,
             max_tokens=max_tokens,
             timeout_s=timeout_s,
+            sampling=sampling,
         )
     )
 
@@ -145,6 +137,7 @@ def complete(request: ChatRequest) -> Completion:
     body = _chat_body(request)
     body.pop("stream_options", None)  # servers refuse this field in a request without "stream"
     with _send(request.gateway, "POST", "/chat/completions", deadline, body) as response:
+        request.on_headers(response.headers)
         answer = read_body(request.gateway.name, response, deadline)
         return read_completion(
             request.gateway.name,
@@ -165,12 +158,11 @@ def stream(request: ChatRequest, stall_s: float = 45.0, closer: RequestCloser | 
     features = FEATURES[request.gateway.name]
     started = time.monotonic()
     deadline = started + request.timeout_s
-    response_deadline = deadline
-    body = _chat_body(request)
-    if features.streams:
-        body["stream"] = True
-        response_deadline = min(deadline, started + stall_s)
+    body = {**_chat_body(request), "stream": True}
+    # A gateway with a fallback of its own sends nothing while it tries one model after another.
+    response_deadline = deadline if features.has_providers else min(deadline, started + stall_s)
     response = _send(request.gateway, "POST", "/chat/completions", response_deadline, body, closer)
+    request.on_headers(response.headers)
     return Stream(
         request.gateway.name,
         response,
@@ -207,9 +199,9 @@ def fetch_providers(gateway: Gateway) -> list[Json]:
     return _list_in(gateway, _fetch(gateway, "/providers"), "providers")
 
 
-def fetch_models_text(gateway: Gateway, provider: str) -> str:
-    """Return a gateway's description of one provider's models, a text for people."""
-    payload = _fetch(gateway, f"/models/list?provider={quote(provider)}")
+def fetch_models_text(gateway: Gateway, **filters: str) -> str:
+    """Return a gateway's description of its models, a text for people; the filters are `provider` and `type`."""
+    payload = _fetch(gateway, f"/models/list?{urlencode(filters)}")
     return clean_text(payload.get("text"))
 
 
@@ -252,6 +244,7 @@ def _chat_body(request: ChatRequest) -> Json:
         "messages": list(request.messages),
         "temperature": request.temperature,
         "max_tokens": request.max_tokens,
+        **request.sampling,
         **features.extra_fields,
     }
     if features.has_providers:
@@ -276,14 +269,15 @@ def _send(
     closer: RequestCloser | None = None,
 ) -> requests.Response:
     """Send a request and return the response as soon as its headers have arrived."""
-    is_public = path == "/models"
-    if FEATURES[gateway.name].needs_key and not gateway.api_key and not is_public:
-        raise OpenRouterError(401, texts.no_api_key(gateway.name), ErrorKind.SETUP)
-    if not gateway.api_key.isascii() or not gateway.api_key.isprintable():
-        raise OpenRouterError(401, texts.bad_api_key(gateway.name), ErrorKind.SETUP)
+    features = FEATURES[gateway.name]
     headers = dict(gateway.headers)
-    if gateway.api_key:
-        headers["Authorization"] = f"Bearer {gateway.api_key}"
+    if path.partition("?")[0] not in features.open_paths:
+        if features.needs_key and not gateway.api_key:
+            raise OpenRouterError(401, texts.no_api_key(gateway.name), ErrorKind.SETUP)
+        if not gateway.api_key.isascii() or not gateway.api_key.isprintable():
+            raise OpenRouterError(401, texts.bad_api_key(gateway.name), ErrorKind.SETUP)
+        if gateway.api_key:
+            headers["Authorization"] = f"Bearer {gateway.api_key}"
     with connection_errors(gateway.name):
         return gateway_connection.send(
             _session,

@@ -119,18 +119,20 @@ CREATE TABLE models (
 
 CREATE UNIQUE INDEX ux_models_single_active ON models(active) WHERE active = 1;
 
--- The first four models come from the course; OpenRouter has withdrawn them since.
-INSERT INTO models (id, key, label, active, available) VALUES
-    (1,  'deepseek/deepseek-chat-v3.1:free',               'DeepSeek V3.1 (free)',          1, 0),
-    (2,  'deepseek/deepseek-r1:free',                      'DeepSeek R1 (free)',            0, 0),
-    (3,  'mistralai/mistral-small-24b-instruct-2501:free', 'Mistral Small 24b (free)',      0, 0),
-    (4,  'meta-llama/llama-3.1-8b-instruct:free',          'Llama 3.1 8B (free)',           0, 0),
-    (5,  'google/gemma-4-31b-it:free',                     'Gemma 4 31B (free)',            0, 1),
-    (6,  'google/gemma-4-26b-a4b-it:free',                 'Gemma 4 26B A4B (free)',        0, 1),
-    (7,  'nvidia/nemotron-3.5-lightning:free',             'Nemotron 3.5 Lightning (free)', 0, 1),
-    (8,  'nvidia/nemotron-3-ultra-550b-a55b:free',         'Nemotron 3 Ultra 550B (free)',  0, 1),
-    (9,  'cohere/north-mini-code:free',                    'North Mini Code (free)',        0, 1),
-    (10, 'openrouter/free',                                'OpenRouter: any free model',    0, 1);
+-- The first four models come from the course; OpenRouter has withdrawn them since. Number 0 is no model of a
+-- gateway: it picks a free model for each question (see llm/free_router.py).
+INSERT INTO models (id, key, label, active, available, gateway) VALUES
+    (0,  'free-by-task',                                   'Free model by task',            0, 1, 'router'),
+    (1,  'deepseek/deepseek-chat-v3.1:free',               'DeepSeek V3.1 (free)',          0, 0, 'openrouter'),
+    (2,  'deepseek/deepseek-r1:free',                      'DeepSeek R1 (free)',            0, 0, 'openrouter'),
+    (3,  'mistralai/mistral-small-24b-instruct-2501:free', 'Mistral Small 24b (free)',      0, 0, 'openrouter'),
+    (4,  'meta-llama/llama-3.1-8b-instruct:free',          'Llama 3.1 8B (free)',           0, 0, 'openrouter'),
+    (5,  'google/gemma-4-31b-it:free',                     'Gemma 4 31B (free)',            1, 1, 'openrouter'),
+    (6,  'google/gemma-4-26b-a4b-it:free',                 'Gemma 4 26B A4B (free)',        0, 1, 'openrouter'),
+    (7,  'nvidia/nemotron-3.5-lightning:free',             'Nemotron 3.5 Lightning (free)', 0, 1, 'openrouter'),
+    (8,  'nvidia/nemotron-3-ultra-550b-a55b:free',         'Nemotron 3 Ultra 550B (free)',  0, 1, 'openrouter'),
+    (9,  'cohere/north-mini-code:free',                    'North Mini Code (free)',        0, 1, 'openrouter'),
+    (10, 'openrouter/free',                                'OpenRouter: any free model',    0, 1, 'openrouter');
 
 -- When the model catalog of each gateway was last fetched. No row: never.
 CREATE TABLE catalogs (
@@ -220,11 +222,22 @@ CREATE TABLE jobs (
     chat_id    INTEGER NOT NULL,   -- the chat that gets the result
     reply_to   INTEGER,            -- the message that the result replies to
     name       TEXT    NOT NULL,   -- see app/jobs.py
+    attempts   INTEGER NOT NULL DEFAULT 0,   -- runs that were begun and did not end by themselves
     arguments  TEXT    NOT NULL,   -- JSON object
+    progress   TEXT    NOT NULL DEFAULT '{}',   -- JSON object: what an interrupted run has done
     created_at INTEGER NOT NULL
 ) STRICT;
 
 CREATE INDEX ix_jobs_user ON jobs(user_id, id);
+
+-- What each message that can be edited said last, as a short hash. Telegram reports an edit also when the text stays
+-- the same, for example after a reaction, and the note may have been changed in another way since.
+CREATE TABLE message_texts (
+    chat_id    INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    digest     INTEGER NOT NULL,   -- of the text
+    PRIMARY KEY (chat_id, message_id)
+) STRICT, WITHOUT ROWID;
 
 -- Updates that the bot has handled. Telegram repeats an update until it is confirmed, and chooses a new random
 -- update_id after a week without updates: so the bot looks for each id here instead of comparing it with the latest.

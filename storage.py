@@ -3,6 +3,7 @@
 This module knows no table. schema.sql defines the tables; db.py and journal.py contain the statements about them.
 """
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,8 @@ from typing import Any
 import texts
 from config import SetupError
 
+log = logging.getLogger(__name__)
+
 Parameters = Sequence[Any] | Mapping[str, Any]  # for `?` and for `:name` in a statement
 
 APPLICATION_ID = 0x6E6F7465  # "note" in ASCII: the mark of our databases in the header of the file
@@ -22,6 +25,10 @@ SCHEMA = Path(__file__).with_name("schema.sql")
 # the version before it.
 MIGRATIONS = SCHEMA.with_name("migrations")
 SCHEMA_VERSION = 3
+
+
+class DatabaseUnavailable(SetupError):
+    """The database cannot be opened now, but perhaps later: it is locked, or the disk is full or fails."""
 
 
 class _ThreadState(threading.local):
@@ -45,7 +52,10 @@ _write_lock = threading.RLock()
 
 
 def open(path: Path | str) -> None:
-    """Create or upgrade the database at a path and use it from now on; SetupError if it cannot be used."""
+    """Create or upgrade the database at a path and use it from now on.
+
+    SetupError if it cannot be used, DatabaseUnavailable if it perhaps can be used later.
+    """
     global _path
     close()
     path = Path(path)
@@ -59,7 +69,8 @@ def open(path: Path | str) -> None:
             connection.execute("COMMIT")
             connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.DatabaseError as error:
-        raise SetupError(_setup_problem(error, path)) from error
+        problem = _setup_problem(error, path)
+        raise (DatabaseUnavailable if _is_temporary(error) else SetupError)(problem) from error
     _path = path
 
 
@@ -166,7 +177,10 @@ def transaction() -> Iterator[None]:
     callbacks = _thread.commit_callbacks
     _thread.commit_callbacks = []
     for callback in callbacks:
-        callback()
+        try:
+            callback()
+        except Exception:  # the transaction is committed, and the other callbacks belong to other work
+            log.exception("a callback after a commit failed")
 
 
 @contextmanager
@@ -236,6 +250,17 @@ def is_unavailable(error: BaseException) -> bool:
         sqlite3.SQLITE_READONLY,
         sqlite3.SQLITE_NOMEM,
         sqlite3.SQLITE_CORRUPT,
+    )
+
+
+def _is_temporary(error: sqlite3.DatabaseError) -> bool:
+    """Return whether the same may succeed later without the owner."""
+    return _primary_code(error) in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
     )
 
 

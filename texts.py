@@ -5,6 +5,7 @@ Python 3.8 can import this module, so that the program can tell its owner that P
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
@@ -60,7 +61,9 @@ GREETING = (
     "Начните с /note_add купить молоко или /ask почему небо голубое?"
 )
 HINT = "Я понимаю команды, начинающиеся с «/». Вот все: /help"
+REPLY_DROPPED = "Один из моих ответов Telegram так и не принял, больше я его не отправляю. Попробуйте ещё раз."
 FAILED = "Что-то пошло не так, ошибка записана в журнал. Попробуйте ещё раз."
+JOB_GIVEN_UP = "Это не получилось: бот дважды прервался на этой команде и больше её не повторяет."
 
 
 def help_line(name: str, usage: str, summary: str) -> str:
@@ -234,6 +237,7 @@ def stats_caption(
 
 
 EXPORT_CAPTION = "Все ваши заметки."
+EXPORT_NOT_IMPORTABLE = "Все ваши заметки. Команда /note_import не примет этот файл обратно: он слишком большой."
 EXPORT_TOO_LARGE = "Файл с заметками больше 50 МБ даже в архиве: столько Telegram не примет."
 EXPORT_HEADING = "# Заметки\n\n"  # of notes.md
 FILE_REFUSED = "Telegram не принял файл."
@@ -254,8 +258,10 @@ IMPORT_NO_FILE = (
     " с подписью /note_import."
 )
 IMPORT_TOO_LARGE = "Файл больше 20 МБ: столько Telegram боту не отдаёт. Пришлите его в архиве zip."
-IMPORT_WRONG = "Это не файл команды /note_export json, или он испорчен. Заметки не тронуты."
-IMPORT_UNPACKED_TOO_LARGE = "Распакованный файл больше 100 МБ: столько мне не прочитать. Заметки не тронуты."
+IMPORT_WRONG = "Это не файл команды /note_export json, либо он изменён или испорчен. Заметки не тронуты."
+IMPORT_UNPACKED_TOO_LARGE = (
+    "В файле больше 1 ГБ текста или больше миллиона заметок: столько мне не прочитать. Заметки не тронуты."
+)
 IMPORT_UNAVAILABLE = "Telegram больше не отдаёт этот файл. Пришлите его ещё раз. Заметки не тронуты."
 
 
@@ -265,6 +271,12 @@ def imported(added: int, already_present: int, refused: int) -> str:
     if refused:
         report += f" Не подошли: {plural(refused, 'запись', 'записи', 'записей')}."
     return report
+
+
+def import_unfinished(added: int, already_present: int, refused: int) -> str:
+    """Report the result of an import that took too long."""
+    report = imported(added, already_present, refused)
+    return f"{report} Весь файл я прочитать не успел: пришлите его ещё раз, и я продолжу."
 
 
 # Access and limits --------------------------------------------------------------------------------------
@@ -297,28 +309,49 @@ def too_many_in_a_day(limit: int, opens_at: float, zone: clock.TimeZone) -> str:
 # Models ------------------------------------------------------------------------------------------------
 
 NO_MODELS = "Список моделей пуст."
-UNKNOWN_MODEL = "Неизвестный ID модели. Сначала /models."
+UNKNOWN_MODEL_ID = "Неизвестный ID модели"  # this sentence and the next are errors of db.py, as in the course
+EMPTY_REGISTRY = "В реестре моделей нет записей"
+UNKNOWN_MODEL = f"{UNKNOWN_MODEL_ID}. Сначала /models."
+NO_FREE_MODEL = "Сейчас нет ни одной бесплатной модели. Обновите список: /models_refresh"
 NO_PROVIDERS = "Провайдеры есть только у RVFreeLLM: задайте RVFREELLM_API_KEY в .env."
 
 
+# Words of a question by which the free-model router knows its task (see llm/free_router.py)
+DRAWING_WORDS = re.compile(
+    r"\b(нарисуй|изобрази|draw|(создай|сделай|сгенерируй)(те)?\s+(мне\s+)?(картин|рисун|изображен|иллюстрац))",
+    re.IGNORECASE,
+)
+CODE_WORDS = re.compile(
+    r"```|\b(код[аеу]?|кодом|программирован\w*|запрограммир\w*|скрипт\w*|регулярн\w+ выражен\w+|"
+    r"python|питон\w*|javascript|typescript|java|golang|rust|sql|html|css|bash|regex|traceback|код-ревью|"
+    r"code|coding|script|debug)\b|\bнапиши(те)?\s.*\b(функци|программ)|\b(def|class|import|return)\s+\w+.*[:(]|\bc\+\+",
+    re.IGNORECASE,
+)
+
+
+TYPE_NOT_USED = "Бот отвечает текстом и картинками: аудио- и видеомодели в /models не попадают."
+
+
 def model_list(models: Iterable[Mapping[str, Any]], page: int = 1, pages: int = 1) -> str:
-    """List the models of a page, the active one with a star."""
+    """List the models of a page that have no button: the active one with a star, and unavailable ones."""
     heading = "Доступные модели"
     if pages > 1:
         heading += f" (страница {page} из {pages})"
     lines = [f"{heading}:"]
     for model in models:
-        star = "★" if model["active"] else " "
+        name = f"{model['id']}. {model['label']}"
         note = "" if model["available"] else " — недоступна"
-        lines.append(f"{star} {model['id']}. {model['label']} [{model['key']}]{note}")
-    lines.append("Активировать: /model <ID>")
+        if model["active"]:
+            lines.append(f"★ {name} [{model['key']}]{note}")
+        elif not model["available"]:
+            lines.append(f"  {name}{note}")
+    lines.append("Активировать: кнопкой или /model <ID>")
     return "\n".join(lines)
 
 
 def model_button(model: Mapping[str, Any]) -> str:
     """Return the label of a model's button."""
-    star = "★ " if model["active"] else ""
-    return f"{star}{model['id']}. {model['label']}"
+    return f"{model['id']}. {model['label']}"
 
 
 def model_active(model: Mapping[str, Any]) -> str:
@@ -415,11 +448,6 @@ _STOP_WORDS = """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
-def answer(text: str, footer: str) -> str:
-    """Return an answer with its footer."""
-    return f"{text}\n\n{footer}".strip()
-
-
 def footer(latency_ms: int, model: str, *, fallback: str = "", warning: str = "", notes: str = "") -> str:
     """Return the line under an answer.
 
@@ -501,6 +529,7 @@ def bot_state(
     uptime_s: int,
     updates: int,
     replies: int,
+    dropped_replies: int,
     oldest_reply_s: int | None,
     questions: int,
     size: int,
@@ -521,6 +550,8 @@ def bot_state(
     waiting = f"Ответов ждёт отправки: {replies}"
     if oldest_reply_s is not None:
         waiting += f", старший ждёт {duration(oldest_reply_s)}"
+    if dropped_replies:
+        waiting += f"; не удалось отправить: {dropped_replies}"
     lines = [
         f"Версия {version}, работает {duration(uptime_s)}.",
         f"Обновлений обработано: {updates}.",

@@ -28,6 +28,7 @@ from telegram.transport import Telegram, TelegramError, backoff_s
 log = logging.getLogger(__name__)
 
 MAX_THREADS = 20
+MAX_ATTEMPTS = 2  # a job that has killed the process so many times is given up
 
 JobResult = str | Reply | File
 JobHandler = Callable[[JobRow], JobResult]
@@ -41,6 +42,7 @@ class JobHandlers:
     telegram: Telegram
     error_log: ErrorLog
     started_at: int  # Unix seconds
+    count_dropped_replies: Callable[[], int] = lambda: 0
 
     def by_name(self) -> dict[str, JobHandler]:
         """Return the handlers by the names of their jobs."""
@@ -67,7 +69,12 @@ class JobHandlers:
                     raise
                 is_too_large = "too big" in error.description
                 return texts.IMPORT_TOO_LARGE if is_too_large else texts.IMPORT_UNAVAILABLE
-            return imports.import_notes(job["user_id"], file)
+            return imports.import_notes(
+                job["user_id"],
+                file,
+                added_before=job["progress"].get("added", 0),
+                on_added=lambda added: journal.save_job_progress(job["id"], {"added": added}),
+            )
 
     def stats(self, job: JobRow) -> JobResult:
         """Draw how many notes a person added per day."""
@@ -80,11 +87,13 @@ class JobHandlers:
 
     def status(self, job: JobRow) -> JobResult:  # noqa: ARG002
         """Describe the bot to its owner."""
-        return status.report(self.settings, self.error_log, self.started_at)
+        return status.report(self.settings, self.error_log, self.started_at, self.count_dropped_replies())
 
-    def refresh_models(self, job: JobRow) -> JobResult:  # noqa: ARG002
+    def refresh_models(self, job: JobRow) -> JobResult:
         """Fetch the lists of models of all gateways."""
-        return catalog.refresh_all(self.settings)
+        return catalog.refresh_all(
+            self.settings, job["progress"], on_change=partial(journal.save_job_progress, job["id"])
+        )
 
     def providers(self, job: JobRow) -> JobResult:
         """List the providers of RVFreeLLM, or the models of one of them."""
@@ -99,6 +108,7 @@ class JobRunner:
         self._outbox = outbox
         self._handlers = handlers
         self._executor: KeyedExecutor[int] = KeyedExecutor("jobs", self._run_next, MAX_THREADS)
+        self._begun: set[int] = set()  # jobs whose current run is recorded
         self._failures: dict[int, int] = {}  # user → consecutive failures of the next job
         # User → a job that is done but not yet recorded as done, and the reply that is left to send.
         self._unrecorded: dict[int, tuple[JobRow, Reply | None]] = {}
@@ -111,6 +121,11 @@ class JobRunner:
     def stop(self, grace_s: float, linger_s: float) -> None:
         """Run due jobs for up to grace_s, then wait up to linger_s for running ones."""
         self._executor.stop(grace_s, linger_s)
+        try:
+            journal.forget_job_attempts()  # those still running end with the process, but did not kill it
+        except Exception as error:
+            if not storage.is_unavailable(error):
+                raise
 
     def add(self, job: Job, *, user_id: int, chat_id: int, reply_to: int | None) -> None:
         """Store a job; it runs once the current transaction is committed."""
@@ -124,8 +139,9 @@ class JobRunner:
             if job is None:
                 return None
             try:
-                self._unrecorded[user_id] = (job, self._run(job))
+                self._unrecorded[user_id] = (job, self._attempt(job))
             except TelegramError as error:
+                self._forget_attempts(job)
                 return self._retry_delay_s(job, error)
         # If recording fails, the executor calls again and the entry prevents a second run.
         job, reply = self._unrecorded[user_id]
@@ -134,8 +150,24 @@ class JobRunner:
             if reply is not None:
                 self._outbox.put(job["chat_id"], reply, job["reply_to"])
         del self._unrecorded[user_id]
+        self._begun.discard(job["id"])
         self._failures.pop(user_id, None)
         return 0.0
+
+    def _attempt(self, job: JobRow) -> Reply | None:
+        """Run a job, unless it has killed the process too often; return the reply to send, see _run()."""
+        if job["id"] not in self._begun:
+            if job["attempts"] >= MAX_ATTEMPTS:
+                log.error("job %d (%s) is given up: the process died during it", job["id"], job["name"])
+                return Reply(texts.JOB_GIVEN_UP)
+            journal.begin_job(job["id"])
+            self._begun.add(job["id"])
+        return self._run(job)
+
+    def _forget_attempts(self, job: JobRow) -> None:
+        """Record that a run has ended by itself and will be repeated."""
+        journal.forget_job_attempts(job["user_id"])
+        self._begun.discard(job["id"])
 
     def _run(self, job: JobRow) -> Reply | None:
         """Run a job; return the reply to send, None after a file that is sent already."""

@@ -15,12 +15,12 @@ import journal
 import storage
 from app import logs
 from app.jobs import JobHandlers, JobRunner
-from config import Settings
+from config import Settings, SetupError
 from llm.answers import Answers
 from llm.catalog import Catalog
 from telegram.dispatcher import Dispatcher
 from telegram.outbox import Outbox
-from telegram.polling import Polling
+from telegram.polling import TOKEN_CHECK_S, Polling
 from telegram.replies import AccessDenied
 from telegram.router import Router
 from telegram.transport import Telegram, TelegramError, backoff_s, get_me
@@ -81,7 +81,9 @@ class Service:
         self._outbox = Outbox(telegram)
         self._catalog = Catalog(settings)
         self._answers = Answers(settings, telegram, self._outbox, self._catalog)
-        handlers = JobHandlers(settings, telegram, error_log, started_at=clock.now())
+        handlers = JobHandlers(
+            settings, telegram, error_log, clock.now(), count_dropped_replies=lambda: self._outbox.dropped_replies
+        )
         self._jobs = JobRunner(telegram, self._outbox, handlers.by_name())
         self._polling = Polling(
             telegram,
@@ -106,7 +108,7 @@ class Service:
         self._catalog.start()
 
     def stop(self) -> None:
-        """Stop all parts; raises SetupError if polling has failed because the owner must fix something."""
+        """Stop all parts; raise what has ended polling, SetupError if the owner must fix something."""
         self._polling.stop()
         self._catalog.stop()
         self._answers.stop()
@@ -120,10 +122,11 @@ def run(router: Router) -> None:
     """Run the bot until SIGTERM or SIGINT; raises SetupError if the owner must fix something."""
     settings = config.load_settings()
     error_log = logs.start_logging(settings.log_level, config.secrets())
-    db.open(settings.db_path, settings.max_notes)
     stop_signal = StopSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_signal.handle_signal)
+    if not _open_database(settings, stop_signal):
+        return
     telegram = Telegram(settings)
     try:
         username = _connect(telegram, stop_signal)
@@ -139,9 +142,23 @@ def run(router: Router) -> None:
         storage.close()
 
 
+def _open_database(settings: Settings, stop_signal: StopSignal) -> bool:
+    """Open the database, as soon as it is available; return False if the bot is stopped before."""
+    failures = 0
+    while True:
+        try:
+            db.open(settings.db_path, settings.max_notes)
+            return True
+        except storage.DatabaseUnavailable as error:
+            failures += 1
+            log.warning("the database is unavailable, trying again: %s", error.__cause__)
+            if stop_signal.wait(backoff_s(failures)):
+                return False
+
+
 def _connect(telegram: Telegram, stop_signal: StopSignal) -> str | None:
     """Return the bot's username, as soon as Telegram responds; None if the bot is stopped before."""
-    failures = 0
+    failures = refusals = 0
     while True:
         try:
             username = str(get_me(telegram).username)
@@ -152,6 +169,12 @@ def _connect(telegram: Telegram, stop_signal: StopSignal) -> str | None:
             failures += 1
             log.warning("Telegram does not respond: %s", error)
             if stop_signal.wait(error.retry_after or backoff_s(failures)):
+                return None
+        except SetupError:  # the token is refused
+            refusals += 1
+            if refusals == 2:
+                raise
+            if stop_signal.wait(TOKEN_CHECK_S):
                 return None
 
 

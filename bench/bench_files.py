@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ import storage
 from bench.bench_search import fill
 from bench.measure import memory_mib, print_table
 from notes import exports, imports
+from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.replies import File
 
 NOTES = 100_000
+HOSTILE_LINES = 40
 MAX_NOTES = 10**9
 USER_ID = 1
 
@@ -71,8 +74,16 @@ def in_new_process(function: Callable[..., Cost], *args: Any) -> Cost:
         return pool.apply(function, args)
 
 
+def write_hostile_import(target: Path) -> None:
+    """Write the file whose import needs the most memory: lines full of tiny objects."""
+    line = b"[" + b"{}," * ((exports.MAX_LINE_BYTES - 10) // 3) + b"{}]"
+    head = f'{{"format": "{exports.JSON_FORMAT}", "version": {exports.JSON_VERSION}, "notes": [\n'.encode()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("notes.json", head + b",\n".join([line] * HOSTILE_LINES) + b"\n]}\n")
+
+
 def write_largest_import(db_path: Path, target: Path) -> None:
-    """Repeat a person's notes in a JSON file of the largest size that an import accepts."""
+    """Repeat a person's notes in a JSON file of the largest size that an import accepts without an archive."""
     db.open(db_path)
     notes = list(db.iterate_notes(USER_ID))
     storage.close()
@@ -83,7 +94,7 @@ def write_largest_import(db_path: Path, target: Path) -> None:
         file.write(head.encode())
         for created_at, note in enumerate(itertools.cycle(notes)):  # the moment makes every note a new one
             line = separator + json.dumps({**note, "created_at": created_at}, ensure_ascii=False).encode()
-            if file.tell() + len(line) + len(tail) > imports.MAX_UNPACKED_BYTES:
+            if file.tell() + len(line) + len(tail) > MAX_DOWNLOAD_BYTES:
                 break
             file.write(line)
             separator = b",\n"
@@ -117,6 +128,10 @@ def main() -> None:
         write_largest_import(db_path, largest)
         cost = in_new_process(import_cost, folder / "largest.db", largest)
         rows.append(row("import, the largest file accepted", largest, cost))
+        hostile = folder / "hostile.zip"
+        write_hostile_import(hostile)
+        cost = in_new_process(import_cost, folder / "hostile.db", hostile)
+        rows.append(row("import, a file made to exhaust the memory", hostile, cost))
     print_table(f"{notes:,} notes as a file".replace(",", " "), ["", "file", "time", "memory added"], rows)
 
 

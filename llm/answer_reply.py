@@ -33,10 +33,10 @@ def build_reply(question: QuestionRow, notes: Sequence[FoundNote], result: CallR
         buttons.append(Button(texts.SAVE_AS_NOTE, f"save:{question['id']}"))
     if result.model["category"] == "image":
         link = LINK.search(completion.text)
-        if link:
+        # Telegram fetches the picture; what a note says must not choose the address.
+        if link and not notes:
             return Reply(footer, photo=link[0], buttons=[buttons], question_id=question["id"])
-    answer = texts.answer(completion.text, footer)
-    return Reply(answer, is_markdown=True, buttons=[buttons], question_id=question["id"])
+    return Reply(completion.text, is_markdown=True, footer=footer, buttons=[buttons], question_id=question["id"])
 
 
 def describe_error(error: OpenRouterError, zone: TimeZone) -> str:

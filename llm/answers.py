@@ -17,17 +17,19 @@ import storage
 import texts
 from config import Gateway, Settings
 from journal import QuestionRow
+from llm import free_router
 from llm.answer_reply import build_reply
 from llm.catalog import Catalog, fetch_catalog
 from llm.costs import CostLookup
+from llm.gateway_pace import GatewayPace
 from llm.model_caller import ModelCaller
-from llm.models import fallback_models, ready_gateways
+from llm.models import ROUTER_GATEWAY, fallback_models, ready_gateways
 from llm.progress import CallResult, QuestionProgress
 from llm.prompts import Prompt, build_prompt
 from llm.quota import check_question_quota
 from llm.rate_limiter import WINDOW_S, RateLimiter
-from openrouter_client import OpenRouterError
-from telegram.drafts import Draft
+from openrouter_client import FEATURES, OpenRouterError
+from telegram.drafts import Drafts
 from telegram.keyed_executor import KeyedExecutor
 from telegram.outbox import Outbox
 from telegram.replies import Question, Reply
@@ -48,12 +50,12 @@ class Answers:
 
     def __init__(self, settings: Settings, telegram: Telegram, outbox: Outbox, catalog: Catalog) -> None:
         self._settings = settings
-        self._telegram = telegram
         self._outbox = outbox
         self._catalog = catalog
         self._executor: KeyedExecutor[QuestionKey] = KeyedExecutor(
             "answers", self._answer_next, MAX_QUESTIONS_IN_PROGRESS
         )
+        self._drafts = Drafts(telegram)
         self._costs = CostLookup()
         self._in_progress: dict[int, QuestionProgress] = {}  # by question
         self._failed_attempts: dict[int, int] = {}  # by question
@@ -62,6 +64,12 @@ class Answers:
         self._rate_limiter = RateLimiter(
             settings.free_requests_per_minute, [now - requested_at for requested_at in recent]
         )
+
+        self._paces = {
+            name: GatewayPace(features.requests_per_minute)
+            for name, features in FEATURES.items()
+            if features.requests_per_minute
+        }
 
     def start(self) -> None:
         """Answer the questions that an earlier run left pending."""
@@ -72,6 +80,7 @@ class Answers:
     def stop(self) -> None:
         """Start no more questions. Those in progress stay pending, and the next run asks them again."""
         self._executor.stop(grace_s=0, linger_s=0)
+        self._drafts.stop()
         self._costs.stop()
 
     # Called while an update is handled, inside its transaction
@@ -116,7 +125,7 @@ class Answers:
         if question.kind != "compare":
             return [active]
         models = [active, *fallback_models(active, allow_paid=self._settings.allow_paid_models)]
-        available = [model for model in models if model["available"]]
+        available = [model for model in models if model["available"] and model["gateway"] != ROUTER_GATEWAY]
         return available[:MAX_COMPARED_MODELS] or [active]
 
     def _stop_progress(self, question_id: int) -> None:
@@ -169,9 +178,8 @@ class Answers:
         self._finish(question, prompt, result)
 
     def _show_until_settled(self, question: QuestionRow, progress: QuestionProgress) -> None:
-        draft = Draft(
-            self._telegram, question["chat_id"], question["id"], is_private=_is_shown_while_growing(question)
-        )
+        is_private = _is_shown_while_growing(question)
+        draft = self._drafts.open(question["chat_id"], question["id"], is_private=is_private)
         while not progress.is_settled():
             text = progress.text
             position = progress.visible_queue_position()
@@ -180,6 +188,7 @@ class Answers:
             else:
                 draft.show(text)
             progress.wait_for_change(text, draft.seconds_until_next(), draft.seconds_until_stale())
+        draft.close()
 
     def _finish(self, question: QuestionRow, prompt: Prompt, result: CallResult) -> None:
         """Store the ledger row, the answer and the reply in one transaction."""
@@ -222,6 +231,7 @@ class Answers:
     ) -> CallResult:
         try:
             gateways = openrouter_client.load_gateways()
+            model = free_router.route(model, question["text"], gateways)
             caller = ModelCaller(
                 question,
                 self._usable_model(model, gateways),
@@ -230,6 +240,7 @@ class Answers:
                 settings=self._settings,
                 gateways=gateways,
                 rate_limiter=self._rate_limiter,
+                paces=self._paces,
                 on_missing_model=self._catalog.report_missing_model,
                 is_streamed=_is_shown_while_growing(question),
             )

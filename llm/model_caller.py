@@ -14,6 +14,7 @@ import openrouter_client
 import texts
 from config import Gateway, Settings
 from journal import LlmRequest, QuestionRow
+from llm.gateway_pace import GatewayPace
 from llm.ledger import ledger_row
 from llm.models import fallback_models, is_free, may_search_web, ready_gateways
 from llm.progress import CallResult, QuestionProgress
@@ -60,6 +61,7 @@ class ModelCaller:
         rate_limiter: RateLimiter,
         on_missing_model: Callable[[str], None],
         is_streamed: bool,
+        paces: Mapping[str, GatewayPace] | None = None,
     ) -> None:
         """Prepare the calls; on_missing_model(gateway) is called when a gateway does not have a listed model."""
         self._question = question
@@ -69,6 +71,7 @@ class ModelCaller:
         self._settings = settings
         self._gateways = gateways
         self._rate_limiter = rate_limiter
+        self._paces = paces or {}
         self._on_missing_model = on_missing_model
         self._is_streamed = is_streamed
         self._started = time.monotonic()
@@ -188,6 +191,9 @@ class ModelCaller:
             self._deadline += time.monotonic() - queued_at  # the account's limit takes no time from the question
             if not may_send:
                 return Completion("", 0, model["key"], "stopped"), None
+        pace = self._paces.get(gateway.name)
+        if pace and not pace.acquire(self._progress.is_stopped, self._progress.set_queue_position):
+            return Completion("", 0, model["key"], "stopped"), None
         self._called_models.add(model["id"])
         started = time.monotonic()
         time_left_s = max(self._deadline - started, MIN_REQUEST_TIME_S)
@@ -200,6 +206,7 @@ class ModelCaller:
             user=f"telegram-{self._question['user_id']}",
             limit_reasoning=limit_reasoning,
             search_web=self._question["kind"] == "web",
+            on_headers=pace.read_headers if pace else lambda _: None,
         )
         try:
             completion = self._stream(request) if self._is_streamed else openrouter_client.complete(request)

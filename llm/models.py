@@ -7,6 +7,7 @@ from config import Gateway
 from openrouter_client import FEATURES
 
 FREE_ROUTER = "openrouter/free"  # OpenRouter picks any free model itself
+ROUTER_GATEWAY = "router"  # no gateway: the entry of free_router.py, which picks a model for each question
 
 
 def is_free(gateway: str, key: str) -> bool:
@@ -67,5 +68,6 @@ def _candidates(first: db.Model, *, allow_paid: bool) -> list[db.Model]:
     def order(model: db.Model) -> tuple[bool, bool, int]:
         return model["gateway"] != first["gateway"], model["id"] < first["id"], model["id"]
 
-    others = [model for model in db.list_models() if model["id"] != first["id"] and model["available"]]
+    models = [model for model in db.list_models() if model["gateway"] != ROUTER_GATEWAY]
+    others = [model for model in models if model["id"] != first["id"] and model["available"]]
     return sorted((model for model in others if allow_paid or not is_paid(model)), key=order)

@@ -26,7 +26,9 @@ CREATE TABLE jobs (
     chat_id    INTEGER NOT NULL,
     reply_to   INTEGER,
     name       TEXT    NOT NULL,
+    attempts   INTEGER NOT NULL DEFAULT 0,
     arguments  TEXT    NOT NULL,
+    progress   TEXT    NOT NULL DEFAULT '{}',
     created_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX ix_jobs_user ON jobs(user_id, id);
@@ -45,3 +47,14 @@ INSERT INTO jobs (user_id, chat_id, reply_to, name, arguments, created_at)
     FROM outbox WHERE attachment IS NOT NULL ORDER BY id;
 DELETE FROM outbox WHERE attachment IS NOT NULL;
 ALTER TABLE outbox DROP COLUMN attachment;
+
+-- An entry that picks a free model for each question.
+INSERT INTO models (id, key, label, gateway) VALUES (0, 'free-by-task', 'Free model by task', 'router');
+
+-- What each message that can be edited said last.
+CREATE TABLE message_texts (
+    chat_id    INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    digest     INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, message_id)
+) STRICT, WITHOUT ROWID;

@@ -18,6 +18,12 @@ FORMATS = ("txt", "md", "json")
 DEFAULT_FORMAT = "txt"
 JSON_FORMAT, JSON_VERSION = "notes-bot", 1  # the head of a JSON export
 
+# The limits of notes.imports. A JSON export that exceeds one says so; 100 000 of the longest messages fit.
+MAX_UNPACKED_BYTES = 2**30
+MAX_ENTRIES = 1_000_000
+MAX_LINE_BYTES = 2**20  # one line is in memory at a time
+MAX_NOTE_LENGTH = 64 * 1024  # characters; a saved answer may be longer than a message
+
 
 def export_notes(user_id: int, format: str, zone: TimeZone) -> File | str:
     """Write all notes to a file in one of FORMATS, zipped if it is too large; return a sentence if there is none.
@@ -29,8 +35,10 @@ def export_notes(user_id: int, format: str, zone: TimeZone) -> File | str:
     if first_note is None:  # the notes were deleted after the command
         return texts.NO_NOTES
     name, content = f"notes.{format}", _temporary_file()
-    for part in _parts(chain([first_note], notes), format, zone):
+    limits = _ImportLimits()
+    for part in _parts(limits.watch(chain([first_note], notes)), format, zone):
         content.write(part.encode())
+    is_importable = limits.are_kept and content.tell() <= MAX_UNPACKED_BYTES
     # A bot may send larger files than it may receive, and a JSON export is meant to be sent back.
     max_bytes = MAX_DOWNLOAD_BYTES if format == "json" else MAX_UPLOAD_BYTES
     if content.tell() > max_bytes:
@@ -38,7 +46,23 @@ def export_notes(user_id: int, format: str, zone: TimeZone) -> File | str:
     if content.tell() > MAX_UPLOAD_BYTES:
         content.close()
         return texts.EXPORT_TOO_LARGE
+    if format == "json" and not (is_importable and content.tell() <= MAX_DOWNLOAD_BYTES):
+        return File(name, content, texts.EXPORT_NOT_IMPORTABLE)
     return File(name, content, texts.EXPORT_CAPTION)
+
+
+class _ImportLimits:
+    """Watches the exported notes: `are_kept` says whether an import accepts them."""
+
+    def __init__(self) -> None:
+        self.are_kept = True
+
+    def watch(self, notes: Iterable[db.ExportedNote]) -> Iterator[db.ExportedNote]:
+        """Yield the notes unchanged."""
+        for number, note in enumerate(notes, 1):
+            if number > MAX_ENTRIES or len(note["text"]) > MAX_NOTE_LENGTH:
+                self.are_kept = False
+            yield note
 
 
 def _parts(notes: Iterable[db.ExportedNote], format: str, zone: TimeZone) -> Iterator[str]:

@@ -1,28 +1,45 @@
-"""Imports of notes from a file that an export in the json format has made, zipped or not."""
+"""Imports of notes from a file that an export in the json format has made, zipped or not.
 
-import io
+The file is read twice: first to check all of it, so that a damaged file changes nothing, then to store its notes.
+An export has one note per line, and only one line is in memory at a time.
+"""
+
 import json
 import threading
 import time
 import zipfile
 import zlib
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any, BinaryIO
 
 import db
 import storage
 import texts
-from notes.exports import JSON_FORMAT, JSON_VERSION
+from notes.exports import (
+    JSON_FORMAT,
+    JSON_VERSION,
+    MAX_ENTRIES,
+    MAX_LINE_BYTES,
+    MAX_NOTE_LENGTH,
+    MAX_UNPACKED_BYTES,
+)
+from telegram.limits import MAX_DOWNLOAD_BYTES
 from unicode_text import storable
 
-MAX_UNPACKED_BYTES = 100 * 2**20  # the whole file is in memory while it is imported
-MAX_NOTE_LENGTH = 64 * 1024  # characters; a saved answer may be longer than a message
+MAX_WHOLE_BYTES = 2**20  # up to this size a file may have any layout; it is read as a whole
+MAX_CHECK_S = 120.0  # a file that takes longer to check is refused
+MAX_STORE_S = 240.0  # an import that takes longer stops, and goes on when the file is sent again
 BATCH_SIZE = 100  # notes per transaction: other writers wait only for one batch
+BATCH_LENGTH = 100_000  # characters per transaction
 MAX_CLOCK_ERROR_S = 86400  # a note may be this much newer than this machine's clock says
 MAX_NUMBER = 2**53  # of the ids in a JSON document
-# What zipfile raises for damaged archives.
-DAMAGED_ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError)
+ARCHIVE_ENTRY = b"PK\x01\x02"  # begins each entry in the directory of a zip archive
+MAX_ARCHIVE_ENTRIES = 100  # zipfile reads the whole directory into memory
+# What json and zipfile raise for damaged files. RuntimeError includes RecursionError: nested too deeply.
+DAMAGED_FILE_ERRORS = (ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, EOFError)
 
-_one_at_a_time = threading.Lock()  # imports of several people at once could take all memory
+_one_at_a_time = threading.Lock()  # several imports at once would need several times the memory
 
 
 class WrongFile(Exception):
@@ -30,30 +47,60 @@ class WrongFile(Exception):
 
 
 class FileTooLarge(Exception):
-    """The file is larger than MAX_UNPACKED_BYTES when it is unpacked."""
+    """The file exceeds a limit of imports."""
 
 
-def import_notes(user_id: int, file: BinaryIO) -> str:
+def import_notes(
+    user_id: int,
+    file: BinaryIO,
+    *,
+    added_before: int = 0,
+    on_added: Callable[[int], None] = lambda added: None,  # noqa: ARG005
+) -> str:
     """Store the notes of a file that the person does not have yet; return a sentence with the result.
 
-    A file that is wrong, damaged or too large changes nothing.
+    A file that is wrong, damaged or too large changes nothing. An import that was interrupted is repeated with the
+    number of notes that it added; on_added() gets that number in every transaction that adds some.
     """
     with _one_at_a_time:
         try:
-            entries = _read_entries(file)
+            _check(file, stop_at=time.monotonic() + MAX_CHECK_S)
+            batch = _Batch(user_id, added_before, on_added)
+            return _store(user_id, file, batch, stop_at=time.monotonic() + MAX_STORE_S)
         except WrongFile:
             return texts.IMPORT_WRONG
         except FileTooLarge:
             return texts.IMPORT_UNPACKED_TOO_LARGE
-        return _store(user_id, entries)
 
 
-def _read_entries(file: BinaryIO) -> list[Any]:
-    """Return the list of notes of a file; the entries themselves are not checked yet."""
+def _check(file: BinaryIO, stop_at: float) -> None:
+    """Raise WrongFile or FileTooLarge if the file cannot be imported."""
+    if file.seek(0, 2) > MAX_DOWNLOAD_BYTES:
+        raise FileTooLarge
+    for number, _ in enumerate(_read_entries(file), 1):
+        if number > MAX_ENTRIES or time.monotonic() > stop_at:
+            raise FileTooLarge
+
+
+# Reading -------------------------------------------------------------------------------------------------
+
+
+def _read_entries(file: BinaryIO) -> Iterator[Any]:
+    """Yield the entries in the list of notes of a file; they are not checked yet."""
     try:
-        document = json.loads(_unpack(file).decode("utf-8-sig"))
-    except (ValueError, RecursionError):  # not UTF-8, not JSON, or nested too deeply
+        with _unpacked(file) as content:
+            start = content.read(MAX_WHOLE_BYTES + 1)
+            if len(start) <= MAX_WHOLE_BYTES:
+                yield from _notes_of(json.loads(start.decode("utf-8-sig")))
+                return
+        with _unpacked(file) as content:
+            yield from _read_lines(_lines(content))
+    except DAMAGED_FILE_ERRORS:
         raise WrongFile from None
+
+
+def _notes_of(document: Any) -> list[Any]:
+    """Return the list of notes of a JSON document; WrongFile if the document is not an export."""
     if not isinstance(document, dict):
         raise WrongFile
     if document.get("format") != JSON_FORMAT or document.get("version") != JSON_VERSION:
@@ -64,56 +111,123 @@ def _read_entries(file: BinaryIO) -> list[Any]:
     return entries
 
 
-def _unpack(file: BinaryIO) -> bytes:
-    """Return the content of a file, or of the only file in it if it is a zip archive."""
+def _read_lines(lines: Iterator[bytes]) -> Iterator[Any]:
+    """Yield the entries of a document with one note per line, as an export writes it."""
+    head = next(lines, b"").decode("utf-8-sig")
+    if _notes_of(json.loads(head + "]}")):
+        raise WrongFile
+    may_go_on = True
+    for line in lines:
+        entry = line.decode().strip()
+        if entry == "]}":
+            break
+        if not may_go_on:
+            raise WrongFile
+        may_go_on = entry.endswith(",")
+        yield json.loads(entry.removesuffix(","))
+    else:  # the end is missing
+        raise WrongFile
+    if any(line.strip() for line in lines):
+        raise WrongFile
+
+
+def _lines(content: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a file; count what is really there, as the header of an archive may lie about it."""
+    total = 0
+    while line := content.readline(MAX_LINE_BYTES + 1):
+        if len(line) > MAX_LINE_BYTES:
+            raise WrongFile
+        total += len(line)
+        if total > MAX_UNPACKED_BYTES:
+            raise FileTooLarge
+        yield line
+
+
+@contextmanager
+def _unpacked(file: BinaryIO) -> Iterator[IO[bytes]]:
+    """Open a file, or the only file in it if it is a zip archive, to read it from the beginning."""
+    is_archive = zipfile.is_zipfile(file)
     file.seek(0)
-    content = file.read(MAX_UNPACKED_BYTES + 1)
-    if zipfile.is_zipfile(io.BytesIO(content)):
-        content = _unzip(content)
-    if len(content) > MAX_UNPACKED_BYTES:
-        raise FileTooLarge
-    return content
+    if not is_archive:
+        yield file
+        return
+    if file.read().count(ARCHIVE_ENTRY) > MAX_ARCHIVE_ENTRIES:
+        raise WrongFile
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if len(members) != 1:
+            raise WrongFile
+        is_encrypted = bool(members[0].flag_bits & 1)
+        if is_encrypted or members[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise WrongFile
+        with archive.open(members[0]) as unpacked:
+            yield unpacked
 
 
-def _unzip(archive_content: bytes) -> bytes:
-    """Return the content of the only file in an archive, up to one byte more than MAX_UNPACKED_BYTES."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(archive_content)) as archive:
-            members = archive.infolist()
-            if len(members) != 1:
-                raise WrongFile
-            [member] = members
-            is_encrypted = bool(member.flag_bits & 1)
-            if is_encrypted or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise WrongFile
-            with archive.open(member) as unpacked:
-                return unpacked.read(MAX_UNPACKED_BYTES + 1)
-    except DAMAGED_ARCHIVE_ERRORS:
-        raise WrongFile from None
+# Storing -------------------------------------------------------------------------------------------------
 
 
-def _store(user_id: int, entries: list[Any]) -> str:
-    """Store the entries that are notes and not known yet, as far as the person has room for them."""
+def _store(user_id: int, file: BinaryIO, batch: "_Batch", stop_at: float) -> str:
+    """Store the entries that are notes and not known yet, as far as the person has room and there is time."""
     known = set()
     for existing in db.iterate_notes(user_id):
         known |= {_message_key(existing), _text_key(existing)}
-    added = already_present = refused = 0
-    for start in range(0, len(entries), BATCH_SIZE):
+    already_present = -batch.stored  # the notes of an interrupted run are in the database
+    refused = 0
+    for entry in _read_entries(file):
+        note = _parse_note(entry)
+        if note is not None and _key(note) in known:
+            already_present += 1
+        elif note is None or batch.is_full:
+            refused += 1
+        else:
+            known |= {_message_key(note), _text_key(note)}
+            batch.add(note)
+        if time.monotonic() > stop_at:
+            batch.store()
+            return texts.import_unfinished(batch.stored, max(already_present, 0), refused + batch.refused)
+    batch.store()
+    return texts.imported(batch.stored, max(already_present, 0), refused + batch.refused)
+
+
+class _Batch:
+    """Collects new notes and stores them in short transactions."""
+
+    def __init__(self, user_id: int, added_before: int, on_added: Callable[[int], None]) -> None:
+        self._user_id = user_id
+        self._on_added = on_added
+        self._notes: list[db.ImportedNote] = []
+        self._length = 0  # of the texts together
+        self.stored = added_before
+        self.refused = 0  # for lack of room
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether the person has no room for more notes."""
+        return self.refused > 0
+
+    def add(self, note: db.ImportedNote) -> None:
+        """Add a note; store the batch when it is large enough."""
+        self._notes.append(note)
+        self._length += len(note["text"])
+        if len(self._notes) >= BATCH_SIZE or self._length >= BATCH_LENGTH:
+            self.store()
+
+    def store(self) -> None:
+        """Store the collected notes in one transaction, as far as there is room."""
+        if not self._notes:
+            return
+        stored = 0
         with storage.transaction():
-            for entry in entries[start : start + BATCH_SIZE]:
-                note = _parse_note(entry)
-                if note is None:
-                    refused += 1
-                elif _key(note) in known:
-                    already_present += 1
-                elif not db.has_room(user_id):
-                    refused += 1
-                else:
-                    db.import_note(user_id, note)
-                    known |= {_message_key(note), _text_key(note)}
-                    added += 1
+            for note in self._notes:
+                if db.has_room(self._user_id):
+                    db.import_note(self._user_id, note)
+                    stored += 1
+            self._on_added(self.stored + stored)
+        self.stored += stored
+        self.refused += len(self._notes) - stored
+        self._notes, self._length = [], 0
         time.sleep(0.001)  # lets threads that wait for the write lock take it
-    return texts.imported(added, already_present, refused)
 
 
 def _key(note: db.ImportedNote) -> tuple[int, ...]:

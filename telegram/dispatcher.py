@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+import journal
 import texts
 from config import Settings
 from telegram.access import check_access
@@ -39,6 +40,8 @@ class Dispatcher:
         if not self._is_addressed_to_bot(message, command_line):
             return None
         command = self._find_command(message, command_line)
+        if message.text and (command_line is None or (command and command.name in self._router.edit_handlers)):
+            journal.remember_message_text(message.chat_id, message.message_id, message.text)
         if command_line is None:
             return self._router.text_handler(message, message.text) if message.text else texts.ONLY_TEXT
         if command is None:
@@ -51,6 +54,8 @@ class Dispatcher:
         if not message.text or not self._is_addressed_to_bot(message, command_line):
             return None
         command = self._find_command(message, command_line)
+        if not journal.remember_message_text(message.chat_id, message.message_id, message.text):
+            return None  # Telegram reports reactions and other changes as edits, too
         if command_line is None:
             return self._router.edited_text_handler(message, message.text)
         if command is None or command.name not in self._router.edit_handlers:

@@ -38,6 +38,7 @@ MAX_BATCH = 100  # updates; Telegram returns no more
 LONG_POLL_S = 25
 CONFIRM_TIMEOUT_S = 2.0
 PURGE_INTERVAL_S = 3600.0
+TOKEN_CHECK_S = 3.0  # a refused token ends the bot only if it is refused again after this time
 
 
 class Polling:
@@ -78,7 +79,7 @@ class Polling:
         self._on_purge = on_purge
         self._on_failure = on_failure
         self._refusals = refusals
-        self.failure: SetupError | None = None  # why polling has ended by itself
+        self.failure: Exception | None = None  # why polling has ended by itself
         self._offset: int | None = None  # set while handled updates are not confirmed
         self._batch_limit = MAX_BATCH
         self._suspect_id: int | None = None  # the only update of the last response, if it was unreadable
@@ -104,21 +105,35 @@ class Polling:
                     log.info("the last batch is not confirmed; the next run will recognize it: %s", error)
 
     def _run(self) -> None:
-        failures = 0
+        try:
+            self._poll_until_stopped()
+        except Exception as error:
+            if not isinstance(error, SetupError):
+                log.critical("polling ends", exc_info=error)
+            self.failure = error
+            self._on_failure()
+        storage.close_thread()
+
+    def _poll_until_stopped(self) -> None:
+        """Poll, and try again after failures; SetupError if Telegram refuses the token twice in a row."""
+        failures = refusals = 0
         while not self._stopping.is_set():
             try:
                 self._poll()
-                failures = 0
+                failures = refusals = 0
             except Exception as error:
-                if isinstance(error, TelegramError) and error.rejects_token:
-                    self.failure = SetupError(texts.TOKEN_REFUSED)
-                    self._on_failure()
+                if self._stopping.is_set():  # stop() has ended this call by one of its own
                     break
-                failures += 1
                 _log_failure(error)
+                if isinstance(error, TelegramError) and error.rejects_token:
+                    refusals += 1
+                    if refusals == 2:
+                        raise SetupError(texts.TOKEN_REFUSED) from error
+                    self._stopping.wait(TOKEN_CHECK_S)
+                    continue
+                failures, refusals = failures + 1, 0
                 retry_after = error.retry_after if isinstance(error, TelegramError) else None
                 self._stopping.wait(retry_after or backoff_s(failures))
-        storage.close_thread()
 
     def _poll(self) -> None:
         raw_updates = self._fetch()
@@ -191,7 +206,9 @@ class Polling:
             if storage.is_unavailable(error):
                 raise
             log.exception("update %s failed", update_id)
-            if update.chat_id is not None:
+            if update.callback_query:
+                self._put_refusal(update, texts.FAILED)
+            elif update.chat_id is not None:
                 self._outbox.put(update.chat_id, Reply(texts.FAILED))
 
     def _dispatch(self, update: Update) -> None:

@@ -18,7 +18,8 @@ class Reply:
     """A message to send: plain text by default, with optional formatting, a picture and buttons."""
 
     text: str = ""  # with a photo: its caption
-    is_markdown: bool = False  # rich Markdown, as language models write it; split when it is too long
+    is_markdown: bool = False  # rich Markdown, as language models write it: made safe, split when it is too long
+    footer: str = ""  # a plain text below the Markdown, out of reach of whatever the model left open
     is_html: bool = False  # the HTML tags that Telegram supports; must fit into one message
     photo: str = ""  # the URL of a picture
     buttons: Sequence[Sequence[Button]] = ()  # rows of buttons

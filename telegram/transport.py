@@ -4,14 +4,17 @@ Parameters travel in the request body. The library puts them into the URL, where
 the logs of every server on the way.
 """
 
+import base64
 import io
 import itertools
 import json
+import logging
 import random
 import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
+from urllib.parse import unquote
 
 import telebot
 import urllib3
@@ -22,11 +25,17 @@ from config import Settings, SetupError
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.replies import File
 
+log = logging.getLogger(__name__)
+
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
 MAX_IDLE_CONNECTIONS = 64  # kept open for the threads that send
 CHUNK_BYTES = 64 * 1024
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
+MAX_RETRY_AFTER_S = 3600.0
+
+# Servers older than Bot API 10.1 do not know them; the bot then uses simpler ones.
+OPTIONAL_METHODS = frozenset(["sendRichMessage", "sendRichMessageDraft", "sendMessageDraft"])
 
 # When the response to a message is lost, only the outbox may decide to send the message again.
 NO_RETRIES = urllib3.Retry(total=False)
@@ -78,11 +87,8 @@ class Telegram:
     def __init__(self, settings: Settings) -> None:
         self._method_url = f"{settings.telegram_api_url}/bot{settings.token}/"
         self._file_url = f"{settings.telegram_api_url}/file/bot{settings.token}/"
-        self._pool = (
-            urllib3.ProxyManager(settings.telegram_proxy, maxsize=MAX_IDLE_CONNECTIONS)
-            if settings.telegram_proxy
-            else urllib3.PoolManager(maxsize=MAX_IDLE_CONNECTIONS)
-        )
+        self._missing_methods: set[str] = set()
+        self._pool = _connection_pool(settings.telegram_proxy)
         library: Any = apihelper
         library.API_URL = f"{settings.telegram_api_url}/bot{{0}}/{{1}}"
         library.CUSTOM_REQUEST_SENDER = self._send_for_library
@@ -95,8 +101,23 @@ class Telegram:
         file: File | None = None,
         timeout_s: float = READ_TIMEOUT_S,
     ) -> Any:
-        """Call a method and return its result; TelegramError if the call fails."""
-        return self._post(self._method_url + method, params, file, timeout_s).payload["result"]
+        """Call a method and return its result; TelegramError if the call fails.
+
+        An optional method that the server does not know is not called again.
+        """
+        if method in self._missing_methods:
+            raise TelegramError(404, "Not Found")
+        try:
+            return self._post(self._method_url + method, params, file, timeout_s).payload["result"]
+        except TelegramError as error:
+            if error.status == 404 and method in OPTIONAL_METHODS:
+                self._missing_methods.add(method)
+                log.warning("this server does not know %s; the bot does without it", method)
+            raise
+
+    def is_missing(self, method: str) -> bool:
+        """Return whether the server does not know an optional method."""
+        return method in self._missing_methods
 
     def download(self, file_id: str, target: BinaryIO) -> None:
         """Write a file that a person sent into target; TelegramError if that fails or the file is too big."""
@@ -110,7 +131,8 @@ class Telegram:
                 retries=NO_RETRIES,
             ) as response:
                 if response.status != 200:
-                    raise TelegramError(response.status, "the file cannot be downloaded")
+                    _decode(response.status, response.read(CHUNK_BYTES))
+                    raise TelegramError(0, f"no file, but status {response.status}")
                 for chunk in response.stream(CHUNK_BYTES):
                     target.write(chunk)
                     if target.tell() > MAX_DOWNLOAD_BYTES:
@@ -143,6 +165,17 @@ class Telegram:
     ) -> "_Response":
         """Send a request of the telebot library."""
         return self._post(url, params or {}, None, timeout[1])
+
+
+def _connection_pool(proxy_url: str | None) -> urllib3.PoolManager:
+    """Return the connections to Telegram, through a proxy if there is one."""
+    if not proxy_url:
+        return urllib3.PoolManager(maxsize=MAX_IDLE_CONNECTIONS)
+    headers = {}
+    if user_and_password := urllib3.util.parse_url(proxy_url).auth:
+        encoded = base64.b64encode(unquote(user_and_password).encode()).decode()
+        headers["Proxy-Authorization"] = f"Basic {encoded}"
+    return urllib3.ProxyManager(proxy_url, maxsize=MAX_IDLE_CONNECTIONS, proxy_headers=headers)
 
 
 def get_me(telegram: Telegram) -> Any:
@@ -185,16 +218,33 @@ def _encode(params: dict[str, Any], file: File | None) -> tuple[Any, dict[str, s
 
 
 def _decode(status: int, body: bytes) -> _Response:
-    """Return a successful response; TelegramError for any other."""
+    """Return a successful response; TelegramError for any other.
+
+    Only JSON with "ok" and, after a failure, an error code comes from Telegram. Everything else comes from a proxy
+    or a captive portal on the way: its status says nothing about the call, which counts as a lost connection.
+    """
     try:
         payload = json.loads(body)
     except (ValueError, RecursionError):
         payload = None
     if not isinstance(payload, dict):
-        raise TelegramError(status, "not JSON") if status >= 400 else UnreadableResponse(body)
-    if not payload.get("ok"):
-        parameters = payload.get("parameters") or {}
-        raise TelegramError(
-            payload.get("error_code", status), payload.get("description", ""), parameters.get("retry_after")
-        )
-    return _Response(status, payload)
+        raise TelegramError(0, f"not JSON, status {status}") if status >= 400 else UnreadableResponse(body)
+    if payload.get("ok") is True and "result" in payload:
+        return _Response(status, payload)
+    if payload.get("ok") is not False or type(payload.get("error_code")) is not int:
+        raise TelegramError(0, f"not from Telegram, status {status}")
+    parameters = payload.get("parameters")
+    if not isinstance(parameters, dict):
+        parameters = {}
+    raise TelegramError(
+        payload["error_code"],
+        str(payload.get("description", "")),
+        _read_retry_after(parameters.get("retry_after")),
+    )
+
+
+def _read_retry_after(value: Any) -> float | None:
+    """Return how many seconds Telegram asks to wait, at most an hour; None if that is not a positive number."""
+    if isinstance(value, int | float) and value > 0:
+        return min(value, MAX_RETRY_AFTER_S)
+    return None

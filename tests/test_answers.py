@@ -108,7 +108,7 @@ def test_the_answer_is_one_rich_message_in_reply_to_the_question(start: Start, a
     ann.says("/ask | a | b |\n|---|---|\n| **раз** | `два` |")
     message = ann.hears()
     markdown = message["rich_message"]["markdown"]
-    assert markdown.startswith("| a | b |\n|---|---|\n| **раз** | `два` |\n\n")
+    assert markdown.startswith("| a | b |\n| --- | --- |\n| **раз** | `два` |\n\n")
     assert footer_of(markdown) == "812 мс; модель: sandbox/echo"
     assert message["reply_to_message"]["text"].startswith("/ask")
 

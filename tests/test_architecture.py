@@ -53,12 +53,22 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
 # Inside a folder a module may import only modules that come before it.
 ORDER = {
     "telegram": (
-        *("limits", "replies", "messages", "access", "markdown", "keyed_executor", "transport", "calls"),
+        *("limits", "replies", "messages", "access", "model_markdown", "markdown_writer", "markdown"),
+        *("keyed_executor", "transport", "calls"),
         *("outbox", "drafts", "updates", "router", "dispatcher", "polling"),
     ),
     "llm": (
-        *("models", "model_menu", "catalog_readers", "catalog", "quota", "prompts", "rate_limiter", "progress"),
-        *("ledger", "model_caller", "answer_reply", "costs", "answers"),
+        *("models", "model_menu", "free_router", "catalog_readers", "catalog", "quota", "prompts"),
+        *(
+            "rate_limiter",
+            "gateway_pace",
+            "progress",
+            "ledger",
+            "model_caller",
+            "answer_reply",
+            "costs",
+            "answers",
+        ),
     ),
     "notes": ("search", "listing", "editing", "plain_texts", "statistics", "chart", "exports", "imports"),
     "app": ("logs", "status", "checks", "jobs", "service"),

@@ -486,6 +486,32 @@ def test_an_edited_message_without_text_gets_the_usage_line_and_the_note_stays()
     assert db.list_notes(ANN, 5)[0]["text"] == "раз"
 
 
+@pytest.mark.parametrize("text", ["/note_add раз", "раз"])
+def test_an_edit_that_leaves_the_message_as_it_was_does_not_revert_a_later_edit(text: str) -> None:
+    """Telegram sends edited_message also for a reaction; the text is that of the message, not of the note."""
+    offer = handle(text, message_id=7)
+    if text == "раз":
+        tap(buttons(offer)["📝 В заметки"])
+    handle("/note_edit 1 два", message_id=8)
+    handle("/note_edit 1 три", message_id=9)
+    assert handle_edited(text, message_id=7) is None
+    assert handle_edited("/note_edit 1 два", message_id=8) is None
+    assert db.list_notes(ANN, 5)[0]["text"] == "три"
+    assert handle_edited(text + "!", message_id=7)
+    handle("/note_edit 1 четыре", message_id=10)
+    assert handle_edited(text + "!", message_id=7) is None
+    assert db.list_notes(ANN, 5)[0]["text"] == "четыре"
+
+
+def test_an_edit_that_leaves_the_message_as_it_was_does_not_bring_back_a_purged_note() -> None:
+    handle("/note_add раз", message_id=7)
+    handle("/note_del 1")
+    storage.execute("UPDATE notes SET deleted_at = 1")
+    db.purge_old()
+    assert handle_edited("/note_add раз", message_id=7) is None
+    assert db.count_notes(ANN) == 0
+
+
 def test_correcting_a_mistyped_command_adds_a_note() -> None:
     handle("/note_ad раз", message_id=7)
     assert handle_edited("/note_add раз", message_id=7) == "Заметка #1 добавлена."
@@ -576,10 +602,15 @@ def test_the_list_of_models() -> None:
     assert isinstance(result, Reply)
     lines = result.text.split("\n")
     assert lines[0] == "Доступные модели:"
-    assert lines[1] == "★ 1. DeepSeek V3.1 (free) [deepseek/deepseek-chat-v3.1:free] — недоступна"
-    assert lines[5] == "  5. Gemma 4 31B (free) [google/gemma-4-31b-it:free]"
-    assert lines[-1] == "Активировать: /model <ID>"
-    assert len(lines) == 12
+    assert lines[1] == "★ 5. Gemma 4 31B (free) [google/gemma-4-31b-it:free]"
+    assert lines[2] == "  1. DeepSeek V3.1 (free) — недоступна"
+    assert lines[-1] == "Активировать: кнопкой или /model <ID>"
+    assert len(lines) == 7
+    # Each of the eleven entries appears once: as a line or as a button.
+    in_lines = [int(line.split(".")[0].strip("★ ")) for line in lines[1:-1]]
+    in_buttons = [int(label.split(".")[0]) for label in buttons(result)]
+    assert in_buttons == [0, 6, 7, 8, 9, 10]  # what can be chosen comes first
+    assert sorted(in_lines + in_buttons) == list(range(11))
 
 
 def test_the_pages_of_the_models_turn_within_the_list() -> None:
@@ -612,10 +643,10 @@ def test_switching_from_a_higher_model_to_a_lower_one() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["/model 0", "/model 99", "/model " + "9" * 18])
+@pytest.mark.parametrize("text", ["/model 98", "/model 99", "/model " + "9" * 18])
 def test_an_unknown_model(text: str) -> None:
     assert handle(text) == "Неизвестный ID модели. Сначала /models."
-    assert db.get_active_model()["id"] == 1
+    assert db.get_active_model()["id"] == 5
 
 
 def test_without_models() -> None:

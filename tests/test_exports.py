@@ -23,7 +23,7 @@ def export(format: str, user_id: int = ANN) -> tuple[str, bytes]:
     """Return the name and the content of an exported file."""
     file = exports.export_notes(user_id, format, None)
     assert isinstance(file, File)
-    assert file.caption == texts.EXPORT_CAPTION
+    assert file.caption in (texts.EXPORT_CAPTION, texts.EXPORT_NOT_IMPORTABLE)
     with file.content as content:
         content.seek(0)
         return file.name, content.read()
@@ -94,3 +94,19 @@ def test_a_file_that_is_too_large_is_zipped(format: str, monkeypatch: pytest.Mon
 def test_only_json_must_be_small_enough_to_be_sent_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "MAX_DOWNLOAD_BYTES", 10)
     assert [export(format)[0] for format in exports.FORMATS] == ["notes.txt", "notes.md", "notes.json.zip"]
+
+
+@pytest.mark.usefixtures("_notes")
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [("MAX_DOWNLOAD_BYTES", 10), ("MAX_UNPACKED_BYTES", 10), ("MAX_ENTRIES", 1), ("MAX_NOTE_LENGTH", 10)],
+)
+def test_an_export_that_cannot_be_imported_says_so(
+    monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    monkeypatch.setattr(exports, limit, value)
+    for format in exports.FORMATS:
+        file = exports.export_notes(ANN, format, None)
+        assert isinstance(file, File)
+        file.content.close()
+        assert file.caption == (texts.EXPORT_NOT_IMPORTABLE if format == "json" else texts.EXPORT_CAPTION)

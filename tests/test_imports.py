@@ -8,14 +8,17 @@
 import io
 import json
 import random
+import sqlite3
 import threading
+import tracemalloc
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BotProcess, Person, eventually
+from conftest import BotProcess, Person, eventually, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_exports import ANN, BOB, NOW, export
@@ -24,7 +27,7 @@ import db
 import journal
 import storage
 import texts
-from notes import imports
+from notes import exports, imports
 from sandbox.telegram import World
 
 MakePerson = Callable[..., Person]
@@ -149,7 +152,7 @@ NOTE = {"text": "раз", "created_at": NOW}
         {"text": "раз"},
         {**NOTE, "text": 7},
         {**NOTE, "text": " \n"},
-        {**NOTE, "text": "а" * (imports.MAX_NOTE_LENGTH + 1)},
+        {**NOTE, "text": "а" * (exports.MAX_NOTE_LENGTH + 1)},
         {**NOTE, "created_at": "вчера"},
         {**NOTE, "created_at": True},
         {**NOTE, "created_at": -1},
@@ -244,14 +247,40 @@ WRONG_FILES = {
     "a damaged archive": zipped(("notes.json", GOOD * 100)).replace(b"notes", b"n0tes", 1),
     "an archive with damaged content": with_damaged_content(zipped(("notes.json", GOOD * 100))),
 }
+
+
+def lines(*entries: bytes) -> bytes:
+    """Return a file with one entry per line, as an export writes it."""
+    return b'{"format": "notes-bot", "version": 1, "notes": [\n' + b",\n".join(entries) + b"\n]}\n"
+
+
+LINE = json.dumps(NOTE).encode()
+LARGE = lines(*[LINE] * 50_000)  # too large to be read as a whole
+WRONG_LARGE_FILES = {
+    "spaces": b" " * 3_000_000,
+    "empty lines": b"\n" * 3_000_000,
+    "one line": document(*[NOTE] * 50_000),
+    "another version": LARGE.replace(b'"version": 1', b'"version": 2', 1),
+    "cut at the end of a line": LARGE[: LARGE.rindex(b"]}")],
+    "cut within a line": LARGE[:-10],
+    "more after the end": LARGE + LARGE,
+    "no comma": LARGE.replace(b"},\n", b"}\n", 1),
+    "two commas": LARGE.replace(b"},\n", b"},,\n", 1),
+    "a long line": LARGE.replace(b"\n", b"\n" + b" " * 2_000_000, 1),
+    "nested deeply": lines(*[LINE] * 50_000, b"[" * 200_000 + b"]" * 200_000),
+    "another encoding": LARGE.decode().encode("utf-16"),
+    "many files": zipped(*((str(n), b"") for n in range(200)), ("notes.json", LARGE)),
+}
 TOO_LARGE_FILES = {
-    "a file": b" " * 3_000_000,
-    "a zip bomb": zipped(("notes.json", b" " * 30_000_000)),
+    "a file": LARGE,
+    "a zip bomb": zipped(("notes.json", lines(*[LINE + b" " * 500_000] * 60))),
 }
 
 
 @pytest.mark.usefixtures("database")
-@pytest.mark.parametrize("content", WRONG_FILES.values(), ids=WRONG_FILES.keys())
+@pytest.mark.parametrize(
+    "content", [*WRONG_FILES.values(), *WRONG_LARGE_FILES.values()], ids=[*WRONG_FILES, *WRONG_LARGE_FILES]
+)
 def test_a_wrong_file_changes_nothing(content: bytes) -> None:
     assert import_file(content) == texts.IMPORT_WRONG
     assert notes_without_ids() == []
@@ -262,15 +291,74 @@ def test_a_wrong_file_changes_nothing(content: bytes) -> None:
 def test_a_file_that_is_too_large_when_unpacked_changes_nothing(
     content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imports, "MAX_UNPACKED_BYTES", 2_000_000)
+    monkeypatch.setattr(imports, "MAX_UNPACKED_BYTES", 1_500_000)
     assert import_file(content) == texts.IMPORT_UNPACKED_TOO_LARGE
     assert notes_without_ids() == []
 
 
 @pytest.mark.usefixtures("database")
 def test_a_note_of_any_length_is_refused_without_the_others() -> None:
-    endless = GOOD[:-2] + b',{"text": "' + b"a" * 3_000_000 + b'", "created_at": 1}]}'
-    assert import_file(endless) == "Добавлено: 1 заметка. Уже были: 0 заметок. Не подошли: 1 запись."
+    long_note = b'{"text": "' + b"a" * 900_000 + b'", "created_at": 1}'
+    assert import_file(lines(LINE, long_note, long_note)) == texts.imported(1, 0, 2)
+    storage.execute("DELETE FROM notes")
+    assert (
+        import_file(lines(LINE, long_note)) == "Добавлено: 1 заметка. Уже были: 0 заметок. Не подошли: 1 запись."
+    )
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("is_zipped", [False, True])
+def test_a_large_file_is_imported_line_by_line(is_zipped: bool) -> None:
+    notes = [{**NOTE, "text": f"{n} " + "слово " * 400} for n in range(500)]
+    content = lines(*(json.dumps(note, ensure_ascii=False).encode() for note in notes))
+    assert len(content) > imports.MAX_WHOLE_BYTES
+    if is_zipped:
+        content = zipped(("notes.json", content))
+    assert import_file(content) == texts.imported(500, 0, 0)
+    assert import_file(content) == texts.imported(0, 500, 0)
+
+
+MEMORY_BOMBS = {
+    "a list of lists in each line": lines(*[b"[" + b"{}," * 300_000 + b"{}]"] * 5),
+    "one list of lists": lines(b"[" + b"{}," * 1_500_000 + b"{}]"),
+    "a zipped list of lists in each line": zipped(("notes.json", lines(*[b"[" + b"{}," * 300_000 + b"{}]"] * 5))),
+    "many tiny files": zipped(*((str(n), b"") for n in range(30_000))),
+}
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("content", MEMORY_BOMBS.values(), ids=MEMORY_BOMBS.keys())
+def test_an_import_needs_little_memory_whatever_is_in_the_file(content: bytes) -> None:
+    tracemalloc.start()
+    try:
+        import_file(content)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**26 + len(content)  # the file itself is in memory here
+
+
+@pytest.mark.usefixtures("database")
+def test_an_import_stops_at_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "MAX_ENTRIES", 1)
+    assert import_file(document(NOTE, NOTE)) == texts.IMPORT_UNPACKED_TOO_LARGE
+    monkeypatch.setattr(imports, "MAX_DOWNLOAD_BYTES", 10)
+    assert import_file(GOOD) == texts.IMPORT_UNPACKED_TOO_LARGE
+    monkeypatch.setattr(imports, "MAX_CHECK_S", -1.0)
+    monkeypatch.setattr(imports, "MAX_DOWNLOAD_BYTES", 10_000)
+    assert import_file(GOOD) == texts.IMPORT_UNPACKED_TOO_LARGE
+    assert notes_without_ids() == []
+
+
+@pytest.mark.usefixtures("database")
+def test_an_import_that_takes_too_long_goes_on_when_the_file_is_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    content = document(*({**NOTE, "text": str(n)} for n in range(3 * imports.BATCH_SIZE)))
+    monkeypatch.setattr(imports, "MAX_STORE_S", -1.0)
+    assert import_file(content) == texts.import_unfinished(1, 0, 0)
+    monkeypatch.undo()
+    assert import_file(content) == texts.imported(3 * imports.BATCH_SIZE - 1, 1, 0)
 
 
 @pytest.mark.usefixtures("database")
@@ -321,7 +409,49 @@ def test_other_people_can_write_during_an_import() -> None:
     assert db.count_notes(ANN) == 5000
 
 
+@pytest.mark.usefixtures("database")
+def test_an_import_that_was_interrupted_reports_what_it_did() -> None:
+    content = document(NOTE, NOTE, *({**NOTE, "text": str(n)} for n in range(3 * imports.BATCH_SIZE)), "?")
+    progress: list[int] = []
+
+    class Killed(BaseException):
+        pass
+
+    def stop_at_the_third(added: int) -> None:
+        if len(progress) == 2:
+            raise Killed
+        progress.append(added)
+
+    with pytest.raises(Killed):
+        imports.import_notes(ANN, io.BytesIO(content), on_added=stop_at_the_third)
+    assert (db.count_notes(ANN), progress[-1]) == (2 * imports.BATCH_SIZE, 2 * imports.BATCH_SIZE)
+    report = imports.import_notes(ANN, io.BytesIO(content), added_before=progress[-1])
+    assert report == texts.imported(3 * imports.BATCH_SIZE + 1, 1, 1)
+    report = imports.import_notes(ANN, io.BytesIO(content), added_before=3 * imports.BATCH_SIZE + 1)
+    assert report == texts.imported(3 * imports.BATCH_SIZE + 1, 1, 1)
+
+
 # From end to end
+
+
+def test_an_import_that_was_killed_before_its_report_reports_what_it_did(
+    bot_process: BotProcess, person: MakePerson
+) -> None:
+    """The trigger kills the import between its last batch and its report, as a crash would."""
+    bot_process.start()
+    ann = person()
+    ann.asks("/note_count")
+    with closing(sqlite3.connect(bot_process.db_path)) as connection:
+        connection.execute("CREATE TRIGGER t BEFORE DELETE ON jobs BEGIN SELECT raise(ABORT, 'not yet'); END")
+        connection.commit()
+        ann.sends_file("notes.json", document(*({**NOTE, "text": str(n)} for n in range(5))), "/note_import")
+        count = "SELECT count(*) FROM notes"
+        eventually(lambda: connection.execute(count).fetchone() == (5,))
+        bot_process.kill()
+        connection.execute("DROP TRIGGER t")
+        connection.commit()
+    bot_process.start()
+    assert text_of(ann.hears()) == texts.imported(5, 0, 0)
 
 
 def test_an_exported_file_can_be_sent_back(bot_process: BotProcess, person: MakePerson, world: World) -> None:

@@ -12,8 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -139,6 +140,40 @@ def test_a_job_that_an_earlier_run_left_is_done(run_jobs: RunJobs, world: World)
     eventually(lambda: sent_texts(world) == ["Привет"])
 
 
+def test_a_job_that_ended_the_process_twice_is_given_up(run_jobs: RunJobs, world: World) -> None:
+    """Two runs begin and do not end, as when the process is killed; a third start gives up."""
+    gate = threading.Event()
+    journal.add_job(ANN, ANN, None, "hang", {})
+    for attempts in (1, 2):
+        run_jobs(hang=lambda _: str(gate.wait(30))).start()
+        eventually(partial(lambda attempts: attempts_of_next_job() == attempts, attempts))
+    run_jobs(hang=lambda _: "no third run").start()
+    eventually(lambda: sent_texts(world) == [texts.JOB_GIVEN_UP])
+    gate.set()
+
+
+def test_a_job_that_is_stopped_or_repeated_has_not_ended_the_process(run_jobs: RunJobs, world: World) -> None:
+    gate = threading.Event()
+    journal.add_job(ANN, ANN, None, "hang", {})
+    for _ in range(3):
+        runner = run_jobs(hang=lambda _: str(gate.wait(30)))
+        runner.start()
+        eventually(lambda: attempts_of_next_job() == 1)
+        runner.stop(0, 0)
+        assert attempts_of_next_job() == 0
+    world.faults.bad_gateway, world.faults.methods = 1.0, frozenset(["sendDocument"])
+    add(run_jobs(file=lambda _: text_file()), "file", user_id=BOB)
+    eventually(lambda: len([method for method, _ in world.calls if method == "sendDocument"]) > 3)
+    eventually(lambda: attempts_of_next_job(BOB) == 0)
+    gate.set()
+
+
+def attempts_of_next_job(user_id: int = ANN) -> int:
+    job = journal.next_job(user_id)
+    assert job
+    return job["attempts"]
+
+
 def test_a_result_may_be_a_reply(run_jobs: RunJobs, world: World) -> None:
     add(run_jobs(html=lambda _: Reply("<b>раз</b>", is_html=True)), "html")
     eventually(lambda: sent_texts(world) == ["раз"])
@@ -164,16 +199,17 @@ def test_a_job_that_cannot_be_recorded_as_done_is_not_repeated(
 ) -> None:
     monkeypatch.setattr(keyed_executor, "RETRY_AFTER_ERROR_S", 0.05)
     runs = []
+    other = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
 
     def work(job: JobRow) -> str | File:
         runs.append(job["id"])
         storage.connection().execute("PRAGMA busy_timeout = 10")
+        other.execute("BEGIN IMMEDIATE")
         return "текст" if result == "текст" else text_file(caption="файл")
 
     runner = run_jobs(work=work)
     journal.add_job(ANN, ANN, None, "work", {})
-    with closing(sqlite3.connect(database, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with closing(other):
         runner.start()
         eventually(lambda: caplog.text.count("will try again") == 3)
         other.execute("ROLLBACK")
@@ -291,7 +327,8 @@ def charts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def job(name: str, **arguments: Any) -> JobRow:
-    return {"id": 1, "user_id": ANN, "chat_id": ANN, "reply_to": None, "name": name, "arguments": arguments}
+    row = {"id": 1, "user_id": ANN, "chat_id": ANN, "reply_to": None, "name": name, "attempts": 0}
+    return cast(JobRow, {**row, "arguments": arguments})
 
 
 def add_note(hours_ago: float, user_id: int = ANN) -> None:

@@ -232,8 +232,8 @@ def test_causes_of_failures_and_the_models_that_answered() -> None:
         {"gateway": "local", "cause": "timeout", "requests": 1},
     ]
     assert journal.answering_models(since=0) == ["llama", "gpt-4 (HuggingSpace)"]
-    assert not journal.failure_counts(since=1_800_000_001)
-    assert not journal.answering_models(since=1_800_000_001)
+    assert journal.failure_counts(since=1_800_000_001) == []
+    assert journal.answering_models(since=1_800_000_001) == []
 
 
 def test_usage_by_model_and_by_person() -> None:
@@ -355,6 +355,7 @@ def test_jobs_run_in_the_order_of_their_person() -> None:
         "chat_id": -5,
         "reply_to": 40,
         "name": "export",
+        "attempts": 0,
         "arguments": {"format": "json"},
     }
     journal.finish_job(first)

@@ -260,9 +260,9 @@ def test_a_refused_tap_shows_an_alert_and_is_undone(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-def test_a_failed_tap_is_reported_in_the_chat_and_undone(world: World) -> None:
-    [report] = tap(world, 2)
-    assert report["message"]["text"] == texts.FAILED
+def test_a_failed_tap_is_answered_and_undone(world: World) -> None:
+    [answer] = tap(world, 2)
+    assert (answer["method"], answer["text"]) == ("answerCallbackQuery", texts.FAILED)
     assert stored_notes() == ["раз"]
 
 
@@ -322,13 +322,45 @@ def test_while_the_database_is_locked_updates_wait_at_telegram(
 def test_a_failed_poll_is_repeated(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.faults = Faults(bad_gateway=1.0)
     world.say(ANN, "раз")  # ends the long poll that waits
-    eventually(lambda: "getUpdates failed: [502]" in caplog.text)
+    eventually(lambda: "getUpdates failed: [0] not JSON, status 502" in caplog.text)
     world.faults = Faults()
     eventually(lambda: sent_texts(world) == ["ответ на «раз»"])
     assert stored_notes() == ["раз"]
 
 
-def test_a_revoked_token_ends_polling(bot: Bot, world: World) -> None:
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("retry_after", ["5", -1, [], {}])
+def test_a_strange_retry_after_does_not_end_polling(world: World, retry_after: object) -> None:
+    world.faults = Faults(too_many=1.0, retry_after=retry_after, methods=frozenset(["getUpdates"]))
+    world.say(ANN, "раз")  # ends the long poll that waits
+    eventually(lambda: len(polls(world)) > 1)
+    world.faults = Faults()
+    eventually(lambda: sent_texts(world) == ["ответ на «раз»"])
+
+
+def test_a_failure_that_is_not_handled_is_reported(
+    bot: Bot, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(transport, "MAX_BACKOFF_S", "not a number")
+    world.faults = Faults(bad_gateway=1.0)
+    world.say(ANN, "раз")
+    eventually(lambda: bot.has_failed)
+    assert isinstance(bot.polling.failure, TypeError)
+    assert "polling ends" in caplog.text
+
+
+def test_a_token_refused_once_does_not_end_polling(bot: Bot, world: World) -> None:
+    eventually(lambda: polls(world))
+    world.token, token = "1:another", world.token
+    world.say(ANN, "раз")
+    eventually(lambda: len(polls(world)) > 1)
+    world.token = token
+    eventually(lambda: sent_texts(world) == ["ответ на «раз»"])
+    assert not bot.has_failed
+
+
+def test_a_revoked_token_ends_polling(bot: Bot, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "TOKEN_CHECK_S", 0.05)
     eventually(lambda: polls(world))
     world.token = "1:another"
     world.say(ANN, "раз")

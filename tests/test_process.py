@@ -13,6 +13,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -289,6 +290,7 @@ def test_a_signal_stops_it_in_the_middle_of_a_long_poll(
     world.wait(lambda: world.pending() == 0)
     assert bot_process.send_signal(number) == 0
     assert "Traceback" not in bot_process.log
+    assert "another copy" not in bot_process.log
     with sqlite3.connect(bot_process.db_path) as connection:
         assert connection.execute("SELECT text FROM notes").fetchall() == [("раз",)]
         assert connection.execute("SELECT * FROM outbox").fetchall() == []
@@ -349,6 +351,43 @@ def error_at_start(bot_process: BotProcess) -> str:
 def test_an_error_is_one_russian_sentence(bot_process: BotProcess, changes: dict[str, str], sentence: str) -> None:
     bot_process.env |= changes
     assert sentence in error_at_start(bot_process)
+
+
+def test_a_database_that_is_locked_at_the_start_is_waited_for(bot_process: BotProcess, person: MakePerson) -> None:
+    with closing(sqlite3.connect(bot_process.db_path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        bot_process.start()
+        eventually(lambda: "the database is unavailable, trying again: database is locked" in bot_process.log)
+        other.execute("ROLLBACK")
+    assert person().asks("/note_add раз") == "Заметка #1 добавлена."
+
+
+def test_a_stop_ends_the_wait_for_a_locked_database(bot_process: BotProcess) -> None:
+    with closing(sqlite3.connect(bot_process.db_path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        bot_process.start()
+        eventually(lambda: "the database is unavailable" in bot_process.log)
+        assert bot_process.stop() == 0
+
+
+def test_another_network_at_the_start_is_not_telegram(
+    bot_process: BotProcess, person: MakePerson, world: World
+) -> None:
+    world.faults.captive_portal, world.faults.portal_status = 1.0, 404
+    bot_process.start()
+    eventually(lambda: len(world.calls) > 2)
+    world.faults.captive_portal = 0.0
+    assert person().asks("/note_add раз") == "Заметка #1 добавлена."
+
+
+def test_a_token_refused_once_at_the_start_does_not_end_the_bot(
+    bot_process: BotProcess, person: MakePerson, world: World
+) -> None:
+    world.token, token = "1:another", world.token
+    bot_process.start()
+    eventually(lambda: world.calls)
+    world.token = token
+    assert person().asks("/note_add раз") == "Заметка #1 добавлена."
 
 
 def test_a_revoked_token_ends_the_bot(bot_process: BotProcess, world: World, person: MakePerson) -> None:

@@ -1,5 +1,6 @@
 """telegram.router and telegram.dispatcher: the table, and which entry a message or a tap belongs to."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,10 @@ from telegram.messages import CallbackQuery, Message
 from telegram.replies import AccessDenied, ButtonResult, HandlerResult, Question, UsageError
 from telegram.router import Router, parse_number, parse_number_and_text
 
+pytestmark = pytest.mark.usefixtures("database")
+
 ANN, BOB, EVE, GROUP = 1, 2, 3, -100500
+message_ids = itertools.count(1)
 
 
 @pytest.fixture
@@ -62,7 +66,7 @@ def message(text: str, chat_id: int = ANN, user_id: int = ANN) -> Message:
     return Message(
         user_id=user_id,
         chat_id=chat_id,
-        message_id=5,
+        message_id=next(message_ids),
         sent_at=0,
         text=text,
         is_private=chat_id > 0,

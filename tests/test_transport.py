@@ -1,6 +1,9 @@
 """telegram.transport: how calls are made, how they fail, and how long to wait before the next attempt."""
 
+import base64
 import io
+import socket
+import threading
 
 import pytest
 
@@ -73,6 +76,69 @@ def test_a_download_over_a_bad_connection_is_an_error(telegram: Telegram, world:
         telegram.download(message["document"]["file_id"], io.BytesIO())
     assert raised.value.status == 0
     assert not raised.value.is_final
+
+
+SIGN_IN_PAGE = "<html><h1>Sign in to this network</h1></html>"
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 407, 413, 429, 451, 502, 511])
+@pytest.mark.parametrize("body", [SIGN_IN_PAGE, "{}", "[]", '{"error": "no"}', '{"ok": false}', '{"ok": true}'])
+def test_only_telegram_speaks_for_telegram(telegram: Telegram, world: World, status: int, body: str) -> None:
+    """A proxy or a captive portal answers in Telegram's place: that is a failure of the network."""
+    world.faults = Faults(captive_portal=1.0, portal_status=status, portal_body=body)
+    for method in ("sendMessage", "getMe"):
+        with pytest.raises(TelegramError) as raised:
+            telegram.call(method, {"chat_id": ANN, "text": "раз"})
+        assert not raised.value.is_final
+        assert not raised.value.rejects_token
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_page_in_place_of_a_file_is_an_error_of_the_network(
+    telegram: Telegram, world: World, status: int
+) -> None:
+    message = world.send_file(ANN, "notes.json", b"content")
+    world.faults = Faults(captive_portal=1.0, portal_status=status, methods=frozenset(["download"]))
+    with pytest.raises(TelegramError) as raised:
+        telegram.download(message["document"]["file_id"], io.BytesIO())
+    assert not raised.value.is_final
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "expected"), [(7, 7.0), (10**10, 3600.0), ("5", None), (-1, None), (None, None), ([], None)]
+)
+def test_only_a_sensible_retry_after_is_used(
+    telegram: Telegram, world: World, retry_after: object, expected: float | None
+) -> None:
+    world.faults = Faults(too_many=1.0, retry_after=retry_after)
+    with pytest.raises(TelegramError) as raised:
+        telegram.call("getMe", {})
+    assert (raised.value.status, raised.value.retry_after) == (429, expected)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_gets_its_user_and_password(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"http://анна:p%40ss@127.0.0.1:{port}")
+        monkeypatch.setenv("TOKEN", sandbox.TOKEN)
+        monkeypatch.setenv("TELEGRAM_API_URL", f"{scheme}://api.telegram.example")
+        telegram = Telegram(config.load_settings())
+        received = []
+
+        def refuse() -> None:
+            connection, _ = server.accept()
+            with connection:
+                received.append(connection.recv(10_000))
+                connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+        proxy = threading.Thread(target=refuse)
+        proxy.start()
+        with pytest.raises(TelegramError):
+            telegram.call("getMe", {})
+        proxy.join()
+    expected = base64.b64encode("анна:p@ss".encode())
+    assert b"proxy-authorization: basic " + expected.lower() in received[0].lower()
 
 
 def test_what_telegram_quotes_is_not_logged() -> None:

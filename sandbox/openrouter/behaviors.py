@@ -14,6 +14,7 @@ from aiohttp import web
 from sandbox.openrouter.documented_errors import documented
 from sandbox.openrouter.gateway import EmulatedGateway, Event
 from sandbox.openrouter.payloads import Json, chunk, completion, error_response
+from sandbox.openrouter.rvfreellm import ALL_MODELS_FAILED, FALLBACK_METADATA
 from sandbox.openrouter.unusual_streams import UNUSUAL_STREAMS
 
 Behavior = Callable[[EmulatedGateway, web.Request, Json, int], Awaitable[web.StreamResponse]]
@@ -68,8 +69,8 @@ async def _fell_back(
     _gateway: EmulatedGateway, _request: web.Request, body: Json, _number: int
 ) -> web.StreamResponse:
     """Answer with another model, as RVFreeLLM does on its own."""
-    metadata = {"original_model": "gpt-first", "original_provider": "First", "fallback_attempts": 2}
-    return web.json_response({**completion(body, "запасной ответ"), "model": "gpt-second", "_metadata": metadata})
+    fields = {"model": "gpt-4", "provider": "HuggingSpace", "_metadata": FALLBACK_METADATA}
+    return web.json_response({**completion(body, "запасной ответ"), **fields})
 
 
 # Unfinished and refused answers
@@ -189,8 +190,7 @@ async def _all_failed(
     _gateway: EmulatedGateway, _request: web.Request, _body: Json, _number: int
 ) -> web.StreamResponse:
     """Report that every model failed, as RVFreeLLM does."""
-    error = {"message": "All models failed", "type": "server_error", "code": "all_models_failed", "param": None}
-    return web.json_response({"error": error}, status=503)
+    return web.json_response({"error": ALL_MODELS_FAILED}, status=503)
 
 
 # Bodies that are not an answer

@@ -2,8 +2,9 @@
 
 import random
 from dataclasses import dataclass, field
+from typing import Any
 
-PROBABLE_FAULTS = ("drop_before", "drop_after", "too_many", "bad_gateway")
+PROBABLE_FAULTS = ("drop_before", "drop_after", "too_many", "bad_gateway", "captive_portal")
 
 
 @dataclass
@@ -14,7 +15,10 @@ class Faults:
     drop_after: float = 0.0  # the connection breaks after the call took effect
     too_many: float = 0.0  # status 429
     bad_gateway: float = 0.0  # status 502
-    retry_after: int = 1  # the seconds that a 429 asks to wait
+    captive_portal: float = 0.0  # something on the way answers in Telegram's place, with this status and body:
+    portal_status: int = 403
+    portal_body: str = "<html><h1>Sign in to this network</h1></html>"
+    retry_after: Any = 1  # the seconds that a 429 asks to wait
     delay_s: float = 0.0  # emulated round trip: a delay before every response
     methods: frozenset[str] = frozenset()
     offline: bool = False  # every connection breaks

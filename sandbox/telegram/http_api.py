@@ -8,7 +8,9 @@ from aiohttp import web
 
 from sandbox.telegram import control_api
 from sandbox.telegram.checks import MAX_UPLOAD_BYTES, Json, Refusal, Upload
+from sandbox.telegram.faults import Faults
 from sandbox.telegram.methods import call_method
+from sandbox.telegram.parameters import check_names
 from sandbox.telegram.world import World
 
 TEXT_PARAMETERS = ("text", "caption")
@@ -37,7 +39,7 @@ class _BotApi:
         self._world.calls.append((method, params))
         self._world.paths.append(request.path_qs)
         fault = faults.draw(method)
-        if faults.delay_s:
+        if faults.delay_s and (not faults.methods or method in faults.methods):
             await asyncio.sleep(faults.delay_s)
         if fault == "drop_before":
             return _drop_connection(request)
@@ -46,6 +48,8 @@ class _BotApi:
             return _error(Refusal(429, f"Too Many Requests: retry after {wait_s}", retry_after=wait_s))
         if fault == "bad_gateway":
             return web.Response(status=502, text="<html><h1>502 Bad Gateway</h1></html>", content_type="text/html")
+        if fault == "captive_portal":
+            return _portal_page(faults)
         try:
             response = web.json_response({"ok": True, "result": await self._call(request, method, params)})
         except Refusal as refusal:
@@ -57,7 +61,10 @@ class _BotApi:
         content = self._world.files.get(request.match_info["file_id"])
         if request.match_info["token"] != self._world.token or content is None:
             return _error(Refusal(404, "Not Found"))
-        if self._world.faults.draw("download"):
+        fault = self._world.faults.draw("download")
+        if fault == "captive_portal":
+            return _portal_page(self._world.faults)
+        if fault:
             return _drop_connection(request)
         return web.Response(body=content)
 
@@ -65,6 +72,7 @@ class _BotApi:
         if request.match_info["token"] != self._world.token:
             raise Refusal(401, "Unauthorized")
         if method.lower() == "getupdates":
+            check_names("getUpdates", params)
             return await self._world.get_updates(params)
         return call_method(self._world, method, params)
 
@@ -95,6 +103,10 @@ def _error(refusal: Refusal) -> web.Response:
     if refusal.parameters:
         body["parameters"] = refusal.parameters
     return web.json_response(body, status=refusal.status)
+
+
+def _portal_page(faults: Faults) -> web.Response:
+    return web.Response(status=faults.portal_status, text=faults.portal_body, content_type="text/html")
 
 
 def _drop_connection(request: web.Request) -> web.Response:

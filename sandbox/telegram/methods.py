@@ -11,6 +11,7 @@ from typing import Any
 
 from sandbox.telegram import checks
 from sandbox.telegram.checks import Json, Refusal, Upload
+from sandbox.telegram.parameters import check_names
 from sandbox.telegram.world import BOT, World
 
 
@@ -20,6 +21,7 @@ def call_method(world: World, method: str, params: Json) -> Any:
         handler = METHODS.get(method)
         if handler is None:
             raise Refusal(404, "Not Found")
+        check_names(method, params)
         return handler(world, params)
 
 
@@ -147,15 +149,13 @@ def send_message_draft(world: World, params: Json) -> bool:
 def send_rich_message_draft(world: World, params: Json) -> bool:
     """Show Markdown that is still being written."""
     markdown = checks.rich_markdown(params)
-    if markdown.count("**") % 2:
-        raise Refusal(400, "Bad Request: can't parse rich message: unclosed **")
     return _show_draft(world, "sendRichMessageDraft", params, markdown)
 
 
 def _show_draft(world: World, method: str, params: Json, text: str) -> bool:
     chat = _find_chat(world, params)
     if chat["type"] != "private":
-        raise Refusal(400, "Bad Request: drafts can be sent only to private chats")
+        raise Refusal(400, "Bad Request: TEXTDRAFT_PEER_INVALID")
     draft_id = checks.to_integer(params.get("draft_id"))
     if draft_id == 0:
         raise Refusal(400, "Bad Request: DRAFT_ID_INVALID")
@@ -167,6 +167,8 @@ def _show_draft(world: World, method: str, params: Json, text: str) -> bool:
 def send_chat_action(world: World, params: Json) -> bool:
     """Show that the bot is typing or sending a file."""
     chat = _find_chat(world, params)
+    if params.get("action") not in checks.CHAT_ACTIONS:
+        raise Refusal(400, "Bad Request: wrong parameter action in request")
     world.add_event("sendChatAction", chat["id"], action=params.get("action"))
     return True
 
@@ -176,6 +178,8 @@ def answer_callback_query(world: World, params: Json) -> bool:
     query_id = str(params.get("callback_query_id"))
     if query_id not in world.open_queries:
         raise Refusal(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
+    if len(str(params.get("text") or "")) > checks.MAX_TOAST_LENGTH:
+        raise Refusal(400, "Bad Request: MESSAGE_TOO_LONG")
     chat_id = world.open_queries.pop(query_id)
     world.add_event("answerCallbackQuery", chat_id, query_id=query_id, text=params.get("text", ""))
     return True
