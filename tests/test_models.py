@@ -378,14 +378,19 @@ def test_an_invalid_address_in_the_env_file_is_reported(
         (
             "openrouter",
             "sandbox/search:free",
-            'искал: [{"type": "openrouter:web_search", "parameters": {"max_results": 5, "max_total_results": 5}}]',
+            r'искал: \[{"type": "openrouter:web_search", "parameters": {"max_results": 5, "max_total_results": 5}}\]',
         ),
         ("rvfreellm", "sandbox/search", "искал: true"),
         ("local", "sandbox/search", f"Ошибка: [400] {texts.NO_WEB}"),
     ],
 )
 def test_web_search(
-    gateways: Callable[..., BotProcess], ann: Person, bot_process: BotProcess, name: str, key: str, answer: str
+    gateways: Callable[..., BotProcess],
+    ann: Person,
+    bot_process: BotProcess,
+    name: str,
+    key: str,
+    answer: str,
 ) -> None:
     bot_process.env["ALLOW_PAID_MODELS"] = "1"  # OpenRouter charges for a search
     gateways(name, key)
