@@ -165,6 +165,15 @@ def check(path: Path | str) -> int:
     return int(row["notes"])
 
 
+def read_active_model(path: Path | str) -> tuple[str, str] | None:
+    """Return the gateway and the key of the active model of a closed database; None if it is unavailable."""
+    with storage.open_read_only(path) as connection:
+        row = connection.execute("SELECT * FROM models WHERE active = 1").fetchone()
+    if row is None or not row.get("available", 1):  # version 1 had neither of these columns
+        return None
+    return row.get("gateway", "openrouter"), row["key"]
+
+
 def backup(path: Path | str, target: Path | str) -> int:
     """Copy a database into a file, see storage.copy(), and return the number of notes in the copy."""
     storage.copy(path, target)

@@ -13,34 +13,16 @@ from urllib.parse import quote, urlencode
 import requests
 
 import config
+import gateway_connection
 import texts
 from config import Gateway
+from gateway_connection import RequestCloser
 from gateway_errors import ErrorKind, Json, OpenRouterError, bad_answer_error, connection_errors
 from gateway_response import Completion, clean_text, read_body, read_completion, read_payload
 from gateway_stream import Stream
 
-__all__ = [
-    "FEATURES",
-    "MAX_TOKENS",
-    "ChatMessage",
-    "ChatRequest",
-    "Completion",
-    "ErrorKind",
-    "GatewayFeatures",
-    "Json",
-    "OpenRouterError",
-    "Stream",
-    "chat_once",
-    "complete",
-    "fetch_generation",
-    "fetch_key",
-    "fetch_models",
-    "fetch_models_text",
-    "fetch_providers",
-    "load_gateways",
-    "require_gateway",
-    "stream",
-]
+# Names of other modules that callers may import from here.
+__all__ = ["Completion", "ErrorKind", "Json", "OpenRouterError", "RequestCloser", "Stream"]
 
 ChatMessage = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": …}
 
@@ -93,10 +75,7 @@ FEATURES = {
     ),
 }
 
-# Shared by all threads: it keeps the connections to the gateways open between requests.
-_session = requests.Session()
-_session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=64))
-_session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=64))
+_session = gateway_connection.new_session()
 
 
 @dataclass(frozen=True)
@@ -171,11 +150,11 @@ def complete(request: ChatRequest) -> Completion:
         )
 
 
-def stream(request: ChatRequest, stall_s: float = 45.0) -> Stream:
+def stream(request: ChatRequest, stall_s: float = 45.0, closer: RequestCloser | None = None) -> Stream:
     """Send a request and return the answer as a Stream.
 
-    `stall_s` limits the time between two chunks, in seconds. OpenRouterError if the request cannot be sent; a
-    refusal is raised by the iteration.
+    `stall_s` limits the time between two chunks, in seconds; `closer` can end the request before a Stream exists.
+    OpenRouterError if the request cannot be sent; a refusal is raised by the iteration.
     """
     features = FEATURES[request.gateway.name]
     started = time.monotonic()
@@ -183,7 +162,7 @@ def stream(request: ChatRequest, stall_s: float = 45.0) -> Stream:
     body = {**_chat_body(request), "stream": True}
     # A gateway with a fallback of its own sends nothing while it tries one model after another.
     response_deadline = deadline if features.has_providers else min(deadline, started + stall_s)
-    response = _send(request.gateway, "POST", "/chat/completions", response_deadline, body)
+    response = _send(request.gateway, "POST", "/chat/completions", response_deadline, body, closer)
     request.on_headers(response.headers)
     return Stream(
         request.gateway.name,
@@ -281,7 +260,12 @@ def _chat_body(request: ChatRequest) -> Json:
 
 
 def _send(
-    gateway: Gateway, method: str, path: str, deadline: float, body: Json | None = None
+    gateway: Gateway,
+    method: str,
+    path: str,
+    deadline: float,
+    body: Json | None = None,
+    closer: RequestCloser | None = None,
 ) -> requests.Response:
     """Send a request and return the response as soon as its headers have arrived."""
     features = FEATURES[gateway.name]
@@ -296,4 +280,6 @@ def _send(
     url = gateway.base_url + path
     timeout = (CONNECT_TIMEOUT_S, max(deadline - time.monotonic(), 0.001))
     with connection_errors(gateway.name):
-        return _session.request(method, url, json=body, headers=headers, timeout=timeout, stream=True)
+        return gateway_connection.send(
+            _session, closer, method=method, url=url, json=body, headers=headers, timeout=timeout, stream=True
+        )

@@ -853,6 +853,14 @@ SETTINGS_OK = "прочитаны."
 GATEWAY_ABSENT = "не настроен, это не обязательно."
 
 
+FREE_MODEL_ANSWERS = "Бесплатная модель отвечает."
+
+
+def free_model_failed(error: object) -> str:
+    """Report that a free model did not answer, for a reason that the owner need not fix."""
+    return f"Бесплатная модель сейчас не ответила: {error}"
+
+
 def check_table(rows: Iterable[tuple[str, bool, str]]) -> str:
     """Show the results of --check, each as (name, is_ok, details)."""
     lines = []

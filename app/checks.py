@@ -7,8 +7,9 @@ import config
 import db
 import openrouter_client
 import texts
-from config import SetupError
-from openrouter_client import OpenRouterError
+from config import Gateway, SetupError
+from llm.models import FREE_ROUTER, is_free
+from openrouter_client import ChatRequest, ErrorKind, OpenRouterError
 from telegram.transport import Telegram, TelegramError, get_me
 
 
@@ -57,5 +58,38 @@ def _check_gateway(name: str) -> str:
     if name not in gateways:
         return texts.GATEWAY_ABSENT
     if name == "openrouter":
-        return texts.key_balance(openrouter_client.fetch_key(gateways[name]))
+        gateway = gateways[name]
+        if not gateway.api_key and len(gateways) > 1:  # another gateway answers the questions
+            return texts.GATEWAY_ABSENT
+        balance = texts.key_balance(openrouter_client.fetch_key(gateway))
+        return f"{balance} {_ask_free_model(gateway)}"
     return texts.models_found(len(openrouter_client.fetch_models(gateways[name])))
+
+
+def _ask_free_model(gateway: Gateway) -> str:
+    """Ask a free model for one token; OpenRouterError if the account's settings do not let it answer.
+
+    OpenRouter tells about its data policy only in the answer to a question, so this costs one of the day's free
+    requests.
+    """
+    request = ChatRequest([{"role": "user", "content": "ping"}], _free_model(), gateway, max_tokens=1)
+    try:
+        openrouter_client.complete(request)
+    except OpenRouterError as error:
+        if error.kind in (ErrorKind.DATA_POLICY, ErrorKind.KEY_LIMIT) or error.status in (401, 402):
+            raise
+        if error.kind is not ErrorKind.EMPTY:  # a reasoning model spends the token on thinking
+            return texts.free_model_failed(error)
+    return texts.FREE_MODEL_ANSWERS
+
+
+def _free_model() -> str:
+    """Return the key of the active model if it is a free one of OpenRouter, else of OpenRouter's own choice."""
+    path = config.database_path()
+    try:
+        active = db.read_active_model(path) if path.exists() else None
+    except SetupError:  # the row of the database says so
+        active = None
+    if active is not None and is_free(*active):
+        return active[1]
+    return FREE_ROUTER

@@ -20,7 +20,7 @@ from llm.models import fallback_models, is_free, may_search_web, ready_gateways
 from llm.progress import CallResult, QuestionProgress
 from llm.prompts import Prompt, answer_tokens, max_answer_tokens
 from llm.rate_limiter import RateLimiter
-from openrouter_client import FEATURES, ChatRequest, Completion, ErrorKind, OpenRouterError
+from openrouter_client import FEATURES, ChatRequest, Completion, ErrorKind, OpenRouterError, RequestCloser
 
 MAX_MODELS = 3
 MAX_REQUESTS_PER_MODEL = 2
@@ -212,6 +212,8 @@ class ModelCaller:
             completion = self._stream(request) if self._is_streamed else openrouter_client.complete(request)
         except OpenRouterError as error:
             self._keep_partial_answer(model, error)
+            if self._progress.is_stopped():
+                error.cause = "stopped"
             if error.kind is not ErrorKind.SETUP:
                 _log_failure(error)
                 journal.add_llm_request(ledger_row(self._question, model, error, started))
@@ -219,7 +221,9 @@ class ModelCaller:
         return completion, ledger_row(self._question, model, completion, started)
 
     def _stream(self, request: ChatRequest) -> Completion:
-        stream = openrouter_client.stream(request)
+        closer = RequestCloser()
+        self._progress.set_request(closer)
+        stream = openrouter_client.stream(request, closer=closer)
         self._progress.set_stream(stream)
         for _ in stream:
             self._progress.notify_new_text()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import db
 from journal import LlmRequest
-from openrouter_client import Completion, OpenRouterError, Stream
+from openrouter_client import Completion, OpenRouterError, RequestCloser, Stream
 
 SHOW_POSITION_AFTER_S = 3.0  # show the queue position after this long
 POSITION_INTERVAL_S = 1.0  # and check it this often
@@ -30,6 +30,7 @@ class QuestionProgress:
         self._changed = threading.Condition()
         self._started = time.monotonic()
         self._stopped = False
+        self._request: RequestCloser | None = None
         self._stream: Stream | None = None
         self._model: db.Model | None = None
         self._queue_position = 0  # 0: not waiting
@@ -53,6 +54,13 @@ class QuestionProgress:
                 self._queued_since = time.monotonic()
                 self._changed.notify_all()
             self._queue_position = position
+
+    def set_request(self, closer: RequestCloser) -> None:
+        """Close this request on Stop, until it has a stream."""
+        with self._changed:
+            self._request = closer
+            if self._stopped:
+                closer.close()
 
     def set_stream(self, stream: Stream | None) -> None:
         """Show this stream from now on, and close it on Stop; None: the next model has not answered yet."""
@@ -99,6 +107,8 @@ class QuestionProgress:
         """End the question with the text that has arrived so far, and break the stream."""
         with self._changed:
             self._stopped = True
+            if self._request:
+                self._request.close()
             if self._stream:
                 self._stream.close()
             self._changed.notify_all()

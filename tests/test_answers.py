@@ -138,7 +138,21 @@ def test_stop_works_while_the_model_thinks(
     ann.says("/ask раз")
     eventually(lambda: ann.sees_drafts() and gateway.requests)
     world.stop_draft(1, ann.sees_drafts()[-1]["draft_id"])
-    assert text_of(ann.hears()).startswith("(остановлено)\n\n")
+    answer = text_of(ann.hears())
+    assert answer.startswith("(остановлено)\n\n")
+    assert answer.endswith("модель: sandbox/echo")
+    eventually(lambda: gateway.closed_streams == ["sandbox/echo"])  # the request has ended, too
+
+
+def test_stop_names_the_model_that_was_writing(
+    start: Start, ann: Person, gateway: EmulatedGateway, world: World
+) -> None:
+    gateway.chunk_delay_s = 0.02
+    start("sandbox/status-404", "sandbox/long-90")
+    ann.says("/ask раз")
+    eventually(lambda: ann.sees_drafts()[-1:] and ann.sees_drafts()[-1]["text"])
+    world.stop_draft(1, ann.sees_drafts()[-1]["draft_id"])
+    assert text_of(ann.hears()).endswith("модель: sandbox/long-90")
 
 
 def test_stopping_another_persons_answer_does_nothing(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from conftest import BotProcess, Person, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ import storage
 import texts
 from config import Settings
 from journal import QuestionRow
-from llm import answers, catalog_readers, model_caller
+from llm import answers, catalog_readers, model_caller, model_menu
 from llm.answers import Answers
 from llm.catalog import Catalog
 from llm.model_caller import ModelCaller
@@ -34,7 +35,7 @@ from sandbox import openrouter
 from sandbox.openrouter import BEHAVIORS, EmulatedGateway
 from sandbox.openrouter.documented_errors import DOCUMENTED_ERRORS
 from sandbox.server import Server
-from sandbox.telegram import TOKEN
+from sandbox.telegram import TOKEN, World
 from telegram.outbox import Outbox
 from telegram.transport import Telegram
 
@@ -378,3 +379,44 @@ def test_a_question_whose_result_cannot_be_stored_ends_as_failed(
     assert all_answers._answer_next((1, 0)) is None
     assert storage.fetch_one("SELECT state FROM questions WHERE id = ?", (question["id"],)) == {"state": "failed"}
     assert len(gateway.requests) == answers.MAX_ATTEMPTS
+
+
+# The first question, and a model that was replaced
+
+
+def test_without_a_key_the_local_models_answer_the_first_question(
+    bot_process: BotProcess, world: World, local_llm: EmulatedGateway, gateway: EmulatedGateway
+) -> None:
+    local_llm.catalog = {"object": "list", "data": [{"id": "llama"}, {"id": "nomic-embed-text"}]}
+    bot_process.env |= {"OPENROUTER_API_KEY": "", "LOCAL_LLM_URL": local_llm.url}
+    Person(world, 1).says("/ask раз")  # before the bot starts: the lists of models have not been fetched
+    bot_process.start()
+    world.wait(lambda: any(event.get("message") for event in world.events_of(1)), 60)
+    answer = text_of(Person(world, 1).hears())
+    assert answer.endswith("модель: llama")
+    assert gateway.requests == []
+
+
+def test_an_unavailable_model_can_be_chosen_and_that_is_said() -> None:
+    db.record_model_replacement("A", "B")
+    db.mark_model_unavailable(5)
+    model = db.get_model(5)
+    assert model_menu.switch(config.load_settings(), 5) == texts.model_unavailable(model)
+    assert (
+        db.take_model_replacement() is None
+    )  # whoever has chosen a model need not hear of an earlier replacement
+    assert model_menu.switch(config.load_settings(), 6) == texts.model_switched(db.get_model(6))
+
+
+def test_a_replaced_model_is_told_once(monkeypatch: pytest.MonkeyPatch, telegram_url: str) -> None:
+    monkeypatch.setenv("TELEGRAM_API_URL", telegram_url)
+    add_models("sandbox/unknown:free", "sandbox/echo:free")
+    question = ask()
+    db.record_model_replacement("A", "B")  # while the question waited
+    answer_once(config.load_settings())
+    assert not db.get_model(question["model_id"])["available"]
+    [reply] = storage.fetch_all("SELECT calls FROM outbox")
+    assert "(вместо sandbox/unknown:free: недоступна)" in json.dumps(
+        json.loads(reply["calls"]), ensure_ascii=False
+    )
+    assert db.take_model_replacement() is None  # the footer has told it

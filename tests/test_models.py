@@ -379,7 +379,7 @@ def test_an_invalid_address_in_the_env_file_is_reported(
         (
             "openrouter",
             "sandbox/search:free",
-            'искал: [{"type": "openrouter:web_search", "parameters": {"max_results": 5, "max_total_results": 5}}]',
+            r'искал: \[{"type": "openrouter:web_search", "parameters": {"max_results": 5, "max_total_results": 5',
         ),
         ("rvfreellm", "sandbox/search", "искал: true"),
         ("local", "sandbox/search", f"Ошибка: [400] {texts.NO_WEB}"),

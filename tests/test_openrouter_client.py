@@ -228,9 +228,9 @@ def test_any_json_is_a_completion_or_an_openrouter_error(body: object, status: i
 # Streams
 
 
-def read_stream(model: str, *, timeout_s: float = 90, **options: float) -> tuple[list[str], Completion]:
+def read_stream(model: str, *, timeout_s: float = 90, stall_s: float = 45.0) -> tuple[list[str], Completion]:
     request = ChatRequest(QUESTION, model, openrouter(), timeout_s=timeout_s)
-    stream = openrouter_client.stream(request, **options)
+    stream = openrouter_client.stream(request, stall_s)
     return list(stream), stream.completion
 
 

@@ -86,6 +86,7 @@ def test_check_of_a_good_set_up(bot_process: BotProcess) -> None:
     assert "ещё нет, появится при запуске" in lines[1]
     assert "@sandbox_notes_bot" in lines[2]
     assert "осталось 50 из 50" in lines[3]
+    assert texts.FREE_MODEL_ANSWERS in lines[3]
     assert not bot_process.db_path.exists()
 
 
@@ -95,6 +96,33 @@ def test_check_while_the_bot_runs(bot_process: BotProcess, person: MakePerson) -
     code, output = run(bot_process, "--check")
     assert code == 0
     assert "bot.db, 1 заметка." in output
+
+
+def test_check_finds_a_data_policy_that_excludes_free_models(
+    bot_process: BotProcess, gateway: EmulatedGateway
+) -> None:
+    gateway.forbids_free_models = True
+    code, output = run(bot_process, "--check")
+    assert code == 1
+    assert texts.data_policy("openrouter") in output
+    [request] = gateway.requests  # it costs one of the day's free requests
+    assert (request["model"], request["max_tokens"]) == ("openrouter/free", 1)
+
+
+def test_check_asks_the_active_model(bot_process: BotProcess, gateway: EmulatedGateway) -> None:
+    db.open(bot_process.db_path)
+    db.set_active_model(6)
+    storage.close()
+    assert run(bot_process, "--check")[0] == 0
+    assert [request["model"] for request in gateway.requests] == ["google/gemma-4-26b-a4b-it:free"]
+
+
+def test_check_without_a_key_of_openrouter_is_fine_with_another_gateway(
+    bot_process: BotProcess, local_llm: EmulatedGateway
+) -> None:
+    bot_process.env |= {"OPENROUTER_API_KEY": "", "LOCAL_LLM_URL": local_llm.url}
+    code, output = run(bot_process, "--check")
+    assert (code, output.count(texts.GATEWAY_ABSENT)) == (0, 2)
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,8 @@ DOCUMENTED_ERRORS: list[DocumentedError] = [
     ),
 ]
 
+DATA_POLICY = 1  # its index
+
 
 async def documented(
     _gateway: EmulatedGateway, _request: web.Request, _body: Json, index: int

@@ -36,6 +36,7 @@ class EmulatedGateway:
         self.catalog: Any = {"data": [describe_model(key, label) for key, label in SEED_MODELS.items()]}
         self.providers: Any = []
         self.answer_to: Callable[[Json], str] = default_answer  # request body → text
+        self.forbids_free_models = False  # the data policy of the account
         self.think_s = 0.0  # the delay before every answer begins
         self.chunk_delay_s = 0.0  # the delay before every word of a streamed answer
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from sandbox.openrouter import rvfreellm
 from sandbox.openrouter.behaviors import BEHAVIORS
+from sandbox.openrouter.documented_errors import DATA_POLICY, documented
 from sandbox.openrouter.gateway import EmulatedGateway
 from sandbox.openrouter.payloads import Json, configured_response, error_response
 
@@ -58,11 +59,23 @@ class _GatewayApi:
 
     async def _behave(self, request: web.Request, body: Json) -> web.StreamResponse:
         gateway = self._gateway
-        await asyncio.sleep(gateway.think_s)
+        await self._think(request, body)
+        if gateway.forbids_free_models and (body["model"].endswith(":free") or body["model"] == "openrouter/free"):
+            return await documented(gateway, request, body, DATA_POLICY)
         match = re.fullmatch(r"sandbox/([a-z_]+)(?:-(\d+))?(?::free)?", body["model"])
         if match is None:
             return await gateway.answer(request, body, gateway.answer_to(body))
         return await BEHAVIORS[match[1]](gateway, request, body, int(match[2] or 0))
+
+    async def _think(self, request: web.Request, body: Json) -> None:
+        """Wait before the response begins, and record when the client closes the connection meanwhile."""
+        gateway = self._gateway
+        ends_at = time.monotonic() + gateway.think_s
+        while (left_s := ends_at - time.monotonic()) > 0:
+            if request.transport is None or request.transport.is_closing():
+                gateway.closed_streams.append(body["model"])
+                raise ConnectionResetError
+            await asyncio.sleep(min(left_s, 0.05))
 
     async def generation(self, request: web.Request) -> web.Response:
         """Answer GET /generation?id=…: unknown the first time, as with OpenRouter right after an answer."""
