@@ -369,12 +369,17 @@ def add_llm_request(request: LlmRequest) -> int:
 
 
 def set_llm_request_cost(
-    request_id: int, cost: float, prompt_tokens: int | None, completion_tokens: int | None
+    request_id: int,
+    cost: float,
+    prompt_tokens: int | None,
+    completion_tokens: int | None,
+    provider: str | None = None,
 ) -> None:
-    """Add the cost (USD) and the tokens of a request, which the gateway reports later."""
+    """Add the cost (USD), the tokens and the provider of a request, which the gateway reports later."""
     storage.execute(
-        "UPDATE llm_requests SET cost = ?, prompt_tokens = ?, completion_tokens = ? WHERE id = ?",
-        (cost, prompt_tokens, completion_tokens, request_id),
+        "UPDATE llm_requests SET cost = ?, prompt_tokens = ?, completion_tokens = ?,"
+        " provider = coalesce(provider, ?) WHERE id = ?",
+        (cost, prompt_tokens, completion_tokens, provider, request_id),
     )
 
 

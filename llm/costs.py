@@ -5,6 +5,7 @@ import logging
 import clock
 import journal
 import openrouter_client
+import unicode_text
 from llm.ledger import cost, count
 from openrouter_client import OpenRouterError
 from telegram.keyed_executor import KeyedExecutor
@@ -50,7 +51,9 @@ class CostLookup:
             return RETRY_DELAY_S * attempts
         prompt_tokens = count(generation.get("tokens_prompt"))
         completion_tokens = count(generation.get("tokens_completion"))
-        journal.set_llm_request_cost(request_id, total_cost, prompt_tokens, completion_tokens)
+        name = generation.get("provider_name")
+        provider = unicode_text.storable(name) if isinstance(name, str) else None
+        journal.set_llm_request_cost(request_id, total_cost, prompt_tokens, completion_tokens, provider)
         return None
 
 

@@ -48,8 +48,11 @@ def test_a_person_a_model_and_a_kind_have_their_own_answers(
     assert len(gateway.requests) == 2
     ann.asks("/model 6")
     ann.asks("/ask раз")
-    ann.asks("/web раз")
-    assert len(gateway.requests) == 4
+    assert len(gateway.requests) == 3
+    ann.says("/compare раз")
+    for _ in range(3):
+        ann.hears()
+    assert len(gateway.requests) == 6
 
 
 def test_a_conversation_is_not_cached(ann: Person, gateway: EmulatedGateway, bot_process: BotProcess) -> None:

@@ -305,7 +305,10 @@ def test_the_cost_of_an_interrupted_request_is_added_later() -> None:
     ]
     assert journal.unpriced_requests(now) == expected
     assert journal.unpriced_requests(now + 1) == []
-    journal.set_llm_request_cost(stopped, 0.5, 7, 2)
+    # The provider of the sample in the course's skill on OpenRouter, section "Пример JSON Output".
+    journal.set_llm_request_cost(stopped, 0.5, 7, 2, "Google AI Studio")
+    provider = "SELECT provider FROM llm_requests WHERE id = ?"
+    assert storage.fetch_one(provider, (stopped,)) == {"provider": "Google AI Studio"}
     assert journal.unpriced_requests(now) == expected[1:]
     row = storage.fetch_one(
         "SELECT cost, prompt_tokens, completion_tokens FROM llm_requests WHERE id = ?", (stopped,)

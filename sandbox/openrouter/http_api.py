@@ -83,7 +83,19 @@ class _GatewayApi:
         self._gateway.generation_requests.append(generation_id)
         if self._gateway.generation_requests.count(generation_id) == 1:
             return error_response(404, f"Generation {generation_id} not found")
-        return web.json_response({"data": {"total_cost": 0.0125, "tokens_prompt": 20, "tokens_completion": 7}})
+        return web.json_response(
+            {
+                "data": {
+                    "total_cost": 0.0125,
+                    "tokens_prompt": 20,
+                    "tokens_completion": 7,
+                    # From the sample of the course's skill on OpenRouter, section "Пример JSON Output".
+                    "provider_name": "Google AI Studio",
+                    "latency": 1643,
+                    "generation_time": 3881,
+                }
+            }
+        )
 
     async def key(self, _: web.Request) -> web.Response:
         """Answer GET /key."""
