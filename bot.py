@@ -319,7 +319,7 @@ def ask_again(query: CallbackQuery, question_id: int) -> ButtonResult:
     is_own = question["user_id"] == query.user_id
     parent_id = question["parent_id"] if is_own else None
     kind = "ask" if question["kind"] == "compare" else question["kind"]
-    return ButtonResult(texts.ASKED_AGAIN, Question(question["text"], parent_id, kind))
+    return ButtonResult(texts.ASKED_AGAIN, Question(question["text"], parent_id, kind, is_repeat=True))
 
 
 @router.button("save")

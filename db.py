@@ -671,9 +671,9 @@ def take_model_replacement() -> ModelReplacement | None:
 # Cleanup -------------------------------------------------------------------------------------------------
 
 
-def purge_old() -> None:
-    """Delete for good what can no longer be restored or used: deleted notes, edits, lists, and plain texts."""
-    limit = clock.now() - DELETED_KEPT_S
+def purge_old(now: int) -> None:
+    """Delete for good what cannot be restored or used at a moment: deleted notes, edits, lists, plain texts."""
+    limit = now - DELETED_KEPT_S
     with storage.transaction():
         storage.execute("DELETE FROM notes WHERE deleted_at < ?", (limit,))
         storage.execute("DELETE FROM edits WHERE created_at < ?", (limit,))

@@ -13,6 +13,7 @@ import storage
 
 # Telegram repeats an update for a day, and may start new update ids after a week.
 HANDLED_UPDATES_KEPT_S = 14 * clock.DAY_S
+CACHED_ANSWERS_KEPT_S = 3600
 MAX_USAGE_ROWS = 50
 
 Call = tuple[str, dict[str, Any]]  # a method of the Bot API and its parameters
@@ -32,6 +33,7 @@ class NewQuestion(TypedDict):
     text: str
     asked_at: int
     thread_id: NotRequired[int | None]
+    is_repeat: NotRequired[bool]
 
 
 class QuestionRow(TypedDict):
@@ -53,6 +55,15 @@ class QuestionRow(TypedDict):
     asked_at: int
     finished_at: int | None
     thread_id: int | None
+    is_repeat: int
+
+
+class CachedAnswer(TypedDict):
+    """An answer to give again; see the table answer_cache for the columns."""
+
+    answer: str
+    answered_by_id: int
+    model: str
 
 
 class Turn(TypedDict):
@@ -69,8 +80,11 @@ class LlmRequest(TypedDict):
     module: str
     gateway: str
     model: str
+    answered_model: str | None
+    provider: str | None
     generation_id: str | None
     status: int
+    cause: str | None
     finish_reason: str | None
     latency_ms: int
     prompt_tokens: int | None
@@ -94,6 +108,14 @@ class ModelUsage(TypedDict):
     requests: int
     tokens: float
     cost: float
+
+
+class FailureCount(TypedDict):
+    """How often requests to a model of a gateway failed for one cause."""
+
+    gateway: str
+    cause: str
+    requests: int
 
 
 class PersonUsage(TypedDict):
@@ -167,11 +189,22 @@ def mark_album_seen(chat_id: int, media_group_id: str) -> bool:
     return cursor.rowcount == 1
 
 
-def purge_old() -> None:
-    """Delete the ids of updates that Telegram can no longer repeat, and of their albums."""
-    limit = clock.now() - HANDLED_UPDATES_KEPT_S
-    storage.execute("DELETE FROM handled_updates WHERE handled_at < ?", (limit,))
-    storage.execute("DELETE FROM albums WHERE seen_at < ?", (limit,))
+def advance_purge_clock(max_step_s: float) -> int:
+    """Return the moment that counts as now for purge_old(): now, but at most max_step_s after the last one."""
+    row = storage.fetch_one(
+        "SELECT coalesce((SELECT moment FROM purge_clock), (SELECT max(handled_at) FROM handled_updates))"
+        " AS moment"
+    )
+    moment = clock.now() if row["moment"] is None else min(clock.now(), row["moment"] + int(max_step_s))
+    storage.execute("INSERT OR REPLACE INTO purge_clock (id, moment) VALUES (1, ?)", (moment,))
+    return moment
+
+
+def purge_old(now: int) -> None:
+    """Delete what is too old at `now`: the ids of updates and albums, and cached answers."""
+    storage.execute("DELETE FROM handled_updates WHERE handled_at < ?", (now - HANDLED_UPDATES_KEPT_S,))
+    storage.execute("DELETE FROM albums WHERE seen_at < ?", (now - HANDLED_UPDATES_KEPT_S,))
+    storage.execute("DELETE FROM answer_cache WHERE created_at < ?", (now - CACHED_ANSWERS_KEPT_S,))
 
 
 def move_chat(old_chat_id: int, new_chat_id: int) -> None:
@@ -208,9 +241,9 @@ def add_question(question: NewQuestion) -> int:
     """Store a question and return its id."""
     cursor = storage.execute(
         "INSERT INTO questions (user_id, chat_id, message_id, is_private, kind, is_parallel, parent_id, model_id,"
-        " text, asked_at, thread_id) VALUES (:user_id, :chat_id, :message_id, :is_private, :kind, :is_parallel,"
-        " :parent_id, :model_id, :text, :asked_at, :thread_id)",
-        {"thread_id": None, **question},
+        " text, asked_at, thread_id, is_repeat) VALUES (:user_id, :chat_id, :message_id, :is_private, :kind,"
+        " :is_parallel, :parent_id, :model_id, :text, :asked_at, :thread_id, :is_repeat)",
+        {"thread_id": None, "is_repeat": False, **question},
     )
     return int(cursor.lastrowid or 0)
 
@@ -299,6 +332,23 @@ def conversation_before(question_id: int) -> list[Turn]:
     )
 
 
+def find_cached_answer(user_id: int, model_id: int, key: str, since: int) -> CachedAnswer | None:
+    """Return an answer that was cached after a moment (Unix seconds)."""
+    return storage.fetch_one(
+        "SELECT answer, answered_by_id, model FROM answer_cache JOIN questions ON questions.id = question_id"
+        " WHERE answer_cache.user_id = ? AND answer_cache.model_id = ? AND key = ? AND created_at > ?",
+        (user_id, model_id, key, since),
+    )
+
+
+def add_cached_answer(question: QuestionRow, key: str, answered_by_id: int, model: str) -> None:
+    """Cache the answer of a question, in place of an older one."""
+    storage.execute(
+        "INSERT OR REPLACE INTO answer_cache VALUES (?,?,?,?,?,?,?)",
+        (question["user_id"], question["model_id"], key, question["id"], answered_by_id, model, clock.now()),
+    )
+
+
 # Requests to models --------------------------------------------------------------------------------------
 
 _USAGE = "count(*) AS requests, total(prompt_tokens) + total(completion_tokens) AS tokens, total(cost) AS cost"
@@ -308,9 +358,11 @@ def add_llm_request(request: LlmRequest) -> int:
     """Record a request to a model and return its id."""
     cursor = storage.execute(
         "INSERT INTO llm_requests (created_at, user_id, module, gateway, model, generation_id, status,"
-        " finish_reason, latency_ms, prompt_tokens, completion_tokens, reasoning_tokens, cost, is_free)"
+        " finish_reason, latency_ms, prompt_tokens, completion_tokens, reasoning_tokens, cost, is_free,"
+        " cause, provider, answered_model)"
         " VALUES (:created_at, :user_id, :module, :gateway, :model, :generation_id, :status,"
-        " :finish_reason, :latency_ms, :prompt_tokens, :completion_tokens, :reasoning_tokens, :cost, :is_free)",
+        " :finish_reason, :latency_ms, :prompt_tokens, :completion_tokens, :reasoning_tokens, :cost, :is_free,"
+        " :cause, :provider, :answered_model)",
         {**request, "created_at": clock.now()},
     )
     return int(cursor.lastrowid or 0)
@@ -338,9 +390,30 @@ def unpriced_requests(since: int) -> list[UnpricedRequest]:
 def free_request_times(since: int) -> list[int]:
     """Return when free models were requested since a moment, oldest first; Unix seconds."""
     rows = storage.fetch_all(
-        "SELECT created_at FROM llm_requests WHERE created_at >= ? AND is_free = 1 ORDER BY created_at", (since,)
+        "SELECT created_at FROM llm_requests WHERE created_at BETWEEN ? AND ? AND is_free = 1 ORDER BY created_at",
+        (since, clock.now()),  # a later one was recorded while the clock was wrong
     )
     return [row["created_at"] for row in rows]
+
+
+def failure_counts(since: int) -> list[FailureCount]:
+    """Return the causes of failed requests since a moment, the most frequent first."""
+    return storage.fetch_all(
+        "SELECT gateway, cause, count(*) AS requests FROM llm_requests WHERE created_at >= ? AND cause IS NOT NULL"
+        " GROUP BY gateway, cause ORDER BY requests DESC, gateway, cause LIMIT ?",
+        (since, MAX_USAGE_ROWS),
+    )
+
+
+def answering_models(since: int) -> list[str]:
+    """Return which models of which providers really answered since a moment, "model (provider)", latest first."""
+    rows = storage.fetch_all(
+        "SELECT answered_model || coalesce(' (' || provider || ')', '') AS name, max(id) AS latest"
+        " FROM llm_requests WHERE created_at >= ? AND answered_model IS NOT NULL"
+        " GROUP BY name ORDER BY latest DESC LIMIT 5",
+        (since,),
+    )
+    return [row["name"] for row in rows]
 
 
 def usage_by_model(since: int, user_id: int | None = None) -> list[ModelUsage]:

@@ -15,8 +15,9 @@ import requests
 import config
 import texts
 from config import Gateway
-from gateway_errors import ErrorKind, Json, OpenRouterError, connection_errors
-from gateway_response import Completion, Stream, clean_text, read_body, read_completion, read_payload
+from gateway_errors import ErrorKind, Json, OpenRouterError, bad_answer_error, connection_errors
+from gateway_response import Completion, clean_text, read_body, read_completion, read_payload
+from gateway_stream import Stream
 
 __all__ = [
     "FEATURES",
@@ -44,6 +45,7 @@ __all__ = [
 ChatMessage = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": …}
 
 MAX_TOKENS = 2000  # of an answer; reasoning models also spend them on thinking: with 300 they answer nothing
+WEB_SEARCH_LIMITS = {"max_results": 5, "max_total_results": 5}  # each result costs money
 CONNECT_TIMEOUT_S = 5
 FETCH_TIMEOUT_S = 20.0
 
@@ -55,6 +57,7 @@ class GatewayFeatures:
     extra_fields: Json = field(default_factory=dict)  # added to every request
     reasoning_fields: Json = field(default_factory=dict)  # make a model think little and not show it
     web_search_fields: Json | None = None  # make a model search the web; None: it cannot
+    web_search_costs: bool = False  # even with a free model
     needs_key: bool = True
     open_paths: frozenset[str] = frozenset()  # are asked without the key, which may be wrong or missing
     requests_per_minute: int | None = None  # until the headers X-RateLimit-* of a response tell the key's limit
@@ -67,7 +70,11 @@ class GatewayFeatures:
 FEATURES = {
     "openrouter": GatewayFeatures(
         reasoning_fields={"reasoning": {"effort": "low", "exclude": True}},
-        web_search_fields={"tools": [{"type": "openrouter:web_search"}]},
+        web_search_fields={
+            "tools": [{"type": "openrouter:web_search", "parameters": WEB_SEARCH_LIMITS}],
+            "provider": {"require_parameters": True},  # a provider without tools would answer without a search
+        },
+        web_search_costs=True,
         accepts_user=True,
         open_paths=frozenset({"/models"}),
     ),
@@ -98,9 +105,8 @@ class ChatRequest:
 
     `timeout_s` limits the whole answer, in seconds. `user` is a stable id of the person who asks: without it,
     OpenRouter may block the whole account for what one person writes. `limit_reasoning` asks a reasoning model to
-    think little and to leave its thoughts out; `search_web` has the gateway search the web first. `sampling` holds
-    further numbers by the names of the API: top_p, frequency_penalty, presence_penalty.
-    `on_headers` is called with the headers of the response.
+    think little and to leave its thoughts out; `search_web` has the gateway search the web first. `sampling` may
+    hold top_p, frequency_penalty and presence_penalty. `on_headers` is called with the headers of the response.
     """
 
     messages: Sequence[ChatMessage]
@@ -131,8 +137,7 @@ def chat_once(
 ) -> Completion:
     """Ask a model once and return its answer, which unpacks as `text, latency_ms`; OpenRouterError if it fails.
 
-    `timeout_s` limits the whole answer, in seconds; the address and the key come from the settings. `sampling` may
-    hold top_p, frequency_penalty and presence_penalty.
+    `timeout_s` limits the whole answer. `sampling` may hold top_p, frequency_penalty and presence_penalty.
     """
     return complete(
         ChatRequest(
@@ -155,8 +160,9 @@ def complete(request: ChatRequest) -> Completion:
     body.pop("stream_options", None)  # servers refuse this field in a request without "stream"
     with _send(request.gateway, "POST", "/chat/completions", deadline, body) as response:
         request.on_headers(response.headers)
-        answer = read_body(response, deadline)
+        answer = read_body(request.gateway.name, response, deadline)
         return read_completion(
+            request.gateway.name,
             response,
             answer,
             model=request.model,
@@ -180,6 +186,7 @@ def stream(request: ChatRequest, stall_s: float = 45.0) -> Stream:
     response = _send(request.gateway, "POST", "/chat/completions", response_deadline, body)
     request.on_headers(response.headers)
     return Stream(
+        request.gateway.name,
         response,
         request.model,
         started=started,
@@ -206,12 +213,12 @@ def fetch_key(gateway: Gateway) -> Json:
 
 def fetch_models(gateway: Gateway, timeout_s: float = FETCH_TIMEOUT_S) -> list[Json]:
     """Return a gateway's models, as the gateway describes them."""
-    return _list_in(_fetch(gateway, "/models", timeout_s), "models")
+    return _list_in(gateway, _fetch(gateway, "/models", timeout_s))
 
 
 def fetch_providers(gateway: Gateway) -> list[Json]:
     """Return a gateway's providers, as the gateway describes them."""
-    return _list_in(_fetch(gateway, "/providers"), "providers")
+    return _list_in(gateway, _fetch(gateway, "/providers"))
 
 
 def fetch_models_text(gateway: Gateway, **filters: str) -> str:
@@ -223,15 +230,13 @@ def fetch_models_text(gateway: Gateway, **filters: str) -> str:
 def _fetch(gateway: Gateway, path: str, timeout_s: float = FETCH_TIMEOUT_S) -> Json:
     deadline = time.monotonic() + timeout_s
     with _send(gateway, "GET", path, deadline) as response:
-        return read_payload(response, read_body(response, deadline))
+        return read_payload(gateway.name, response, read_body(gateway.name, response, deadline))
 
 
-def _list_in(payload: Json, name: str) -> list[Json]:
-    """Return the list under "data", or under `name` in a gateway that calls it so."""
-    for key in ("data", name):
-        if isinstance(payload.get(key), list):
-            return [item for item in payload[key] if isinstance(item, dict)]
-    raise OpenRouterError(502, texts.BAD_ANSWER)
+def _list_in(gateway: Gateway, payload: Json) -> list[Json]:
+    if not isinstance(payload.get("data"), list):
+        raise bad_answer_error(gateway.name)
+    return [item for item in payload["data"] if isinstance(item, dict)]
 
 
 # The request ---------------------------------------------------------------------------------------------
@@ -283,17 +288,12 @@ def _send(
     headers = dict(gateway.headers)
     if path.partition("?")[0] not in features.open_paths:
         if features.needs_key and not gateway.api_key:
-            raise OpenRouterError(401, texts.NO_API_KEY, ErrorKind.SETUP)
+            raise OpenRouterError(401, texts.no_api_key(gateway.name), ErrorKind.SETUP)
         if not gateway.api_key.isascii() or not gateway.api_key.isprintable():
-            raise OpenRouterError(401, texts.BAD_API_KEY, ErrorKind.SETUP)
+            raise OpenRouterError(401, texts.bad_api_key(gateway.name), ErrorKind.SETUP)
         if gateway.api_key:
             headers["Authorization"] = f"Bearer {gateway.api_key}"
-    with connection_errors():
-        return _session.request(
-            method,
-            gateway.base_url + path,
-            json=body,
-            headers=headers,
-            timeout=(CONNECT_TIMEOUT_S, max(deadline - time.monotonic(), 0.001)),
-            stream=True,
-        )
+    url = gateway.base_url + path
+    timeout = (CONNECT_TIMEOUT_S, max(deadline - time.monotonic(), 0.001))
+    with connection_errors(gateway.name):
+        return _session.request(method, url, json=body, headers=headers, timeout=timeout, stream=True)

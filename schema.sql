@@ -185,11 +185,25 @@ CREATE TABLE questions (
     finished_at INTEGER,
     -- 0: waits for the earlier questions of the person; 1: is answered beside them (all but the first of a /compare)
     is_parallel INTEGER NOT NULL DEFAULT 0 CHECK (is_parallel IN (0, 1)),
-    thread_id   INTEGER             -- the topic of the chat; NULL outside of topics
+    thread_id   INTEGER,            -- the topic of the chat; NULL outside of topics
+    -- 1: asked again with the button: the answer cache is not used
+    is_repeat   INTEGER NOT NULL DEFAULT 0 CHECK (is_repeat IN (0, 1))
 ) STRICT;
 
 CREATE INDEX ix_questions_pending ON questions(user_id, id) WHERE state = 'pending';
 CREATE INDEX ix_questions_user ON questions(user_id, asked_at);
+
+-- Answers to give again if the same person soon asks the same model the same question.
+CREATE TABLE answer_cache (
+    user_id        INTEGER NOT NULL,
+    model_id       INTEGER NOT NULL REFERENCES models(id),    -- the model that was asked
+    key            TEXT    NOT NULL,                          -- a hash of the question
+    question_id    INTEGER NOT NULL REFERENCES questions(id) ON DELETE CASCADE,   -- its row holds the answer
+    answered_by_id INTEGER NOT NULL REFERENCES models(id),    -- differs from model_id if the router picked the model
+    model          TEXT    NOT NULL,                          -- the model as the gateway names it
+    created_at     INTEGER NOT NULL,
+    PRIMARY KEY (user_id, model_id, key)
+) STRICT, WITHOUT ROWID;
 
 -- The messages of the bot that contain answers. A reply to such a message continues the conversation.
 CREATE TABLE answer_messages (
@@ -206,7 +220,7 @@ CREATE TABLE llm_requests (
     user_id           INTEGER NOT NULL,
     module            TEXT    NOT NULL,   -- the kind of the question
     gateway           TEXT    NOT NULL,
-    model             TEXT    NOT NULL,   -- the key of the model
+    model             TEXT    NOT NULL,   -- the key of the model that was asked
     generation_id     TEXT,               -- the gateway's id of the answer
     status            INTEGER NOT NULL,   -- HTTP status; 0 without a response
     finish_reason     TEXT,               -- from the gateway: stop, length, …; from the bot: stopped, cut
@@ -215,7 +229,10 @@ CREATE TABLE llm_requests (
     completion_tokens INTEGER,
     reasoning_tokens  INTEGER,
     cost              REAL,               -- in USD; NULL while unknown
-    is_free           INTEGER NOT NULL DEFAULT 0 CHECK (is_free IN (0, 1))   -- 1: counts against the free limits
+    is_free           INTEGER NOT NULL DEFAULT 0 CHECK (is_free IN (0, 1)),  -- 1: counts against the free limits
+    cause             TEXT,               -- of a failure: a code such as data_policy or http_502, never any words
+    provider          TEXT,               -- who ran the model, if the gateway says
+    answered_model    TEXT                -- the model that answered, if the gateway says; a router picks one
 ) STRICT;
 
 CREATE INDEX ix_llm_requests_time ON llm_requests(created_at);
@@ -255,6 +272,13 @@ CREATE TABLE message_texts (
     digest     INTEGER NOT NULL,   -- of the text
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
+
+-- The moment that counts as now when old rows are deleted. It follows the machine's clock only as far as the bot has
+-- really run, so that a clock that jumps ahead deletes nothing.
+CREATE TABLE purge_clock (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    moment INTEGER NOT NULL
+) STRICT;
 
 -- Updates that the bot has handled. Telegram repeats an update until it is confirmed, and chooses a new random
 -- update_id after a week without updates: so the bot looks for each id here instead of comparing it with the latest.

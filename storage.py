@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,10 @@ class DatabaseUnavailable(SetupError):
     """The database cannot be opened now, but perhaps later: it is locked, or the disk is full or fails."""
 
 
+class DatabaseReplaced(Exception):
+    """Somebody has deleted or replaced the open database file: what is written now is lost."""
+
+
 class _ThreadState(threading.local):
     """The connection of a thread, and the callbacks that wait for its commit."""
 
@@ -42,6 +46,7 @@ class _ThreadState(threading.local):
 
 
 _path: Path | None = None
+_file_id: tuple[int, int] | None = None  # device and inode of the open file
 _thread = _ThreadState()
 _relaxed_connection: sqlite3.Connection | None = None
 # All writers of this process wait for this lock. SQLite's own lock would also be safe, but a connection that finds
@@ -57,9 +62,10 @@ def open(path: Path | str) -> None:
 
     SetupError if it cannot be used, DatabaseUnavailable if it perhaps can be used later.
     """
-    global _path
+    global _path, _file_id
     close()
     path = Path(path)
+    _create_private(path)
     try:
         with closing(_connect(path)) as connection:
             connection.execute("PRAGMA foreign_keys = OFF")  # a migration may replace a table that others refer to
@@ -72,7 +78,30 @@ def open(path: Path | str) -> None:
     except sqlite3.DatabaseError as error:
         problem = _setup_problem(error, path)
         raise (DatabaseUnavailable if _is_temporary(error) else SetupError)(problem) from error
-    _path = path
+    _path, _file_id = path, _read_file_id(path)
+
+
+def _create_private(path: Path) -> None:
+    """Create a file that only its owner can read; SQLite gives -wal and -shm the same permissions.
+
+    Windows has no such permissions: there the folder decides. If this fails, SQLite reports why.
+    """
+    with suppress(OSError):
+        path.touch(mode=0o600, exist_ok=False)
+
+
+def _check_file() -> None:
+    if _read_file_id(_open_path()) != _file_id:
+        raise DatabaseReplaced
+
+
+def _read_file_id(path: Path) -> tuple[int, int] | None:
+    """Return what identifies the file at a path; None if there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def close() -> None:
@@ -173,6 +202,8 @@ def transaction() -> Iterator[None]:
         try:
             with _begin(own):
                 yield
+                _check_file()
+            _check_file()  # again, as the commit may have gone to a file that has just been deleted
         except BaseException:
             _thread.commit_callbacks.clear()
             raise
@@ -243,6 +274,8 @@ def is_unavailable(error: BaseException) -> bool:
 
     Other database errors are mistakes in our code.
     """
+    if isinstance(error, DatabaseReplaced):
+        return True
     return isinstance(error, sqlite3.DatabaseError) and _primary_code(error) in (
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
@@ -348,6 +381,8 @@ def copy(path: Path | str, target: Path | str) -> None:
             raise SetupError(texts.backup_onto_itself(target))
     partial = target.with_name(f"{target.name}.part")
     try:
+        partial.unlink(missing_ok=True)
+        _create_private(partial)
         with closing(_connect(path)) as source, closing(sqlite3.connect(partial, isolation_level=None)) as copied:
             source.backup(copied)  # in one step: in several, each write of a running bot restarts the copy
             copied.execute("PRAGMA journal_mode = DELETE")  # a single file, without -wal and -shm

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 # At the stop: confirming the last batch takes up to 2 s, and these up to 7 s.
 JOBS_LINGER_S = 3.0  # for running jobs
 OUTBOX_GRACE_S = 1.0  # for replies that are due
+PURGE_CATCH_UP = 24  # in an hour of running, up to a day that the bot was off counts as past
 OUTBOX_LINGER_S = 3.0  # for running calls
 
 
@@ -93,11 +94,21 @@ class Service:
             on_question=self._answers.ask,
             on_stop_request=self._answers.stop_question,
             on_job=self._jobs.add,
-            on_purge=_purge_old,
+            on_purge=self._purge_old,
             on_failure=on_failure,
             on_chat_migrated=_move_chat,
             refusals=(AccessDenied, db.NotesFull),
         )
+
+        self._purged_at = time.monotonic()
+
+    def _purge_old(self) -> None:
+        """Delete what nobody can ask for any more; after a jump of the clock, nothing at first."""
+        elapsed_s = time.monotonic() - self._purged_at
+        self._purged_at += elapsed_s
+        now = journal.advance_purge_clock(elapsed_s * PURGE_CATCH_UP)
+        db.purge_old(now)
+        journal.purge_old(now)
 
     def start(self) -> None:
         """Start all parts; what an earlier run left comes first."""
@@ -189,12 +200,6 @@ def _set_menu(telegram: Telegram, router: Router, settings: Settings) -> None:
         telegram.bot.set_my_commands(router.menu(has_admins=bool(settings.admin_user_ids)))
     except TelegramError as error:
         log.warning("the menu of commands is not set: %s", error)
-
-
-def _purge_old() -> None:
-    """Delete what nobody can ask for any more."""
-    db.purge_old()
-    journal.purge_old()
 
 
 def _move_chat(old_chat_id: int, new_chat_id: int) -> None:

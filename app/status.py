@@ -31,6 +31,8 @@ def report(settings: Settings, error_log: ErrorLog, started_at: int, dropped_rep
         free_today=len(journal.free_request_times(clock.utc_midnight())),
         free_limit=settings.free_requests_per_day,
         key=_key_balance(),
+        answering=journal.answering_models(clock.utc_midnight()),
+        failures=journal.failure_counts(clock.utc_midnight()),
         errors=error_log.recent(),
         zone=settings.timezone,
     )

@@ -7,16 +7,19 @@ import texts
 from clock import TimeZone
 from db import FoundNote
 from journal import QuestionRow
+from llm.models import FREE_ROUTER
 from llm.progress import CallResult
 from openrouter_client import Completion, ErrorKind, OpenRouterError
 from telegram.replies import Button, Reply
 
+ROUTERS = (FREE_ROUTER, "openrouter/auto")  # these pick another model for each question
 LINK = re.compile(r"https?://[^\s<>()\[\]\"]+")
 WARNINGS = {  # by the finish reason
     "stopped": texts.STOPPED,
     "cut": texts.INTERRUPTED,
     "length": texts.TRUNCATED,
     "content_filter": texts.FILTERED,
+    "cached": texts.CACHED,
 }
 
 
@@ -58,8 +61,10 @@ def _footer(completion: Completion, result: CallResult, notes: Sequence[FoundNot
     model_key = result.model["key"]
     fallback_from = result.fallback_from
     if completion.fallback_from and completion.fallback_from != completion.model:  # the gateway's own fallback
-        model_key = completion.model
+        model_key = texts.model_of_provider(completion.model, completion.provider)
         fallback_from = (completion.fallback_from, texts.REASON_OTHER)
+    elif model_key in ROUTERS and completion.model not in ("", model_key):
+        model_key = texts.routed_model(texts.model_of_provider(completion.model, completion.provider), model_key)
     return texts.footer(
         completion.latency_ms,
         model_key,

@@ -7,6 +7,7 @@ second calls models (see model_caller.py) and may block in the network.
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from functools import partial
 
 import db
@@ -14,15 +15,15 @@ import journal
 import openrouter_client
 import storage
 import texts
-from config import Settings
+from config import Gateway, Settings
 from journal import QuestionRow
-from llm import free_router
+from llm import answer_cache, free_router
 from llm.answer_reply import build_reply
-from llm.catalog import Catalog
+from llm.catalog import Catalog, fetch_catalog
 from llm.costs import CostLookup
 from llm.gateway_pace import GatewayPace
 from llm.model_caller import ModelCaller
-from llm.models import ROUTER_GATEWAY, fallback_models
+from llm.models import ROUTER_GATEWAY, fallback_models, ready_gateways
 from llm.progress import CallResult, QuestionProgress
 from llm.prompts import Prompt, build_prompt
 from llm.quota import check_question_quota
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 
 MAX_QUESTIONS_IN_PROGRESS = 60  # their threads only wait for the network
 MAX_COMPARED_MODELS = 3
+MAX_ATTEMPTS = 3  # to answer a question whose result cannot be stored
 
 # (user_id, 0): the questions of one person, answered in order; (user_id, question_id): one parallel question
 QuestionKey = tuple[int, int]
@@ -56,6 +58,7 @@ class Answers:
         self._drafts = Drafts(telegram)
         self._costs = CostLookup()
         self._in_progress: dict[int, QuestionProgress] = {}  # by question
+        self._failed_attempts: dict[int, int] = {}  # by question
         now = time.time()
         recent = journal.free_request_times(int(now - WINDOW_S))
         self._rate_limiter = RateLimiter(
@@ -115,6 +118,7 @@ class Answers:
                     "text": question.text,
                     "asked_at": asked_at,
                     "thread_id": thread_id,
+                    "is_repeat": question.is_repeat,
                 }
             )
             key = (user_id, question_id if is_parallel else 0)
@@ -154,9 +158,21 @@ class Answers:
             if journal.is_question_stopped(question["id"]):
                 progress.stop()
             self._answer(question, progress)
+        except Exception as error:
+            if storage.is_unavailable(error) or not self._is_given_up(question):
+                raise  # the executor calls again later
+            log.exception("question %d is given up", question["id"])
+            self._store_reply(question, "failed", None, Reply(texts.FAILED))
         finally:
             del self._in_progress[question["id"]]
+        self._failed_attempts.pop(question["id"], None)
         return 0.0
+
+    def _is_given_up(self, question: QuestionRow) -> bool:
+        """Count a failed attempt; return whether it was the last one. Each attempt costs a request to a model."""
+        attempts = self._failed_attempts.get(question["id"], 0) + 1
+        self._failed_attempts[question["id"]] = attempts
+        return attempts >= MAX_ATTEMPTS
 
     def _answer(self, question: QuestionRow, progress: QuestionProgress) -> None:
         prompt = build_prompt(question, self._settings.timezone)
@@ -168,7 +184,7 @@ class Answers:
             target=self._call_models, args=(question, model, prompt, progress), name="model caller", daemon=True
         ).start()
         self._show_until_settled(question, progress)
-        result = progress.result or CallResult(progress.stopped_completion(), model)
+        result = progress.result or CallResult(progress.stopped_completion(), progress.model or model)
         self._finish(question, prompt, result)
 
     def _show_until_settled(self, question: QuestionRow, progress: QuestionProgress) -> None:
@@ -200,8 +216,11 @@ class Answers:
                 journal.add_llm_request(result.ledger_row)
             if completion is not None and completion.finish_reason == "cut":
                 storage.on_commit(self._costs.wake)
+            if result.fallback_from and not db.get_model(question["model_id"])["available"]:
+                db.take_model_replacement()  # the footer of this answer already says what replaced the model
             reply = build_reply(question, prompt.notes, result, self._settings.timezone)
             self._store_reply(question, state, answer, reply)
+            answer_cache.store(question, result)
 
     def _store_reply(self, question: QuestionRow, state: str, answer: str | None, reply: Reply) -> None:
         with storage.transaction():
@@ -227,11 +246,13 @@ class Answers:
         self, question: QuestionRow, model: db.Model, prompt: Prompt, progress: QuestionProgress
     ) -> CallResult:
         try:
+            if cached := answer_cache.find(question):
+                return cached
             gateways = openrouter_client.load_gateways()
             model = free_router.route(model, question["text"], gateways)
             caller = ModelCaller(
                 question,
-                model,
+                self._usable_model(model, gateways),
                 prompt,
                 progress,
                 settings=self._settings,
@@ -247,6 +268,19 @@ class Answers:
         except Exception:
             log.exception("question %d failed", question["id"])
             return CallResult(None, model)
+
+    def _usable_model(self, chosen: db.Model, gateways: Mapping[str, Gateway]) -> db.Model:
+        """Return the chosen model; if its gateway lacks a key, the first model of a gateway that is ready."""
+        ready = ready_gateways(gateways)
+        if chosen["gateway"] in ready or not ready:
+            return chosen
+        allow_paid = self._settings.allow_paid_models
+        candidates = fallback_models(chosen, allow_paid=allow_paid, gateways=ready)
+        if not candidates:  # right after the first start, the lists may not have arrived yet
+            for name in sorted(ready):
+                fetch_catalog(gateways[name], allow_paid=allow_paid)
+            candidates = fallback_models(chosen, allow_paid=allow_paid, gateways=ready)
+        return candidates[0] if candidates else chosen
 
 
 def _is_shown_while_growing(question: QuestionRow) -> bool:

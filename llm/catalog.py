@@ -15,7 +15,7 @@ import storage
 import texts
 from config import Gateway, Settings
 from llm.catalog_readers import CATEGORIES, MODEL_TYPES, read_models, read_provider
-from llm.models import replacement_model
+from llm.models import ready_gateways, replacement_model
 from openrouter_client import OpenRouterError
 from telegram.keyed_executor import KeyedExecutor
 
@@ -104,7 +104,7 @@ def fetch_catalog(
         return 0, 0
     models = read_models(gateway.name, openrouter_client.fetch_models(gateway), allow_paid=allow_paid)
     if not models:  # more likely a fault of the gateway than the truth
-        raise OpenRouterError(502, texts.BAD_ANSWER)
+        raise OpenRouterError(502, texts.bad_answer(gateway.name))
     with storage.transaction():
         is_first = math.isinf(db.catalog_age_s(gateway.name))
         new, vanished = db.update_catalog(gateway.name, models)
@@ -169,7 +169,8 @@ def _replace_vanished_active_model(*, allow_paid: bool, is_reported: bool) -> No
     active = next((model for model in db.list_models() if model["active"]), None)
     if active is None or active["available"]:
         return
-    replacement = replacement_model(active, allow_paid=allow_paid)
+    ready = ready_gateways(config.load_gateways())  # without a key for OpenRouter, a local model takes over
+    replacement = replacement_model(active, allow_paid=allow_paid, gateways=ready or None)
     if replacement is not None:
         db.set_active_model(replacement["id"])
         if is_reported:

@@ -1,5 +1,6 @@
 """How each gateway describes its models and providers."""
 
+import re
 import time
 from collections.abc import Iterable
 from typing import TypedDict
@@ -13,6 +14,8 @@ MAX_KEY_LENGTH = 200
 MAX_LABEL_LENGTH = 100
 MODEL_TYPES = ("text", "image", "audio", "video")  # of RVFreeLLM
 CATEGORIES = ("text", "image")  # that the bot uses: it sends no sound and no video
+# Names of models that turn texts into vectors or rank them: they answer no questions.
+EMBEDDING_MODEL = re.compile(r"embed|rerank|minilm|(^|[/_.-])(bge|e5|gte)([/_.:-]|$)", re.IGNORECASE)
 
 
 class Provider(TypedDict):
@@ -79,9 +82,11 @@ def _read_rvfreellm_model(description: Json) -> CatalogModel | None:
 
 def _read_local_model(description: Json) -> CatalogModel | None:
     key = description.get("id")
-    if not isinstance(key, str):
+    if not isinstance(key, str) or EMBEDDING_MODEL.search(key):
         return None
-    context_length = description.get("context_length") or description.get("max_model_len")
+    meta = description.get("meta")
+    in_use = meta.get("n_ctx") if isinstance(meta, dict) else None  # llama.cpp: the context that it has allocated
+    context_length = in_use or description.get("context_length") or description.get("max_model_len")
     return _catalog_model(key, key, context_length)
 
 

@@ -10,8 +10,8 @@ from enum import Enum
 import db
 import texts
 from config import Gateway
-from llm.models import FREE_ROUTER, ROUTER_GATEWAY, is_paid
-from openrouter_client import FEATURES, ErrorKind, OpenRouterError
+from llm.models import FREE_ROUTER, ROUTER_GATEWAY, is_paid, ready_gateways
+from openrouter_client import ErrorKind, OpenRouterError
 
 LONG_TEXT = 5000  # characters; the limit of the page's smart_router
 
@@ -61,7 +61,7 @@ def route(chosen: db.Model, question: str, gateways: Mapping[str, Gateway]) -> d
     """
     if chosen["gateway"] != ROUTER_GATEWAY:
         return chosen
-    ready = {name for name, gateway in gateways.items() if gateway.api_key or not FEATURES[name].needs_key}
+    ready = ready_gateways(gateways)
     available = [model for model in db.list_models() if model["available"] and not is_paid(model)]
     free = [model for model in available if model["gateway"] in ready]
     free = free or [model for model in available if model["gateway"] in gateways]

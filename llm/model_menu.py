@@ -40,7 +40,9 @@ def switch(settings: Settings, model_id: int) -> str:
         return texts.UNKNOWN_MODEL
     if is_paid(model) and not settings.allow_paid_models:
         return texts.model_paid(model)
-    return texts.model_switched(db.set_active_model(model_id))
+    db.set_active_model(model_id)
+    db.take_model_replacement()  # the person has chosen a model: the notice of the replacement is out of date
+    return texts.model_switched(model) if model["available"] else texts.model_unavailable(model)
 
 
 def _models() -> list[db.Model]:

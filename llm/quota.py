@@ -27,7 +27,7 @@ def check_question_quota(settings: Settings, user_id: int, asked_at: int) -> Non
 
 def _next_question_at(user_id: int, asked_at: int, limit: int, window_s: int) -> int | None:
     """Return when a person may ask again, in Unix seconds; None if they may ask now."""
-    times = journal.question_times(user_id, asked_at - window_s)
+    times = [time for time in journal.question_times(user_id, asked_at - window_s) if time <= asked_at]
     if len(times) < limit:
         return None
     return times[-limit] + window_s

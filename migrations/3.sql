@@ -14,6 +14,11 @@ ALTER TABLE llm_requests ADD COLUMN is_free INTEGER NOT NULL DEFAULT 0 CHECK (is
 UPDATE llm_requests SET is_free = 1
     WHERE gateway = 'openrouter' AND (model LIKE '%:free' OR model = 'openrouter/free');
 
+-- Why a request failed, and which model of which provider answered.
+ALTER TABLE llm_requests ADD COLUMN cause TEXT;
+ALTER TABLE llm_requests ADD COLUMN provider TEXT;
+ALTER TABLE llm_requests ADD COLUMN answered_model TEXT;
+
 -- Deferred work was an attachment of a reply: {"kind": …, "user_id": …, <arguments>}. Some kinds had no user_id.
 CREATE TABLE jobs (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -113,6 +118,19 @@ INSERT INTO notes_fts(notes_fts) VALUES ('rebuild');
 -- An entry that picks a free model for each question.
 INSERT INTO models (id, key, label, gateway) VALUES (0, 'free-by-task', 'Free model by task', 'router');
 
+-- The answer cache.
+ALTER TABLE questions ADD COLUMN is_repeat INTEGER NOT NULL DEFAULT 0 CHECK (is_repeat IN (0, 1));
+CREATE TABLE answer_cache (
+    user_id        INTEGER NOT NULL,
+    model_id       INTEGER NOT NULL REFERENCES models(id),
+    key            TEXT    NOT NULL,
+    question_id    INTEGER NOT NULL REFERENCES questions(id) ON DELETE CASCADE,
+    answered_by_id INTEGER NOT NULL REFERENCES models(id),
+    model          TEXT    NOT NULL,
+    created_at     INTEGER NOT NULL,
+    PRIMARY KEY (user_id, model_id, key)
+) STRICT, WITHOUT ROWID;
+
 -- What each message that can be edited said last.
 CREATE TABLE message_texts (
     chat_id    INTEGER NOT NULL,
@@ -120,3 +138,9 @@ CREATE TABLE message_texts (
     digest     INTEGER NOT NULL,
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
+
+-- The moment that counts as now when old rows are deleted.
+CREATE TABLE purge_clock (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    moment INTEGER NOT NULL
+) STRICT;

@@ -7,7 +7,6 @@ open in the same browser have no access: see _allow_only_the_page.
 import asyncio
 import contextlib
 import json
-import re
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from sandbox.chat import Chat
+from sandbox.server import LOOPBACK_HOST
 from sandbox.telegram import World
 from sandbox.telegram.checks import Json, Refusal
 
@@ -36,7 +36,6 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
 PICTURE_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg"}  # first bytes → content type
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

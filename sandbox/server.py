@@ -1,11 +1,27 @@
 """A web application on a loopback port, served by a thread of its own."""
 
 import asyncio
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
+
+LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def refuse_web_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse requests that a web page makes: programs send no Origin, and they use an address of this machine.
+
+    If a site's DNS name points to this machine, the Host header shows that name.
+    """
+    if "Origin" in request.headers or not LOOPBACK_HOST.fullmatch(request.headers.get("Host", "")):
+        raise web.HTTPForbidden
+    return await handler(request)
 
 
 class Server:

@@ -21,8 +21,8 @@ def split_plain(text: str, limit: int) -> Iterator[str]:
     text = text.strip()
     while text:
         part = truncate_utf16(text, limit)
-        if len(part) < len(text) and not text[len(part)].isspace():
-            part = part[: _last_break(part)]
+        if len(part) < len(text) and text[len(part)] != "\n":
+            part = part[: _last_break(text[: len(part) + 1])]
         text = text[len(part) :].strip()
         yield part.rstrip()
 

@@ -129,6 +129,8 @@ class Polling:
                 if self._stopping.is_set():  # stop() has ended this call by one of its own
                     break
                 _log_failure(error)
+                if isinstance(error, storage.DatabaseReplaced):
+                    raise
                 if isinstance(error, TelegramError) and error.rejects_token:
                     refusals += 1
                     if refusals == 2:
@@ -289,6 +291,8 @@ def _log_failure(error: Exception) -> None:
         log.error("another copy of this bot is polling; stop one of them (%s)", error)
     elif isinstance(error, TelegramError):
         log.warning("getUpdates failed: %s", error)
+    elif isinstance(error, storage.DatabaseReplaced):
+        log.critical("the database file was deleted or replaced; stopping, as nothing more can be stored in it")
     elif storage.is_unavailable(error):
         log.error("the database is unavailable, updates wait at Telegram: %s", error)
     else:

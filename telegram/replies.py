@@ -33,6 +33,7 @@ class Question:
     text: str
     parent_id: int | None = None  # the previous question of the conversation
     kind: str = "ask"  # "ask", "compare" (several models), "web" (with web search) or "note_ask" (from the notes)
+    is_repeat: bool = False  # asked again: the answer cache is not used
 
 
 @dataclass(frozen=True)

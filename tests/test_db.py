@@ -393,7 +393,7 @@ def test_only_what_is_old_is_purged(monkeypatch: pytest.MonkeyPatch) -> None:
     text_id = db.add_plain_text(ANN, ANN, 5, "текст", start)
     for seconds, is_kept in ((db.DELETED_KEPT_S, True), (db.DELETED_KEPT_S + 1, False)):
         monkeypatch.setattr(clock, "now", lambda now=start + seconds: now)
-        db.purge_old()
+        db.purge_old(clock.now())
         assert (db.get_note(ANN, deleted) is not None) is is_kept
         assert (db.get_listing(ANN, listing_id) is not None) is is_kept
         assert (db.get_plain_text(ANN, text_id) is not None) is is_kept

@@ -49,11 +49,26 @@ def test_handled_updates_are_forgotten_after_two_weeks(monkeypatch: pytest.Monke
     journal.mark_updates_handled([1])
     set_time(monkeypatch, 1_800_000_000 + 14 * 86_400)
     journal.mark_updates_handled([2])
-    journal.purge_old()
+    journal.purge_old(clock.now())
     assert journal.unhandled_updates([1, 2]) == set()
     set_time(monkeypatch, 1_800_000_001 + 14 * 86_400)
-    journal.purge_old()
+    journal.purge_old(clock.now())
     assert journal.unhandled_updates([1, 2]) == {1}
+
+
+def test_a_clock_that_jumps_ahead_makes_nothing_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = 1_800_000_000
+    journal.mark_updates_handled([1])
+    assert journal.advance_purge_clock(0) == start
+    set_time(monkeypatch, start + 30 * 86_400)  # a start with a wrong clock
+    assert journal.advance_purge_clock(0) == start
+    assert journal.advance_purge_clock(86_400) == start + 86_400
+    journal.purge_old(journal.advance_purge_clock(0))
+    assert journal.unhandled_updates([1]) == set()
+    set_time(monkeypatch, start + 60)  # the clock is right again
+    assert journal.advance_purge_clock(86_400) == start + 60
+    set_time(monkeypatch, start + 7200)
+    assert journal.advance_purge_clock(86_400) == start + 7200
 
 
 # Questions
@@ -100,6 +115,7 @@ def test_a_question_is_stored_with_everything() -> None:
         "asked_at": 1_700_000_000,
         "finished_at": None,
         "thread_id": None,
+        "is_repeat": 0,
     }
     assert journal.get_pending_question(question_id) == question
     assert journal.get_question(ANN, question_id) is None
@@ -182,8 +198,11 @@ def request(model: str = "a", user_id: int = ANN, **changes: Any) -> int:
         "module": "ask",
         "gateway": "openrouter",
         "model": model,
+        "answered_model": None,
+        "provider": None,
         "generation_id": "gen-1",
         "status": 200,
+        "cause": None,
         "finish_reason": "stop",
         "latency_ms": 812,
         "prompt_tokens": 10,
@@ -213,7 +232,25 @@ def test_a_request_is_stored_with_everything() -> None:
         "reasoning_tokens": 3,
         "cost": 0.25,
         "is_free": 1,
+        "cause": None,
+        "provider": None,
+        "answered_model": None,
     }
+
+
+def test_causes_of_failures_and_the_models_that_answered() -> None:
+    request(status=404, cause="data_policy")
+    request(status=404, cause="data_policy")
+    request(status=0, cause="timeout", gateway="local")
+    request(answered_model="gpt-4", provider="HuggingSpace")
+    request(answered_model="llama")
+    assert journal.failure_counts(since=0) == [
+        {"gateway": "openrouter", "cause": "data_policy", "requests": 2},
+        {"gateway": "local", "cause": "timeout", "requests": 1},
+    ]
+    assert journal.answering_models(since=0) == ["llama", "gpt-4 (HuggingSpace)"]
+    assert journal.failure_counts(since=1_800_000_001) == []
+    assert journal.answering_models(since=1_800_000_001) == []
 
 
 def test_usage_by_model_and_by_person() -> None:
@@ -248,6 +285,8 @@ def test_when_free_models_were_requested(monkeypatch: pytest.MonkeyPatch) -> Non
     for seconds, is_free in ((10, True), (20, False), (40, True), (30, True)):
         set_time(monkeypatch, seconds)
         request(is_free=is_free)
+    assert journal.free_request_times(since=30) == [30]  # the clock was ahead when the other one was recorded
+    set_time(monkeypatch, 50)
     assert journal.free_request_times(since=30) == [30, 40]
     assert journal.free_request_times(since=0) == [10, 30, 40]
 
@@ -338,6 +377,7 @@ def test_jobs_run_in_the_order_of_their_person() -> None:
         "name": "export",
         "attempts": 0,
         "arguments": {"format": "json"},
+        "progress": {},
     }
     journal.finish_job(first)
     job = journal.next_job(ANN)

@@ -169,5 +169,5 @@ def test_an_old_list_is_purged(monkeypatch: pytest.MonkeyPatch) -> None:
     fill(12)
     page = first_page()
     monkeypatch.setattr(clock, "now", lambda: 2_000_000_000)
-    db.purge_old()
+    db.purge_old(clock.now())
     assert tap(page, "▶") == texts.LIST_UNAVAILABLE

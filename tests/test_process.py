@@ -391,6 +391,24 @@ def test_a_token_refused_once_at_the_start_does_not_end_the_bot(
     assert person().asks("/note_add раз") == "Заметка #1 добавлена."
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not delete an open file")
+def test_a_deleted_database_ends_the_bot_and_nothing_is_confirmed(
+    bot_process: BotProcess, person: MakePerson, world: World
+) -> None:
+    bot_process.start()
+    ann = person()
+    ann.asks("/note_add раз")
+    bot_process.db_path.unlink()
+    ann.says("/note_add два")
+    assert bot_process.wait() == 1
+    assert "the database file was deleted or replaced" in bot_process.log
+    assert world.pending() == 1
+    for name in ("-wal", "-shm"):
+        bot_process.db_path.with_name(bot_process.db_path.name + name).unlink(missing_ok=True)
+    bot_process.start()
+    assert ann.hears()["text"] == "Заметка #1 добавлена."
+
+
 def test_a_revoked_token_ends_the_bot(bot_process: BotProcess, world: World, person: MakePerson) -> None:
     bot_process.start()
     person().asks("/start")

@@ -30,6 +30,15 @@ def limit(settings: Settings, questions_per_day: int) -> Settings:
     return dataclasses.replace(settings, questions_per_day=questions_per_day)
 
 
+@pytest.mark.usefixtures("database")
+def test_questions_asked_while_the_clock_was_ahead_do_not_count(settings: Settings) -> None:
+    add_questions(-86_400, -86_399, -86_398)
+    check_question_quota(limit(settings, 3), ANN, NOW)
+    add_questions(3, 2, 1)
+    with pytest.raises(AccessDenied):
+        check_question_quota(limit(settings, 3), ANN, NOW)
+
+
 def add_questions(*ages_s: int, user_id: int = ANN) -> None:
     """Store questions that were asked so many seconds ago."""
     for age_s in ages_s:

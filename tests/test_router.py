@@ -145,7 +145,8 @@ def test_a_text_is_for_the_bot_in_private_or_in_a_reply_to_it(dispatcher: Dispat
     assert dispatcher.handle_edited_message(message("привет", GROUP)) is None
     reply = replace(message("привет", GROUP), replied_to_message_id=4, replied_to_username="our_BOT")
     assert dispatcher.handle_message(reply) == Question("привет")
-    assert dispatcher.handle_edited_message(reply) == "новый текст «привет»"
+    edited = replace(reply, text="привет!")
+    assert dispatcher.handle_edited_message(edited) == "новый текст «привет!»"
     assert dispatcher.handle_message(replace(reply, replied_to_username="other_bot")) is None
 
 

@@ -4,6 +4,7 @@
 - where a client may put parameters
 - polling: offsets, limits, conflicts
 - the control API and `python -m sandbox --terminal`
+- the Insomnia collection, and what the emulated RVFreeLLM accepts
 """
 
 import ast
@@ -13,12 +14,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import requests
 from conftest import ROOT, without_times
 
+from sandbox.openrouter import SEED_MODELS, EmulatedGateway
+from sandbox.openrouter.rvfreellm import SAMPLE_MODEL, SAMPLE_PROVIDER
 from sandbox.telegram import TOKEN, Faults, World
 
 ANN, BOB = 1, 2
@@ -196,6 +200,29 @@ def test_another_process_acts_as_a_person(telegram_url: str, call: Call) -> None
     assert requests.post(f"{telegram_url}/bot{TOKEN}/getMe", timeout=60).status_code == 502
 
 
+@pytest.mark.parametrize("path", ["/control/say", f"/bot{TOKEN}/sendMessage"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:8081"}, 200),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1:8080"}, 403),
+    ],
+)
+def test_a_web_page_has_no_access_to_the_telegram_port(
+    world: World, telegram_url: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    """A page may post JSON as text/plain without asking first; the browser adds its Origin."""
+    world.say(ANN, "/start")
+    body = {"user_id": ANN, "text": "раз", "chat_id": ANN}
+    response = requests.post(telegram_url + path, json=body, headers=headers, timeout=60)
+    assert response.status_code == status
+
+
 def test_the_chat_in_the_terminal() -> None:
     script = "/note_add Купить\\nмолоко\n/note_export\n/ask Почему?\n"
     process = subprocess.run(
@@ -224,14 +251,108 @@ def test_an_old_python_can_read_the_version_check(name: str) -> None:
     ast.parse((ROOT / "sandbox" / name).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
-def test_the_insomnia_collection_covers_every_path_and_status() -> None:
-    collection = (ROOT / "docs" / "insomnia.yaml").read_text(encoding="utf-8")
-    bodies = re.findall(r"^      text: \|\n((?:        .*\n)+)", collection, re.MULTILINE)
-    models = [json.loads(body)["model"] for body in bodies]
-    assert len(models) == 3 + 13
-    for status in (400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504):
-        assert f"sandbox/status-{status}" in models
-    for path in ("/models", "/key", "/generation?id="):
-        assert f'url: "{{{{ _.base_url }}}}{path}' in collection
-    for setting in ("base_url: https://openrouter.ai/api/v1", "OPENROUTER_API_KEY: "):
-        assert setting in collection
+# docs/insomnia.yaml, after the slides "INSOMNIA. …" of the course
+
+
+@dataclass
+class Request:
+    """A request of the Insomnia collection."""
+
+    folder: str
+    name: str
+    method: str
+    url: str
+    body: dict[str, Any] | None
+
+
+def insomnia_collection() -> tuple[str, dict[str, Request], dict[str, int]]:
+    """Return the text of the collection, its requests by id, and the expected status of each tested request."""
+    text = (ROOT / "docs" / "insomnia.yaml").read_text(encoding="utf-8")
+    found, statuses = {}, {}
+    for resource in text.split("\n  - _id: ")[1:]:
+        fields = dict(re.findall(r"^    (\w+): (.+)$", resource, re.MULTILINE))
+        if fields["_type"] == "request":
+            body = re.search(r"^      text: \|\n((?:        .*\n?)+)", resource, re.MULTILINE)
+            found[resource.split("\n")[0]] = Request(
+                fields["parentId"],
+                json.loads(fields["name"]),
+                fields["method"],
+                json.loads(fields["url"]),
+                json.loads(body[1]) if body else None,
+            )
+        elif fields["_type"] == "unit_test":
+            status = re.search(r"equal\((\d+)\)", resource)
+            assert status
+            statuses[fields["requestId"]] = int(status[1])
+    return text, found, statuses
+
+
+def send(request: Request, url: str, key: str) -> requests.Response:
+    """Send a request of the collection to an emulated gateway."""
+    address = request.url.replace("{{ _.base_url }}", f"{url}/chat/completions")
+    address = re.sub(r"\{\{ _\.\w+_url \}\}", url, address)
+    headers = {"Authorization": f"Bearer {key}"}
+    return requests.request(
+        request.method, address, json=request.body, headers=headers, timeout=10, allow_redirects=False
+    )
+
+
+def test_the_insomnia_collection_follows_the_slides() -> None:
+    text, found, _ = insomnia_collection()
+    assert "base_url: https://openrouter.ai/api/v1/chat/completions\n" in text
+    assert "OPENROUTER_API_KEY: " in text
+    assert found["req_model_slide"].body == {
+        "model": "deepseek/deepseek-r1:free",
+        "messages": [
+            {"role": "system", "content": "Отвечай кратко и по существу."},
+            {"role": "user", "content": "Сформулируй, что такое HTTP, в двух предложениях."},
+        ],
+        "temperature": 0.6,
+        "max_tokens": 300,
+        "reasoning": {"enabled": False},
+    }
+    names = [request.name for request in found.values() if request.folder in ("fld_code", "fld_method")]
+    assert names == ["test 200", "test 300", "test 400", "test 500", "test GET"]
+    models = {request.body["model"] for request in found.values() if request.body}
+    assert set(SEED_MODELS) <= models
+
+
+def test_every_request_of_the_insomnia_collection_gets_its_status(openrouter_url: str) -> None:
+    _, found, statuses = insomnia_collection()
+    received = {name: send(found[name], openrouter_url, "sandbox").status_code for name in statuses}
+    assert received | {"req_generation": 404} == statuses
+    errors = [status for name, status in statuses.items() if name.startswith("req_error_")]
+    assert errors == [400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504]
+
+
+def test_the_insomnia_requests_to_rvfreellm(rvfreellm: EmulatedGateway) -> None:
+    _, found, _ = insomnia_collection()
+    rvfreellm.catalog, rvfreellm.providers = [SAMPLE_MODEL], [SAMPLE_PROVIDER]
+    for request in found.values():
+        if request.folder == "fld_rvf":
+            response = send(request, rvfreellm.url, "rvf_key")
+            assert response.status_code == 200
+            assert "Capi" in response.text or "gpt-4o" in response.text
+
+
+# RVFreeLLM: what its document requires, section "Эндпойнт: POST /v1/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "status", "error_type"),
+    [
+        ({}, "rvf_key", 200, None),
+        ({"stream": False, "top_p": 0.5, "frequency_penalty": 1, "presence_penalty": 1}, "rvf_key", 200, None),
+        ({}, "sk-or-key", 401, "authentication_error"),
+        ({"provider": None}, "rvf_key", 400, "invalid_request_error"),
+        ({"user": "telegram-1"}, "rvf_key", 400, "invalid_request_error"),
+    ],
+)
+def test_the_emulated_rvfreellm_is_strict(
+    rvfreellm: EmulatedGateway, changes: dict[str, Any], key: str, status: int, error_type: str | None
+) -> None:
+    body = {"model": "gpt-4o", "provider": "Capi", "messages": [{"role": "user", "content": "Привет"}], **changes}
+    headers = {"Authorization": f"Bearer {key}"}
+    response = requests.post(f"{rvfreellm.url}/chat/completions", json=body, headers=headers, timeout=10)
+    assert response.status_code == status
+    assert response.json().get("error", {}).get("type") == error_type

@@ -66,7 +66,7 @@ def test_status_shows_what_waits(bot_process: BotProcess, person: MakePerson, ga
 def test_status_reports_a_missing_key(bot_process: BotProcess, person: MakePerson) -> None:
     del bot_process.env["OPENROUTER_API_KEY"]
     bot_process.start()
-    assert f"Ключ OpenRouter: [401] {texts.NO_API_KEY}" in person().asks("/status")
+    assert f"Ключ OpenRouter: [401] {texts.no_api_key('openrouter')}" in person().asks("/status")
 
 
 @pytest.mark.parametrize("options", [["--wat"], ["--help"], ["--backup"], ["--check", "раз"]])

@@ -6,6 +6,7 @@
 """
 
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -522,3 +523,35 @@ def test_a_full_disk_may_have_room_later(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     db.open(tmp_path / "new.db")
     storage.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+def test_only_the_owner_can_read_the_database_and_its_copies(tmp_path: Path) -> None:
+    path, target = tmp_path / "new.db", tmp_path / "copy.db"
+    (tmp_path / "copy.db.part").touch(mode=0o644)  # of an earlier copy that failed
+    previous = os.umask(0o022)
+    try:
+        db.open(path)
+        add("раз")
+        db.backup(path, target)
+        files = {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}
+    finally:
+        os.umask(previous)
+        storage.close()
+    names = ["copy.db", "new.db", "new.db-shm", "new.db-wal"]
+    assert files == dict.fromkeys(names, "0o600")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not delete an open file")
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_transaction_in_a_deleted_or_replaced_file_fails(database: Path, is_replaced: bool) -> None:
+    add("раз")
+    db.backup(database, database.with_name("backup.db"))
+    database.unlink()
+    if is_replaced:
+        database.with_name("backup.db").rename(database)
+    woken: list[int] = []
+    with pytest.raises(storage.DatabaseReplaced), storage.transaction():
+        add("два")
+        storage.on_commit(lambda: woken.append(1))
+    assert woken == []

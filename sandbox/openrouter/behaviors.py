@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.openrouter.documented_errors import documented
 from sandbox.openrouter.gateway import EmulatedGateway, Event
 from sandbox.openrouter.payloads import Json, chunk, completion, error_response
 from sandbox.openrouter.rvfreellm import ALL_MODELS_FAILED, FALLBACK_METADATA
@@ -83,7 +84,7 @@ async def _half(gateway: EmulatedGateway, request: web.Request, body: Json, _num
 
 async def _finish(gateway: EmulatedGateway, request: web.Request, body: Json, index: int) -> web.StreamResponse:
     """End an answer for a reason other than "stop"."""
-    reason = ["length", "content_filter", "tool_calls"][index]
+    reason = ["length", "content_filter", "tool_calls", "error"][index]
     return await gateway.answer(request, body, "часть ответа", finish_reason=reason)
 
 
@@ -131,11 +132,10 @@ async def _stream(gateway: EmulatedGateway, request: web.Request, body: Json, in
 # Errors
 
 
-async def _status(
-    _gateway: EmulatedGateway, _request: web.Request, _body: Json, status: int
-) -> web.StreamResponse:
+async def _status(_gateway: EmulatedGateway, _request: web.Request, body: Json, status: int) -> web.StreamResponse:
     """Answer with an HTTP status."""
-    return error_response(status, f"emulated status {status}")
+    message = f"No endpoints found for {body['model']}." if status == 404 else f"emulated status {status}"
+    return error_response(status, message)
 
 
 async def _flaky(gateway: EmulatedGateway, request: web.Request, body: Json, times: int) -> web.StreamResponse:
@@ -276,6 +276,7 @@ BEHAVIORS: dict[str, Behavior] = {
     "thinker": _thinker,
     "refuse": _refuse,
     "stream": _stream,
+    "documented": documented,
     "status": _status,
     "flaky": _flaky,
     "unknown": _unknown,

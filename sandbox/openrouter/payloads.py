@@ -18,6 +18,9 @@ SEED_MODELS = {  # key → label; the models of schema.sql that OpenRouter still
 }
 
 
+ROUTED_TO = {"openrouter/free": "google/gemma-4-31b-it:free"}  # a router → the model that it picks
+
+
 def describe_model(key: str, label: str = "", **fields: Any) -> Json:
     """Return a model as OpenRouter lists it; its price is 0, whatever its key is."""
     return {
@@ -35,7 +38,8 @@ def completion(body: Json, content: Any, **choice: Any) -> Json:
     words = len(str(content).split())
     return {
         "id": f"gen-{time.time_ns()}",
-        "model": body["model"],
+        "model": ROUTED_TO.get(body["model"], body["model"]),
+        "provider": "Sandbox",
         "choices": [
             {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}, **choice}
         ],
@@ -48,7 +52,8 @@ def chunk(body: Json, content: str, **choice: Any) -> Json:
     delta = {"role": "assistant", "content": content}
     return {
         "id": f"gen-{body['model']}",
-        "model": body["model"],
+        "model": ROUTED_TO.get(body["model"], body["model"]),
+        "provider": "Sandbox",
         "choices": [{"index": 0, "delta": delta, "finish_reason": None, **choice}],
     }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.server import refuse_web_pages
 from sandbox.telegram import control_api
 from sandbox.telegram.checks import MAX_UPLOAD_BYTES, Json, Refusal, Upload
 from sandbox.telegram.faults import Faults
@@ -18,7 +19,7 @@ TEXT_PARAMETERS = ("text", "caption")
 
 def application(world: World) -> web.Application:
     """Return the web application that serves the emulated Telegram."""
-    app = web.Application(client_max_size=MAX_UPLOAD_BYTES + 10 * 2**20)
+    app = web.Application(client_max_size=MAX_UPLOAD_BYTES + 10 * 2**20, middlewares=[refuse_web_pages])
     bot_api = _BotApi(world)
     app.router.add_route("*", "/bot{token}/{method}", bot_api.handle_call)
     app.router.add_get("/file/bot{token}/files/{file_id}", bot_api.download_file)
