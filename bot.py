@@ -18,7 +18,7 @@ import db
 import journal
 from app import checks, service
 from llm import model_menu
-from notes import editing, exports, listing, plain_texts
+from notes import editing, exports, listing, long_messages, plain_texts
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.messages import CallbackQuery, Message
@@ -52,6 +52,7 @@ def note_add(message: Message, text: str) -> HandlerResult:
     if not text:
         raise UsageError
     note_id = db.add_note(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
+    _expect_more_parts(message, text)
     return texts.note_added(note_id)
 
 
@@ -60,8 +61,9 @@ def note_add_edited(message: Message, text: str) -> HandlerResult:
     """Edit the note when its message is edited; add it if the command was mistyped at first."""
     if not text:
         raise UsageError
-    note = db.get_note_by_message(message.user_id, message.chat_id, message.message_id)
-    return editing.follow_message(note, text) if note else note_add(message, text)
+    message_id, sent_at, whole_text = _replace_part(message, text)
+    note = db.get_note_by_message(message.user_id, message.chat_id, message_id, sent_at)
+    return editing.follow_message(note, whole_text) if note else note_add(message, text)
 
 
 @router.command("note_list", "последние заметки", usage="[сколько]")
@@ -205,16 +207,25 @@ def plain_text(message: Message, text: str) -> HandlerResult:
         return None
     if text.startswith("/") and not message.is_forwarded:
         return texts.HINT
+    if not message.is_forwarded:
+        _expect_more_parts(message, text)
     return plain_texts.offer(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
+
+
+@router.continuation
+def continue_long_message(message: Message) -> bool:
+    """Append the next part of a long message to the note or the text that the first part became."""
+    return long_messages.join(message.user_id, message.chat_id, message.message_id, message.text, message.sent_at)
 
 
 @router.edited_text
 def plain_text_edited(message: Message, text: str) -> HandlerResult:
     """Edit the note that was made from a message when the message is edited."""
-    note = db.get_note_by_message(message.user_id, message.chat_id, message.message_id)
+    message_id, sent_at, whole_text = _replace_part(message, text)
+    note = db.get_note_by_message(message.user_id, message.chat_id, message_id, sent_at)
     if note is not None:
-        return editing.follow_message(note, text)
-    db.update_plain_text(message.user_id, message.chat_id, message.message_id, text)
+        return editing.follow_message(note, whole_text)
+    db.update_plain_text(message.user_id, message.chat_id, message_id, whole_text)
     return None
 
 
@@ -308,7 +319,7 @@ def ask_again(query: CallbackQuery, question_id: int) -> ButtonResult:
     is_own = question["user_id"] == query.user_id
     parent_id = question["parent_id"] if is_own else None
     kind = "ask" if question["kind"] == "compare" else question["kind"]
-    return ButtonResult(texts.ASKED_AGAIN, Question(question["text"], parent_id, kind))
+    return ButtonResult(texts.ASKED_AGAIN, Question(question["text"], parent_id, kind, is_repeat=True))
 
 
 @router.button("save")
@@ -347,6 +358,14 @@ def status(message: Message, text: str) -> HandlerResult:
 
 
 # Helpers -----------------------------------------------------------------------------------------------
+
+
+def _expect_more_parts(message: Message, text: str) -> None:
+    long_messages.start(message.user_id, message.chat_id, message.message_id, message.text, text, message.sent_at)
+
+
+def _replace_part(message: Message, text: str) -> tuple[int, int, str]:
+    return long_messages.replace_part(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
 
 
 def _question(text: str, kind: str) -> HandlerResult:

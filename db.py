@@ -25,6 +25,7 @@ MAX_SCANNED_NOTES = 2000  # a search for a short phrase reads this many notes be
 DELETED_KEPT_S = 30 * clock.DAY_S  # how long a deletion or an edit can be undone
 
 _max_notes = DEFAULT_MAX_NOTES  # of a person, in the open database
+_bot_id: int | None = None  # the bot whose messages new notes are made from; None if unknown
 
 
 class NotesFull(Exception):
@@ -43,6 +44,7 @@ class Note(TypedDict):
     updated_at: int
     deleted_at: int | None
     question_id: int | None
+    bot_id: int | None
 
 
 class FoundNote(TypedDict):
@@ -92,6 +94,18 @@ class PlainText(TypedDict):
     sent_at: int
 
 
+class MessagePart(TypedDict):
+    """A part of a long message; see the table for the columns."""
+
+    chat_id: int
+    message_id: int
+    user_id: int
+    first_message_id: int
+    text: str
+    length: int
+    sent_at: int
+
+
 class CatalogModel(TypedDict):
     """A model as a gateway describes it."""
 
@@ -105,7 +119,7 @@ class Model(CatalogModel):
     """A model of the registry; see the table for the columns."""
 
     id: int
-    active: int
+    active: bool
     gateway: str
     available: int
 
@@ -129,9 +143,16 @@ def open(path: Path | str, max_notes: int = DEFAULT_MAX_NOTES) -> None:
 
     max_notes is the maximum number of notes of a person.
     """
-    global _max_notes
+    global _max_notes, _bot_id
     storage.open(path)
     _max_notes = max_notes
+    _bot_id = None
+
+
+def use_bot(bot_id: int) -> None:
+    """Record in each new note that this bot got its message."""
+    global _bot_id
+    _bot_id = bot_id
 
 
 def check(path: Path | str) -> int:
@@ -157,8 +178,9 @@ def add_note(user_id: int, chat_id: int, message_id: int, text: str, created_at:
     """Store a note and return its number; NotesFull if the person has too many."""
     _check_room(user_id)
     cursor = storage.execute(
-        "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at) VALUES (?,?,?,?,?,?)",
-        (user_id, chat_id, message_id, text, created_at, created_at),
+        "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at, bot_id)"
+        " VALUES (?,?,?,?,?,?,?)",
+        (user_id, chat_id, message_id, text, created_at, created_at, _bot_id),
     )
     return int(cursor.lastrowid or 0)
 
@@ -192,11 +214,17 @@ def get_note(user_id: int, note_id: int) -> Note | None:
     return storage.fetch_one("SELECT * FROM notes WHERE id = ? AND user_id = ?", (note_id, user_id))
 
 
-def get_note_by_message(user_id: int, chat_id: int, message_id: int) -> Note | None:
-    """Return the first note that was made from a message, even if it is deleted."""
+def get_note_by_message(user_id: int, chat_id: int, message_id: int, sent_at: int) -> Note | None:
+    """Return the note that was made from a message, a deleted one only if there is no other.
+
+    Another bot counts its messages in a private chat from 1 again. So a note whose bot is unknown must have the
+    time of the message, too.
+    """
     return storage.fetch_one(
-        "SELECT * FROM notes WHERE chat_id = ? AND message_id = ? AND user_id = ? ORDER BY id LIMIT 1",
-        (chat_id, message_id, user_id),
+        "SELECT * FROM notes WHERE chat_id = ? AND message_id = ? AND user_id = ?"
+        " AND (bot_id = ? OR (bot_id IS NULL AND created_at = ?))"
+        " ORDER BY deleted_at IS NOT NULL, bot_id IS NULL, id LIMIT 1",
+        (chat_id, message_id, user_id, _bot_id, sent_at),
     )
 
 
@@ -280,6 +308,11 @@ def delete_note(user_id: int, note_id: int) -> bool:
     return cursor.rowcount == 1
 
 
+def complete_note(note_id: int, text: str) -> None:
+    """Replace the text of a note whose message arrives in several parts; this is no edit that could be undone."""
+    storage.execute("UPDATE notes SET text = ? WHERE id = ?", (text, note_id))
+
+
 def restore_note(user_id: int, note_id: int) -> bool:
     """Restore a deleted note; return False if it cannot be restored. NotesFull if the person has too many."""
     _check_room(user_id)
@@ -347,7 +380,7 @@ def find_notes(
     ids = _Range(newer_than or 0, older_than, is_ascending=newer_than is not None)
     folded = [fold(phrase) for phrase in phrases]
     indexed = [_quote(phrase) for phrase in folded if len(phrase) >= MIN_INDEXED_LENGTH]
-    short = [phrase.lower() for phrase in folded if len(phrase) < MIN_INDEXED_LENGTH]
+    short = [phrase for phrase in folded if len(phrase) < MIN_INDEXED_LENGTH]
     if short:
         notes = _find_short(user_id, indexed, short, ids, limit)
     else:
@@ -367,7 +400,7 @@ def _find_short(user_id: int, indexed: list[str], short: list[str], ids: _Range,
         for note in islice(notes, MAX_SCANNED_NOTES):
             scanned += 1
             ids = ids.remaining_after(note["id"])
-            text = fold(note["text"]).lower()
+            text = fold(note["text"])
             if all(phrase in text for phrase in short):
                 found.append(note)
                 if len(found) == limit:
@@ -485,6 +518,62 @@ def mark_plain_text_asked(text_id: int) -> None:
     storage.execute("UPDATE plain_texts SET is_asked = 1 WHERE id = ?", (text_id,))
 
 
+# Long messages -------------------------------------------------------------------------------------------
+
+
+def put_message_part(part: MessagePart) -> None:
+    """Store a part of a long message, or replace it."""
+    storage.execute(
+        "INSERT OR REPLACE INTO message_parts (chat_id, message_id, user_id, first_message_id, text, length,"
+        " sent_at) VALUES (:chat_id, :message_id, :user_id, :first_message_id, :text, :length, :sent_at)",
+        part,
+    )
+
+
+def latest_message_part(user_id: int, chat_id: int) -> MessagePart | None:
+    """Return the part that a person has sent last in a chat."""
+    return storage.fetch_one(
+        "SELECT * FROM message_parts WHERE user_id = ? AND chat_id = ?"
+        " ORDER BY sent_at DESC, message_id DESC LIMIT 1",
+        (user_id, chat_id),
+    )
+
+
+def get_message_part(user_id: int, chat_id: int, message_id: int, sent_at: int) -> MessagePart | None:
+    """Return a part of a long message."""
+    return storage.fetch_one(
+        "SELECT * FROM message_parts WHERE user_id = ? AND chat_id = ? AND message_id = ? AND sent_at = ?",
+        (user_id, chat_id, message_id, sent_at),
+    )
+
+
+def list_message_parts(user_id: int, chat_id: int, first_message_id: int) -> list[MessagePart]:
+    """Return all parts of a long message in their order."""
+    return storage.fetch_all(
+        "SELECT * FROM message_parts WHERE user_id = ? AND chat_id = ? AND first_message_id = ?"
+        " ORDER BY message_id",
+        (user_id, chat_id, first_message_id),
+    )
+
+
+# Groups --------------------------------------------------------------------------------------------------
+
+
+def move_chat(old_chat_id: int, new_chat_id: int) -> None:
+    """Keep the origins of notes and texts up to date when a group gets a new id as a supergroup.
+
+    The supergroup counts its messages from 1 again. Without a bot_id a note matches only messages of its time.
+    """
+    with storage.transaction():
+        storage.execute(
+            "UPDATE notes SET chat_id = ?, bot_id = NULL WHERE chat_id = ?", (new_chat_id, old_chat_id)
+        )
+        for table in ("plain_texts", "message_parts"):
+            storage.execute(
+                f"UPDATE OR REPLACE {table} SET chat_id = ? WHERE chat_id = ?", (new_chat_id, old_chat_id)
+            )
+
+
 # Models --------------------------------------------------------------------------------------------------
 
 _SELECT_MODEL = "SELECT id, key, label, active, gateway, available, context_length, category FROM models"
@@ -492,37 +581,37 @@ _SELECT_MODEL = "SELECT id, key, label, active, gateway, available, context_leng
 
 def list_models() -> list[Model]:
     """Return all models in the order of their ids."""
-    return storage.fetch_all(f"{_SELECT_MODEL} ORDER BY id")
+    return _models("ORDER BY id")
 
 
 def get_model(model_id: int) -> Model:
     """Return a model; ValueError for an unknown id."""
-    model: Model | None = storage.fetch_one(f"{_SELECT_MODEL} WHERE id = ?", (model_id,))
-    if model is None:
-        raise ValueError(f"unknown model id {model_id}")
-    return model
+    for model in _models("WHERE id = ?", (model_id,)):
+        return model
+    raise ValueError(texts.UNKNOWN_MODEL_ID)
 
 
 def get_active_model() -> Model:
-    """Return the active model, or the first one if none is active; RuntimeError if there are no models."""
-    model: Model | None = storage.fetch_one(f"{_SELECT_MODEL} ORDER BY active DESC, id LIMIT 1")
-    if model is None:
-        raise RuntimeError("the table of models is empty")
-    return model
+    """Return the active model; the first one becomes active if none is. RuntimeError if there are no models."""
+    for model in _models("WHERE active = 1"):
+        return model
+    for model in _models("ORDER BY id < 1, id LIMIT 1"):  # 0 is the free-model router
+        return set_active_model(model["id"])
+    raise RuntimeError(texts.EMPTY_REGISTRY)
 
 
 def set_active_model(model_id: int) -> Model:
-    """Make a model the active one and return it.
-
-    ValueError for an unknown id, RuntimeError if there are no models.
-    """
+    """Make a model the active one and return it; ValueError for an unknown id."""
     with storage.transaction():
-        get_active_model()
         # Two statements: SQLite checks the unique index after each row, so two rows must never be 1 at once.
         storage.execute("UPDATE models SET active = 0 WHERE active = 1")
-        if storage.execute("UPDATE models SET active = 1 WHERE id = ?", (model_id,)).rowcount == 0:
-            raise ValueError(f"unknown model id {model_id}")
-        return get_active_model()
+        storage.execute("UPDATE models SET active = 1 WHERE id = ?", (model_id,))
+        return get_model(model_id)
+
+
+def _models(condition: str, parameters: tuple[int | str, ...] = ()) -> list[Model]:
+    rows: list[Model] = storage.fetch_all(f"{_SELECT_MODEL} {condition}", parameters)
+    return [{**row, "active": bool(row["active"])} for row in rows]
 
 
 def mark_model_unavailable(model_id: int) -> None:
@@ -536,7 +625,7 @@ def update_catalog(gateway: str, models: list[CatalogModel]) -> tuple[int, int]:
     A model that has vanished keeps its row, so that its id stays valid, and becomes unavailable.
     """
     with storage.transaction():
-        known = {model["key"]: model for model in _gateway_models(gateway)}
+        known = {model["key"]: model for model in _models("WHERE gateway = ?", (gateway,))}
         for model in models:
             storage.execute(
                 "INSERT INTO models (key, label, context_length, category, gateway)"
@@ -551,10 +640,6 @@ def update_catalog(gateway: str, models: list[CatalogModel]) -> tuple[int, int]:
             mark_model_unavailable(model["id"])
         storage.execute("INSERT OR REPLACE INTO catalogs VALUES (?,?)", (gateway, clock.now()))
     return len(offered - known.keys()), len(vanished)
-
-
-def _gateway_models(gateway: str) -> list[Model]:
-    return storage.fetch_all(f"{_SELECT_MODEL} WHERE gateway = ?", (gateway,))
 
 
 def forget_catalog(gateway: str) -> None:
@@ -594,3 +679,4 @@ def purge_old(now: int) -> None:
         storage.execute("DELETE FROM edits WHERE created_at < ?", (limit,))
         storage.execute("DELETE FROM listings WHERE created_at < ?", (limit,))
         storage.execute("DELETE FROM plain_texts WHERE sent_at < ?", (limit,))
+        storage.execute("DELETE FROM message_parts WHERE sent_at < ?", (limit,))

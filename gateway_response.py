@@ -1,12 +1,9 @@
-"""Responses of the gateways: a whole answer (Completion), or an answer that is still being written (Stream)."""
+"""Whole responses of the gateways, and what their fields may hold; gateway_stream.py reads growing answers."""
 
 import json
-import logging
 import re
-import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +11,17 @@ import requests
 
 import texts
 import unicode_text
-from gateway_errors import ErrorKind, Json, OpenRouterError, connection_errors, no_text_error, read_error
+from gateway_errors import (
+    Json,
+    OpenRouterError,
+    bad_answer_error,
+    connection_errors,
+    no_text_error,
+    read_error,
+)
 
 THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
-
-log = logging.getLogger(__name__)
+THOUGHTS_WITHOUT_BEGINNING = re.compile(r"\A.*</think>", re.DOTALL)  # the prompt of some models ends in <think>
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Completion:
     usage: Json = field(default_factory=dict)
     generation_id: str | None = None
     fallback_from: str = ""  # the model that the gateway itself replaced with another; "" if it did not
+    provider: str = ""  # who ran the model for the gateway; "" if the gateway does not say
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.text, self.latency_ms))
@@ -40,12 +44,12 @@ class Completion:
 # A whole response ----------------------------------------------------------------------------------------
 
 
-def read_body(response: requests.Response, deadline: float) -> bytes:
+def read_body(gateway: str, response: requests.Response, deadline: float) -> bytes:
     """Read a whole body; OpenRouterError if it is not complete at `deadline` (on time.monotonic()'s clock)."""
-    return b"".join(_read_bytes(response, lambda: deadline))
+    return b"".join(read_bytes(gateway, response, lambda: deadline))
 
 
-def read_payload(response: requests.Response, body: bytes) -> Json:
+def read_payload(gateway: str, response: requests.Response, body: bytes) -> Json:
     """Return the JSON object in a body; OpenRouterError for an error, even inside HTTP 200.
 
     A JSON array becomes {"data": array}: some gateways send their lists that way.
@@ -57,187 +61,65 @@ def read_payload(response: requests.Response, body: bytes) -> Json:
     if isinstance(payload, list):
         payload = {"data": payload}
     error = payload.get("error") if isinstance(payload, dict) else None
+    if isinstance(payload, dict) and payload.get("object") == "error":  # as vLLM writes it
+        error = payload
     if response.status_code >= 400 or error:
-        raise read_error(response.status_code, error, response.headers)
+        raise read_error(gateway, response.status_code, error, response.headers)
     if not isinstance(payload, dict):
-        raise OpenRouterError(502, texts.BAD_ANSWER)
+        raise bad_answer_error(gateway)
     return payload
 
 
 def read_completion(
-    response: requests.Response, body: bytes, *, model: str, latency_ms: int, strip_thoughts: bool
+    gateway: str, response: requests.Response, body: bytes, *, model: str, latency_ms: int, strip_thoughts: bool
 ) -> Completion:
     """Return the answer in a whole response; OpenRouterError if it holds none. `model` is the one requested."""
-    payload = read_payload(response, body)
-    choice = _first_choice(payload)
-    message = _dict(choice.get("message"))
-    usage = _dict(payload.get("usage"))
-    finish_reason = _string(choice.get("finish_reason")) or None
-    generation_id = _string(payload.get("id")) or _generation_id(response)
+    payload = read_payload(gateway, response, body)
+    choice = first_choice(gateway, payload)
+    message = as_dict(choice.get("message"))
+    usage = as_dict(payload.get("usage"))
+    finish_reason = as_string(choice.get("finish_reason")) or None
+    generation_id = as_string(payload.get("id")) or generation_id_of(response)
     text = clean_text(message.get("content"), strip_thoughts=strip_thoughts)
-    if not text:
-        error = no_text_error(_string(message.get("refusal")), finish_reason)
-        error.usage, error.generation_id, error.finish_reason = usage, generation_id, finish_reason
+    error = error_of_ending(gateway, text, finish_reason, as_string(message.get("refusal")))
+    if error is not None:
+        error.text, error.usage, error.generation_id = text, usage, generation_id
+        error.finish_reason = "cut" if text else finish_reason
         raise error
     return Completion(
         text=text,
         latency_ms=latency_ms,
-        model=_string(payload.get("model")) or model,
+        model=as_string(payload.get("model")) or model,
         finish_reason=finish_reason,
         usage=usage,
         generation_id=generation_id,
-        fallback_from=_string(_dict(payload.get("_metadata")).get("original_model")),
+        fallback_from=as_string(as_dict(payload.get("_metadata")).get("original_model")),
+        provider=as_string(payload.get("provider")),
     )
 
 
 def clean_text(content: object, *, strip_thoughts: bool = False) -> str:
     """Return the text of a message's content, ready to be stored."""
-    text = unicode_text.storable(_joined(content))
+    text = unicode_text.storable(joined_text(content))
     if strip_thoughts:
-        text = THOUGHTS.sub("", text)
+        text = THOUGHTS_WITHOUT_BEGINNING.sub("", THOUGHTS.sub("", text))
     return text.strip()
 
 
-# A streamed response -------------------------------------------------------------------------------------
+def error_of_ending(gateway: str, text: str, finish_reason: str | None, refusal: str) -> OpenRouterError | None:
+    """Return the error for an answer that ended without text or with an error; None for a good answer."""
+    if finish_reason == "error":
+        return OpenRouterError(502, texts.status_message(502, gateway), cause="finish_error")
+    return None if text else no_text_error(gateway, refusal, finish_reason)
 
 
-class Stream:
-    """An answer while it is being written. Iterate over its chunks; then `.completion` holds the whole answer.
-
-    A gateway that does not stream yields the answer as one chunk. OpenRouterError is raised during the iteration.
-    close() may be called from any thread; the iteration then ends as if the answer were complete.
-    """
-
-    def __init__(
-        self,
-        response: requests.Response,
-        model: str,
-        *,
-        started: float,
-        deadline: float,
-        stall_s: float,
-        strip_thoughts: bool,
-    ) -> None:
-        self.generation_id = _generation_id(response)
-        self._response = response
-        self._model = model
-        self._started = started
-        self._deadline = deadline
-        self._stall_s = stall_s
-        self._strip_thoughts = strip_thoughts
-        self._last_content = time.monotonic()
-        self._chunks: list[str] = []
-        self._usage: Json = {}
-        self._finish_reason: str | None = None
-        self._refusal = ""
-        self._closed = False
-        self._completion: Completion | None = None
-
-    def __iter__(self) -> Iterator[str]:
-        content_type = self._response.headers.get("Content-Type", "")
-        with self._response:
-            if content_type.startswith("text/event-stream"):
-                yield from self._read_stream()
-            else:
-                self._completion = self._read_whole()
-                yield self._completion.text
-
-    @property
-    def completion(self) -> Completion:
-        """The whole answer, or the part that arrived before close()."""
-        if self._completion is None:
-            finish_reason = "stopped" if self._closed else self._finish_reason
-            self._completion = Completion(
-                self.text, self._latency_ms(), self._model, finish_reason, self._usage, self.generation_id
-            )
-        return self._completion
-
-    @property
-    def text(self) -> str:
-        """The answer so far."""
-        if self._completion is not None:
-            return self._completion.text
-        return clean_text("".join(self._chunks), strip_thoughts=self._strip_thoughts)
-
-    def close(self) -> None:
-        """Break the connection, so that the model stops writing."""
-        self._closed = True
-        connection = self._response.raw.connection
-        if connection is not None and connection.sock is not None:
-            with suppress(OSError):  # the connection is closed already
-                connection.sock.shutdown(socket.SHUT_RDWR)
-
-    def _read_whole(self) -> Completion:
-        body = read_body(self._response, self._deadline)
-        latency_ms = self._latency_ms()
-        return read_completion(
-            self._response, body, model=self._model, latency_ms=latency_ms, strip_thoughts=self._strip_thoughts
-        )
-
-    def _read_stream(self) -> Iterator[str]:
-        try:
-            yield from self._read_chunks()
-            if not self.text:
-                raise no_text_error(self._refusal, self._finish_reason)
-        except OpenRouterError as error:
-            if not self._closed:
-                self._add_partial_answer(error)
-                raise
-
-    def _read_chunks(self) -> Iterator[str]:
-        for event in _read_events(self._response, self._give_up_at):
-            if event == "[DONE]":
-                return
-            chunk, is_alive = self._read_event(event)
-            if is_alive:
-                self._last_content = time.monotonic()
-            if chunk:
-                self._chunks.append(chunk)
-                yield chunk
-        if self._finish_reason is None:
-            raise OpenRouterError(502, texts.CUT_ANSWER, ErrorKind.CUT)
-
-    def _give_up_at(self) -> float:
-        # Comments keep the connection open, so only what the model writes or thinks counts as progress.
-        return min(self._deadline, self._last_content + self._stall_s)
-
-    def _read_event(self, event: str) -> tuple[str, bool]:
-        """Read one event; return its text, and whether the model wrote or thought anything in it."""
-        try:
-            payload = json.loads(event)
-        except (ValueError, RecursionError):
-            payload = None
-        if not isinstance(payload, dict):
-            log.debug("an event of the stream is not a JSON object")
-            return "", False
-        if payload.get("error"):
-            raise read_error(200, payload["error"], {})
-        self.generation_id = self.generation_id or _string(payload.get("id")) or None
-        self._usage = _dict(payload.get("usage")) or self._usage
-        choice = _first_choice(payload)
-        self._finish_reason = _string(choice.get("finish_reason")) or self._finish_reason
-        delta = _dict(choice.get("delta"))
-        self._refusal += _string(delta.get("refusal"))
-        chunk = unicode_text.storable(_joined(delta.get("content")))
-        return chunk, bool(chunk or delta.get("reasoning") or delta.get("reasoning_content"))
-
-    def _add_partial_answer(self, error: OpenRouterError) -> None:
-        error.text = self.text
-        error.generation_id = self.generation_id
-        error.usage = self._usage
-        error.finish_reason = "cut" if error.text else self._finish_reason
-
-    def _latency_ms(self) -> int:
-        return round((time.monotonic() - self._started) * 1000)
-
-
-def _read_bytes(response: requests.Response, deadline: Callable[[], float]) -> Iterator[bytes]:
+def read_bytes(gateway: str, response: requests.Response, deadline: Callable[[], float]) -> Iterator[bytes]:
     """Yield the body as it arrives; OpenRouterError once `deadline()` has passed (it may move).
 
     Servers send spaces and comments to keep a connection open, and these reset any timeout between two reads.
     So the deadline is checked after each read, and the socket never waits longer than the time left.
     """
-    with connection_errors():
+    with connection_errors(gateway):
         while True:
             left_s = deadline() - time.monotonic()
             if left_s <= 0:
@@ -251,50 +133,37 @@ def _read_bytes(response: requests.Response, deadline: Callable[[], float]) -> I
             yield data
 
 
-def _read_events(response: requests.Response, deadline: Callable[[], float]) -> Iterator[str]:
-    """Yield the data of server-sent events.
-
-    Lines are split as bytes: a character may be split between two reads, and str.splitlines() would also split at
-    U+2028, which does not end a line here.
-    """
-    rest = b""
-    for data in _read_bytes(response, deadline):
-        *lines, rest = (rest + data).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield line[5:].decode("utf-8", "replace").strip()
-    if rest.startswith(b"data:"):
-        yield rest[5:].decode("utf-8", "replace").strip()
-
-
 # Fields of a payload: a gateway may send anything in them ------------------------------------------------
 
 
-def _first_choice(payload: Json) -> Json:
+def first_choice(gateway: str, payload: Json) -> Json:
     """Return the first choice, or {} (the event with the usage has none); OpenRouterError if it holds an error."""
     choices = payload.get("choices")
-    choice = _dict(choices[0]) if isinstance(choices, list) and choices else {}
+    choice = as_dict(choices[0]) if isinstance(choices, list) and choices else {}
     if choice.get("error"):
-        raise read_error(200, choice["error"], {})
+        raise read_error(gateway, 200, choice["error"], {})
     return choice
 
 
-def _joined(content: object) -> str:
+def joined_text(content: object) -> str:
     """Return the text of a message's content, which is a string, a list of parts, or missing."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []
-    part_texts = [_dict(part).get("text") for part in parts]
+    part_texts = [as_dict(part).get("text") for part in parts]
     return "".join(text for text in part_texts if isinstance(text, str))
 
 
-def _dict(value: object) -> Json:
+def as_dict(value: object) -> Json:
+    """Return an object, or an empty one in place of anything else."""
     return value if isinstance(value, dict) else {}
 
 
-def _string(value: object) -> str:
+def as_string(value: object) -> str:
+    """Return a string that can be stored, or "" in place of anything else."""
     return unicode_text.storable(value) if isinstance(value, str) else ""
 
 
-def _generation_id(response: requests.Response) -> str | None:
-    return _string(response.headers.get("X-Generation-Id")) or None
+def generation_id_of(response: requests.Response) -> str | None:
+    """Return the gateway's id of an answer, from the headers."""
+    return as_string(response.headers.get("X-Generation-Id")) or None

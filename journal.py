@@ -6,13 +6,14 @@ Each function runs in the open transaction of its thread, or in one of its own. 
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import clock
 import storage
 
 # Telegram repeats an update for a day, and may start new update ids after a week.
 HANDLED_UPDATES_KEPT_S = 14 * clock.DAY_S
+CACHED_ANSWERS_KEPT_S = 3600
 MAX_USAGE_ROWS = 50
 
 Call = tuple[str, dict[str, Any]]  # a method of the Bot API and its parameters
@@ -31,6 +32,8 @@ class NewQuestion(TypedDict):
     model_id: int
     text: str
     asked_at: int
+    is_repeat: NotRequired[bool]
+    thread_id: NotRequired[int | None]
 
 
 class QuestionRow(TypedDict):
@@ -51,6 +54,16 @@ class QuestionRow(TypedDict):
     answer: str | None
     asked_at: int
     finished_at: int | None
+    is_repeat: int
+    thread_id: int | None
+
+
+class CachedAnswer(TypedDict):
+    """An answer to give again; see the table answer_cache for the columns."""
+
+    answer: str
+    answered_by_id: int
+    model: str
 
 
 class Turn(TypedDict):
@@ -67,8 +80,11 @@ class LlmRequest(TypedDict):
     module: str
     gateway: str
     model: str
+    answered_model: str | None
+    provider: str | None
     generation_id: str | None
     status: int
+    cause: str | None
     finish_reason: str | None
     latency_ms: int
     prompt_tokens: int | None
@@ -92,6 +108,14 @@ class ModelUsage(TypedDict):
     requests: int
     tokens: float
     cost: float
+
+
+class FailureCount(TypedDict):
+    """How often requests to a model of a gateway failed for one cause."""
+
+    gateway: str
+    cause: str
+    requests: int
 
 
 class PersonUsage(TypedDict):
@@ -121,6 +145,8 @@ class JobRow(TypedDict):
     name: str
     attempts: int
     arguments: dict[str, Any]
+    thread_id: int | None
+    progress: dict[str, Any]  # what an interrupted run has done
 
 
 class Progress(TypedDict):
@@ -166,8 +192,34 @@ def advance_purge_clock(max_step_s: float) -> int:
 
 
 def purge_old(now: int) -> None:
-    """Delete the ids of updates that Telegram can no longer repeat at the moment `now`."""
+    """Delete what is too old at `now`: ids of updates and albums that Telegram cannot repeat, cached answers."""
     storage.execute("DELETE FROM handled_updates WHERE handled_at < ?", (now - HANDLED_UPDATES_KEPT_S,))
+    storage.execute("DELETE FROM albums WHERE seen_at < ?", (now - HANDLED_UPDATES_KEPT_S,))
+    storage.execute("DELETE FROM answer_cache WHERE created_at < ?", (now - CACHED_ANSWERS_KEPT_S,))
+
+
+def mark_album_seen(chat_id: int, media_group_id: str) -> bool:
+    """Record an album; return False if it is recorded already."""
+    cursor = storage.execute(
+        "INSERT OR IGNORE INTO albums (chat_id, media_group_id, seen_at) VALUES (?,?,?)",
+        (chat_id, media_group_id, clock.now()),
+    )
+    return cursor.rowcount == 1
+
+
+def move_chat(old_chat_id: int, new_chat_id: int) -> None:
+    """Move questions and jobs to the new id that a group gets as a supergroup.
+
+    The supergroup counts its messages from 1 again, so nothing replies to the old ids there. Waiting replies move
+    later, see move_replies().
+    """
+    with storage.transaction():
+        storage.execute(
+            "UPDATE questions SET chat_id = ?, message_id = 0 WHERE chat_id = ?", (new_chat_id, old_chat_id)
+        )
+        storage.execute(
+            "UPDATE jobs SET chat_id = ?, reply_to = NULL WHERE chat_id = ?", (new_chat_id, old_chat_id)
+        )
 
 
 def remember_message_text(chat_id: int, message_id: int, text: str) -> bool:
@@ -189,9 +241,9 @@ def add_question(question: NewQuestion) -> int:
     """Store a question and return its id."""
     cursor = storage.execute(
         "INSERT INTO questions (user_id, chat_id, message_id, is_private, kind, is_parallel, parent_id, model_id,"
-        " text, asked_at) VALUES (:user_id, :chat_id, :message_id, :is_private, :kind, :is_parallel, :parent_id,"
-        " :model_id, :text, :asked_at)",
-        question,
+        " text, asked_at, is_repeat, thread_id) VALUES (:user_id, :chat_id, :message_id, :is_private, :kind,"
+        " :is_parallel, :parent_id, :model_id, :text, :asked_at, :is_repeat, :thread_id)",
+        {"is_repeat": False, "thread_id": None, **question},
     )
     return int(cursor.lastrowid or 0)
 
@@ -280,6 +332,23 @@ def conversation_before(question_id: int) -> list[Turn]:
     )
 
 
+def find_cached_answer(user_id: int, model_id: int, key: str, since: int) -> CachedAnswer | None:
+    """Return an answer that was cached after a moment (Unix seconds)."""
+    return storage.fetch_one(
+        "SELECT answer, answered_by_id, model FROM answer_cache JOIN questions ON questions.id = question_id"
+        " WHERE answer_cache.user_id = ? AND answer_cache.model_id = ? AND key = ? AND created_at > ?",
+        (user_id, model_id, key, since),
+    )
+
+
+def add_cached_answer(question: QuestionRow, key: str, answered_by_id: int, model: str) -> None:
+    """Cache the answer of a question, in place of an older one."""
+    storage.execute(
+        "INSERT OR REPLACE INTO answer_cache VALUES (?,?,?,?,?,?,?)",
+        (question["user_id"], question["model_id"], key, question["id"], answered_by_id, model, clock.now()),
+    )
+
+
 # Requests to models --------------------------------------------------------------------------------------
 
 _USAGE = "count(*) AS requests, total(prompt_tokens) + total(completion_tokens) AS tokens, total(cost) AS cost"
@@ -289,9 +358,11 @@ def add_llm_request(request: LlmRequest) -> int:
     """Record a request to a model and return its id."""
     cursor = storage.execute(
         "INSERT INTO llm_requests (created_at, user_id, module, gateway, model, generation_id, status,"
-        " finish_reason, latency_ms, prompt_tokens, completion_tokens, reasoning_tokens, cost, is_free)"
+        " finish_reason, latency_ms, prompt_tokens, completion_tokens, reasoning_tokens, cost, is_free,"
+        " cause, provider, answered_model)"
         " VALUES (:created_at, :user_id, :module, :gateway, :model, :generation_id, :status,"
-        " :finish_reason, :latency_ms, :prompt_tokens, :completion_tokens, :reasoning_tokens, :cost, :is_free)",
+        " :finish_reason, :latency_ms, :prompt_tokens, :completion_tokens, :reasoning_tokens, :cost, :is_free,"
+        " :cause, :provider, :answered_model)",
         {**request, "created_at": clock.now()},
     )
     return int(cursor.lastrowid or 0)
@@ -323,6 +394,26 @@ def free_request_times(since: int) -> list[int]:
         (since, clock.now()),  # a later one was recorded while the clock was wrong
     )
     return [row["created_at"] for row in rows]
+
+
+def failure_counts(since: int) -> list[FailureCount]:
+    """Return the causes of failed requests since a moment, the most frequent first."""
+    return storage.fetch_all(
+        "SELECT gateway, cause, count(*) AS requests FROM llm_requests WHERE created_at >= ? AND cause IS NOT NULL"
+        " GROUP BY gateway, cause ORDER BY requests DESC, gateway, cause LIMIT ?",
+        (since, MAX_USAGE_ROWS),
+    )
+
+
+def answering_models(since: int) -> list[str]:
+    """Return which models of which providers really answered since a moment, "model (provider)", latest first."""
+    rows = storage.fetch_all(
+        "SELECT answered_model || coalesce(' (' || provider || ')', '') AS name, max(id) AS latest"
+        " FROM llm_requests WHERE created_at >= ? AND answered_model IS NOT NULL"
+        " GROUP BY name ORDER BY latest DESC LIMIT 5",
+        (since,),
+    )
+    return [row["name"] for row in rows]
 
 
 def usage_by_model(since: int, user_id: int | None = None) -> list[ModelUsage]:
@@ -392,14 +483,45 @@ def finish_reply(reply_id: int, remaining_calls: list[Call], answered: tuple[int
             connection.execute("DELETE FROM outbox WHERE id = ?", (reply_id,))
 
 
+def move_replies(old_chat_id: int, new_chat_id: int) -> None:
+    """Move the replies of a group to the new id that it gets as a supergroup.
+
+    Only the thread that sends the replies of the old chat may call this, so that no reply is being sent meanwhile.
+    Edits are dropped, and replies refer to no message: the supergroup counts its messages from 1 again.
+    """
+    with storage.transaction():
+        for row in storage.fetch_all("SELECT id, calls FROM outbox WHERE chat_id = ?", (old_chat_id,)):
+            calls: list[Call] = json.loads(row["calls"])
+            moved = [call for call in calls if not call[0].startswith("editMessage")]
+            for _, params in moved:
+                params.pop("reply_parameters", None)
+                if params.get("chat_id") == old_chat_id:
+                    params["chat_id"] = new_chat_id
+            if moved:
+                storage.execute(
+                    "UPDATE outbox SET chat_id = ?, calls = ? WHERE id = ?",
+                    (new_chat_id, json.dumps(moved), row["id"]),
+                )
+            else:
+                storage.execute("DELETE FROM outbox WHERE id = ?", (row["id"],))
+
+
 # Jobs ----------------------------------------------------------------------------------------------------
 
 
-def add_job(user_id: int, chat_id: int, reply_to: int | None, name: str, arguments: dict[str, Any]) -> int:
+def add_job(
+    user_id: int,
+    chat_id: int,
+    reply_to: int | None,
+    name: str,
+    arguments: dict[str, Any],
+    thread_id: int | None = None,
+) -> int:
     """Store a job and return its id; its result goes to the chat, as a reply to the message reply_to."""
     cursor = storage.execute(
-        "INSERT INTO jobs (user_id, chat_id, reply_to, name, arguments, created_at) VALUES (?,?,?,?,?,?)",
-        (user_id, chat_id, reply_to, name, json.dumps(arguments), clock.now()),
+        "INSERT INTO jobs (user_id, chat_id, reply_to, name, arguments, created_at, thread_id)"
+        " VALUES (?,?,?,?,?,?,?)",
+        (user_id, chat_id, reply_to, name, json.dumps(arguments), clock.now(), thread_id),
     )
     return int(cursor.lastrowid or 0)
 
@@ -413,12 +535,13 @@ def users_with_jobs() -> list[int]:
 def next_job(user_id: int) -> JobRow | None:
     """Return the oldest job of a person."""
     job = storage.fetch_one(
-        "SELECT id, user_id, chat_id, reply_to, name, attempts, arguments FROM jobs"
+        "SELECT id, user_id, chat_id, reply_to, name, attempts, arguments, progress, thread_id FROM jobs"
         " WHERE user_id = ? ORDER BY id LIMIT 1",
         (user_id,),
     )
     if job:
         job["arguments"] = json.loads(job["arguments"])
+        job["progress"] = json.loads(job["progress"])
     return job
 
 
@@ -432,6 +555,11 @@ def forget_job_attempts(user_id: int | None = None) -> None:
     storage.execute(
         "UPDATE jobs SET attempts = 0 WHERE attempts > 0 AND user_id = coalesce(?, user_id)", (user_id,)
     )
+
+
+def save_job_progress(job_id: int, progress: dict[str, Any]) -> None:
+    """Record what a job has done so far, in the transaction that does it: a later run reports it."""
+    storage.execute("UPDATE jobs SET progress = ? WHERE id = ?", (json.dumps(progress), job_id))
 
 
 def finish_job(job_id: int) -> None:

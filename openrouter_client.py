@@ -6,17 +6,18 @@ The table FEATURES holds what differs between the gateways; their addresses and 
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import requests
 
 import config
 import texts
 from config import Gateway
-from gateway_errors import ErrorKind, Json, OpenRouterError, connection_errors
-from gateway_response import Completion, Stream, clean_text, read_body, read_completion, read_payload
+from gateway_errors import ErrorKind, Json, OpenRouterError, bad_answer_error, connection_errors
+from gateway_response import Completion, clean_text, read_body, read_completion, read_payload
+from gateway_stream import Stream
 
 __all__ = [
     "FEATURES",
@@ -44,6 +45,7 @@ __all__ = [
 ChatMessage = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": …}
 
 MAX_TOKENS = 2000  # of an answer; reasoning models also spend them on thinking: with 300 they answer nothing
+WEB_SEARCH_LIMITS = {"max_results": 5, "max_total_results": 5}  # each result costs money
 CONNECT_TIMEOUT_S = 5
 FETCH_TIMEOUT_S = 20.0
 
@@ -55,10 +57,12 @@ class GatewayFeatures:
     extra_fields: Json = field(default_factory=dict)  # added to every request
     reasoning_fields: Json = field(default_factory=dict)  # make a model think little and not show it
     web_search_fields: Json | None = None  # make a model search the web; None: it cannot
+    web_search_costs: bool = False  # even with a free model
     needs_key: bool = True
+    open_paths: frozenset[str] = frozenset()  # are asked without the key, which may be wrong or missing
+    requests_per_minute: int | None = None  # until the headers X-RateLimit-* of a response tell the key's limit
     accepts_user: bool = False  # a stable id of the person who asks
     has_providers: bool = False  # a model is "provider/model", and the request has a field for each
-    streams: bool = True
     shows_thoughts: bool = False  # models write <think>…</think> into the answer
     timeout_s: float = 90.0  # of one answer
 
@@ -66,11 +70,20 @@ class GatewayFeatures:
 FEATURES = {
     "openrouter": GatewayFeatures(
         reasoning_fields={"reasoning": {"effort": "low", "exclude": True}},
-        web_search_fields={"tools": [{"type": "openrouter:web_search"}]},
+        web_search_fields={
+            "tools": [{"type": "openrouter:web_search", "parameters": WEB_SEARCH_LIMITS}],
+            "provider": {"require_parameters": True},  # a provider without tools would answer without a search
+        },
+        web_search_costs=True,
         accepts_user=True,
+        open_paths=frozenset({"/models"}),
     ),
     "rvfreellm": GatewayFeatures(
-        web_search_fields={"web_search": True}, has_providers=True, streams=False, timeout_s=180.0
+        web_search_fields={"web_search": True},
+        open_paths=frozenset({"/models", "/models/list", "/providers"}),
+        requests_per_minute=30,
+        has_providers=True,
+        timeout_s=180.0,
     ),
     "local": GatewayFeatures(
         extra_fields={"stream_options": {"include_usage": True}},
@@ -92,7 +105,8 @@ class ChatRequest:
 
     `timeout_s` limits the whole answer, in seconds. `user` is a stable id of the person who asks: without it,
     OpenRouter may block the whole account for what one person writes. `limit_reasoning` asks a reasoning model to
-    think little and to leave its thoughts out; `search_web` has the gateway search the web first.
+    think little and to leave its thoughts out; `search_web` has the gateway search the web first. `sampling` may
+    hold top_p, frequency_penalty and presence_penalty. `on_headers` is called with the headers of the response.
     """
 
     messages: Sequence[ChatMessage]
@@ -104,6 +118,8 @@ class ChatRequest:
     user: str | None = None
     limit_reasoning: bool = False
     search_web: bool = False
+    sampling: Mapping[str, float] = field(default_factory=dict)
+    on_headers: Callable[[Mapping[str, str]], None] = lambda _: None
 
 
 # Asking a model ------------------------------------------------------------------------------------------
@@ -117,10 +133,11 @@ def chat_once(
     max_tokens: int = MAX_TOKENS,
     timeout_s: float = 30,
     gateway: str = "openrouter",
+    **sampling: float,
 ) -> Completion:
     """Ask a model once and return its answer, which unpacks as `text, latency_ms`; OpenRouterError if it fails.
 
-    `timeout_s` limits the whole answer, in seconds; the address and the key come from the settings.
+    `timeout_s` limits the whole answer. `sampling` may hold top_p, frequency_penalty and presence_penalty.
     """
     return complete(
         ChatRequest(
@@ -130,6 +147,7 @@ def chat_once(
             temperature=temperature,
             max_tokens=max_tokens,
             timeout_s=timeout_s,
+            sampling=sampling,
         )
     )
 
@@ -141,8 +159,10 @@ def complete(request: ChatRequest) -> Completion:
     body = _chat_body(request)
     body.pop("stream_options", None)  # servers refuse this field in a request without "stream"
     with _send(request.gateway, "POST", "/chat/completions", deadline, body) as response:
-        answer = read_body(response, deadline)
+        request.on_headers(response.headers)
+        answer = read_body(request.gateway.name, response, deadline)
         return read_completion(
+            request.gateway.name,
             response,
             answer,
             model=request.model,
@@ -160,13 +180,13 @@ def stream(request: ChatRequest, stall_s: float = 45.0) -> Stream:
     features = FEATURES[request.gateway.name]
     started = time.monotonic()
     deadline = started + request.timeout_s
-    response_deadline = deadline
-    body = _chat_body(request)
-    if features.streams:
-        body["stream"] = True
-        response_deadline = min(deadline, started + stall_s)
+    body = {**_chat_body(request), "stream": True}
+    # A gateway with a fallback of its own sends nothing while it tries one model after another.
+    response_deadline = deadline if features.has_providers else min(deadline, started + stall_s)
     response = _send(request.gateway, "POST", "/chat/completions", response_deadline, body)
+    request.on_headers(response.headers)
     return Stream(
+        request.gateway.name,
         response,
         request.model,
         started=started,
@@ -193,32 +213,30 @@ def fetch_key(gateway: Gateway) -> Json:
 
 def fetch_models(gateway: Gateway, timeout_s: float = FETCH_TIMEOUT_S) -> list[Json]:
     """Return a gateway's models, as the gateway describes them."""
-    return _list_in(_fetch(gateway, "/models", timeout_s), "models")
+    return _list_in(gateway, _fetch(gateway, "/models", timeout_s))
 
 
 def fetch_providers(gateway: Gateway) -> list[Json]:
     """Return a gateway's providers, as the gateway describes them."""
-    return _list_in(_fetch(gateway, "/providers"), "providers")
+    return _list_in(gateway, _fetch(gateway, "/providers"))
 
 
-def fetch_models_text(gateway: Gateway, provider: str) -> str:
-    """Return a gateway's description of one provider's models, a text for people."""
-    payload = _fetch(gateway, f"/models/list?provider={quote(provider)}")
+def fetch_models_text(gateway: Gateway, **filters: str) -> str:
+    """Return a gateway's description of its models, a text for people; the filters are `provider` and `type`."""
+    payload = _fetch(gateway, f"/models/list?{urlencode(filters)}")
     return clean_text(payload.get("text"))
 
 
 def _fetch(gateway: Gateway, path: str, timeout_s: float = FETCH_TIMEOUT_S) -> Json:
     deadline = time.monotonic() + timeout_s
     with _send(gateway, "GET", path, deadline) as response:
-        return read_payload(response, read_body(response, deadline))
+        return read_payload(gateway.name, response, read_body(gateway.name, response, deadline))
 
 
-def _list_in(payload: Json, name: str) -> list[Json]:
-    """Return the list under "data", or under `name` in a gateway that calls it so."""
-    for key in ("data", name):
-        if isinstance(payload.get(key), list):
-            return [item for item in payload[key] if isinstance(item, dict)]
-    raise OpenRouterError(502, texts.BAD_ANSWER)
+def _list_in(gateway: Gateway, payload: Json) -> list[Json]:
+    if not isinstance(payload.get("data"), list):
+        raise bad_answer_error(gateway.name)
+    return [item for item in payload["data"] if isinstance(item, dict)]
 
 
 # The request ---------------------------------------------------------------------------------------------
@@ -246,6 +264,7 @@ def _chat_body(request: ChatRequest) -> Json:
         "messages": list(request.messages),
         "temperature": request.temperature,
         "max_tokens": request.max_tokens,
+        **request.sampling,
         **features.extra_fields,
     }
     if features.has_providers:
@@ -265,20 +284,16 @@ def _send(
     gateway: Gateway, method: str, path: str, deadline: float, body: Json | None = None
 ) -> requests.Response:
     """Send a request and return the response as soon as its headers have arrived."""
-    is_public = path == "/models"
-    if FEATURES[gateway.name].needs_key and not gateway.api_key and not is_public:
-        raise OpenRouterError(401, texts.NO_API_KEY, ErrorKind.SETUP)
-    if not gateway.api_key.isascii() or not gateway.api_key.isprintable():
-        raise OpenRouterError(401, texts.BAD_API_KEY, ErrorKind.SETUP)
+    features = FEATURES[gateway.name]
     headers = dict(gateway.headers)
-    if gateway.api_key:
-        headers["Authorization"] = f"Bearer {gateway.api_key}"
-    with connection_errors():
-        return _session.request(
-            method,
-            gateway.base_url + path,
-            json=body,
-            headers=headers,
-            timeout=(CONNECT_TIMEOUT_S, max(deadline - time.monotonic(), 0.001)),
-            stream=True,
-        )
+    if path.partition("?")[0] not in features.open_paths:
+        if features.needs_key and not gateway.api_key:
+            raise OpenRouterError(401, texts.no_api_key(gateway.name), ErrorKind.SETUP)
+        if not gateway.api_key.isascii() or not gateway.api_key.isprintable():
+            raise OpenRouterError(401, texts.bad_api_key(gateway.name), ErrorKind.SETUP)
+        if gateway.api_key:
+            headers["Authorization"] = f"Bearer {gateway.api_key}"
+    url = gateway.base_url + path
+    timeout = (CONNECT_TIMEOUT_S, max(deadline - time.monotonic(), 0.001))
+    with connection_errors(gateway.name):
+        return _session.request(method, url, json=body, headers=headers, timeout=timeout, stream=True)

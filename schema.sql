@@ -11,7 +11,9 @@ CREATE TABLE notes (
     created_at INTEGER NOT NULL,   -- when the person sent the message
     updated_at INTEGER NOT NULL,
     deleted_at INTEGER,            -- NULL while the note exists; a deleted note is kept for 30 days
-    question_id INTEGER            -- the question whose answer the note contains; NULL for other notes
+    question_id INTEGER,           -- the question whose answer the note contains; NULL for other notes
+    bot_id     INTEGER             -- the bot that got the message: each bot has its own message ids in private chats;
+                                   -- NULL if unknown: imported, stored before version 3, or the chat has a new id
 ) STRICT;
 
 CREATE INDEX ix_notes_user ON notes(user_id, id) WHERE deleted_at IS NULL;
@@ -26,16 +28,17 @@ CREATE TABLE people (
     notes   INTEGER NOT NULL DEFAULT 0   -- count without deleted notes; triggers keep it, as counting rows is slow
 ) STRICT;
 
--- The search index finds any part of a word: each three consecutive characters are a term, without regard to case.
+-- The search index finds any part of a word: each three consecutive characters are a term.
 -- It reads the notes through this view, which makes three changes:
--- * е replaces ё, because people write both;
+-- * fold(), a function of unicode_text.py, makes a text independent of case, of ё or е, and of the way in which its
+--   letters are encoded;
 -- * two spaces are appended, so that the last two characters also begin a term (db.py looks up one or two
 --   characters as the beginning of a term);
 -- * the row number is (people.number << 40 | notes.id), so that the notes of a person are neighbors in the index
 --   and a search reads no others.
 CREATE VIEW notes_folded AS
     SELECT people.number << 40 | notes.id AS id,
-           replace(replace(notes.text, 'ё', 'е'), 'Ё', 'Е') || '  ' AS text
+           fold(notes.text) || '  ' AS text
     FROM notes JOIN people ON people.user_id = notes.user_id;
 
 CREATE VIRTUAL TABLE notes_fts USING fts5(
@@ -51,15 +54,15 @@ CREATE TRIGGER notes_insert AFTER INSERT ON notes BEGIN
         ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1;
     INSERT INTO notes_fts(rowid, text) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
-        replace(replace(new.text, 'ё', 'е'), 'Ё', 'Е') || '  ');
+        fold(new.text) || '  ');
 END;
 CREATE TRIGGER notes_update_text AFTER UPDATE OF text ON notes BEGIN
     INSERT INTO notes_fts(notes_fts, rowid, text) VALUES ('delete',
         (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
-        replace(replace(old.text, 'ё', 'е'), 'Ё', 'Е') || '  ');
+        fold(old.text) || '  ');
     INSERT INTO notes_fts(rowid, text) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
-        replace(replace(new.text, 'ё', 'е'), 'Ё', 'Е') || '  ');
+        fold(new.text) || '  ');
 END;
 CREATE TRIGGER notes_update_deleted AFTER UPDATE OF deleted_at ON notes
     WHEN (old.deleted_at IS NULL) <> (new.deleted_at IS NULL)
@@ -69,7 +72,7 @@ END;
 CREATE TRIGGER notes_delete AFTER DELETE ON notes BEGIN
     INSERT INTO notes_fts(notes_fts, rowid, text) VALUES ('delete',
         (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
-        replace(replace(old.text, 'ё', 'е'), 'Ё', 'Е') || '  ');
+        fold(old.text) || '  ');
     UPDATE people SET notes = notes - (old.deleted_at IS NULL) WHERE user_id = old.user_id;
 END;
 
@@ -104,6 +107,21 @@ CREATE TABLE plain_texts (
     UNIQUE (chat_id, message_id)
 ) STRICT;
 
+-- A message of more than 4096 characters arrives as several. These are its parts: the first is the message that a note
+-- or a plain text was made from.
+CREATE TABLE message_parts (
+    chat_id          INTEGER NOT NULL,
+    message_id       INTEGER NOT NULL,
+    user_id          INTEGER NOT NULL,
+    first_message_id INTEGER NOT NULL,
+    text             TEXT    NOT NULL,   -- of the first part: without the command
+    length           INTEGER NOT NULL,   -- of the whole message, in UTF-16 units
+    sent_at          INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, message_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX ix_message_parts_user ON message_parts(user_id, chat_id, sent_at);
+
 -- Language models. The unique index allows at most one active model.
 CREATE TABLE models (
     id             INTEGER PRIMARY KEY,
@@ -119,18 +137,20 @@ CREATE TABLE models (
 
 CREATE UNIQUE INDEX ux_models_single_active ON models(active) WHERE active = 1;
 
--- The first four models come from the course; OpenRouter has withdrawn them since.
-INSERT INTO models (id, key, label, active, available) VALUES
-    (1,  'deepseek/deepseek-chat-v3.1:free',               'DeepSeek V3.1 (free)',          1, 0),
-    (2,  'deepseek/deepseek-r1:free',                      'DeepSeek R1 (free)',            0, 0),
-    (3,  'mistralai/mistral-small-24b-instruct-2501:free', 'Mistral Small 24b (free)',      0, 0),
-    (4,  'meta-llama/llama-3.1-8b-instruct:free',          'Llama 3.1 8B (free)',           0, 0),
-    (5,  'google/gemma-4-31b-it:free',                     'Gemma 4 31B (free)',            0, 1),
-    (6,  'google/gemma-4-26b-a4b-it:free',                 'Gemma 4 26B A4B (free)',        0, 1),
-    (7,  'nvidia/nemotron-3.5-lightning:free',             'Nemotron 3.5 Lightning (free)', 0, 1),
-    (8,  'nvidia/nemotron-3-ultra-550b-a55b:free',         'Nemotron 3 Ultra 550B (free)',  0, 1),
-    (9,  'cohere/north-mini-code:free',                    'North Mini Code (free)',        0, 1),
-    (10, 'openrouter/free',                                'OpenRouter: any free model',    0, 1);
+-- The first four models come from the course; OpenRouter has withdrawn them since. Number 0 is no model of a
+-- gateway: it picks a free model for each question (see llm/free_router.py).
+INSERT INTO models (id, key, label, active, available, gateway) VALUES
+    (0,  'free-by-task',                                   'Free model by task',            0, 1, 'router'),
+    (1,  'deepseek/deepseek-chat-v3.1:free',               'DeepSeek V3.1 (free)',          0, 0, 'openrouter'),
+    (2,  'deepseek/deepseek-r1:free',                      'DeepSeek R1 (free)',            0, 0, 'openrouter'),
+    (3,  'mistralai/mistral-small-24b-instruct-2501:free', 'Mistral Small 24b (free)',      0, 0, 'openrouter'),
+    (4,  'meta-llama/llama-3.1-8b-instruct:free',          'Llama 3.1 8B (free)',           0, 0, 'openrouter'),
+    (5,  'google/gemma-4-31b-it:free',                     'Gemma 4 31B (free)',            1, 1, 'openrouter'),
+    (6,  'google/gemma-4-26b-a4b-it:free',                 'Gemma 4 26B A4B (free)',        0, 1, 'openrouter'),
+    (7,  'nvidia/nemotron-3.5-lightning:free',             'Nemotron 3.5 Lightning (free)', 0, 1, 'openrouter'),
+    (8,  'nvidia/nemotron-3-ultra-550b-a55b:free',         'Nemotron 3 Ultra 550B (free)',  0, 1, 'openrouter'),
+    (9,  'cohere/north-mini-code:free',                    'North Mini Code (free)',        0, 1, 'openrouter'),
+    (10, 'openrouter/free',                                'OpenRouter: any free model',    0, 1, 'openrouter');
 
 -- When the model catalog of each gateway was last fetched. No row: never.
 CREATE TABLE catalogs (
@@ -151,7 +171,7 @@ CREATE TABLE questions (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id     INTEGER NOT NULL,
     chat_id     INTEGER NOT NULL,
-    message_id  INTEGER NOT NULL,   -- the message with the question
+    message_id  INTEGER NOT NULL,   -- the message with the question; 0 after the chat has got a new id
     is_private  INTEGER NOT NULL CHECK (is_private IN (0, 1)),   -- 1: a private chat, which can show drafts
     kind        TEXT    NOT NULL CHECK (kind IN ('ask', 'compare', 'web', 'note_ask')),
     parent_id   INTEGER REFERENCES questions(id),            -- the previous question of the conversation
@@ -164,11 +184,26 @@ CREATE TABLE questions (
     asked_at    INTEGER NOT NULL,
     finished_at INTEGER,
     -- 0: waits for the earlier questions of the person; 1: is answered beside them (all but the first of a /compare)
-    is_parallel INTEGER NOT NULL DEFAULT 0 CHECK (is_parallel IN (0, 1))
+    is_parallel INTEGER NOT NULL DEFAULT 0 CHECK (is_parallel IN (0, 1)),
+    thread_id   INTEGER,            -- the topic of the chat; NULL outside of topics
+    -- 1: asked again with the button: the answer cache is not used
+    is_repeat   INTEGER NOT NULL DEFAULT 0 CHECK (is_repeat IN (0, 1))
 ) STRICT;
 
 CREATE INDEX ix_questions_pending ON questions(user_id, id) WHERE state = 'pending';
 CREATE INDEX ix_questions_user ON questions(user_id, asked_at);
+
+-- Answers to give again if the same person soon asks the same model the same question.
+CREATE TABLE answer_cache (
+    user_id        INTEGER NOT NULL,
+    model_id       INTEGER NOT NULL REFERENCES models(id),    -- the model that was asked
+    key            TEXT    NOT NULL,                          -- a hash of the question
+    question_id    INTEGER NOT NULL REFERENCES questions(id) ON DELETE CASCADE,   -- its row holds the answer
+    answered_by_id INTEGER NOT NULL REFERENCES models(id),    -- differs from model_id if the router picked the model
+    model          TEXT    NOT NULL,                          -- the model as the gateway names it
+    created_at     INTEGER NOT NULL,
+    PRIMARY KEY (user_id, model_id, key)
+) STRICT, WITHOUT ROWID;
 
 -- The messages of the bot that contain answers. A reply to such a message continues the conversation.
 CREATE TABLE answer_messages (
@@ -185,7 +220,7 @@ CREATE TABLE llm_requests (
     user_id           INTEGER NOT NULL,
     module            TEXT    NOT NULL,   -- the kind of the question
     gateway           TEXT    NOT NULL,
-    model             TEXT    NOT NULL,   -- the key of the model
+    model             TEXT    NOT NULL,   -- the key of the model that was asked
     generation_id     TEXT,               -- the gateway's id of the answer
     status            INTEGER NOT NULL,   -- HTTP status; 0 without a response
     finish_reason     TEXT,               -- from the gateway: stop, length, …; from the bot: stopped, cut
@@ -194,7 +229,10 @@ CREATE TABLE llm_requests (
     completion_tokens INTEGER,
     reasoning_tokens  INTEGER,
     cost              REAL,               -- in USD; NULL while unknown
-    is_free           INTEGER NOT NULL DEFAULT 0 CHECK (is_free IN (0, 1))   -- 1: counts against the free limits
+    is_free           INTEGER NOT NULL DEFAULT 0 CHECK (is_free IN (0, 1)),  -- 1: counts against the free limits
+    cause             TEXT,               -- of a failure: a code such as data_policy or http_502, never any words
+    provider          TEXT,               -- who ran the model, if the gateway says
+    answered_model    TEXT                -- the model that answered, if the gateway says; a router picks one
 ) STRICT;
 
 CREATE INDEX ix_llm_requests_time ON llm_requests(created_at);
@@ -219,7 +257,9 @@ CREATE TABLE jobs (
     name       TEXT    NOT NULL,   -- see app/jobs.py
     attempts   INTEGER NOT NULL DEFAULT 0,   -- runs that were begun and did not end by themselves
     arguments  TEXT    NOT NULL,   -- JSON object
-    created_at INTEGER NOT NULL
+    progress   TEXT    NOT NULL DEFAULT '{}',   -- JSON object: what an interrupted run has done
+    created_at INTEGER NOT NULL,
+    thread_id  INTEGER             -- the topic of the chat; NULL outside of topics
 ) STRICT;
 
 CREATE INDEX ix_jobs_user ON jobs(user_id, id);
@@ -246,3 +286,11 @@ CREATE TABLE handled_updates (
     update_id  INTEGER PRIMARY KEY,
     handled_at INTEGER NOT NULL
 ) STRICT;
+
+-- Albums that the bot has seen. The photos of an album arrive as separate messages, which get one reply together.
+CREATE TABLE albums (
+    chat_id        INTEGER NOT NULL,
+    media_group_id TEXT    NOT NULL,
+    seen_at        INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, media_group_id)
+) STRICT, WITHOUT ROWID;

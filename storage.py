@@ -3,6 +3,7 @@
 This module knows no table. schema.sql defines the tables; db.py and journal.py contain the statements about them.
 """
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,9 @@ from typing import Any
 
 import texts
 from config import SetupError
+from unicode_text import fold
+
+log = logging.getLogger(__name__)
 
 Parameters = Sequence[Any] | Mapping[str, Any]  # for `?` and for `:name` in a statement
 
@@ -127,6 +131,7 @@ def _connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute(f"PRAGMA journal_size_limit = {MAX_IDLE_WAL_BYTES}")
+        connection.create_function("fold", 1, fold, deterministic=True)  # for the search index, see schema.sql
     except sqlite3.DatabaseError:
         connection.close()
         raise
@@ -209,7 +214,10 @@ def transaction() -> Iterator[None]:
     callbacks = _thread.commit_callbacks
     _thread.commit_callbacks = []
     for callback in callbacks:
-        callback()
+        try:
+            callback()
+        except Exception:  # the transaction is committed, and the other callbacks belong to other work
+            log.exception("a callback after a commit failed")
 
 
 @contextmanager

@@ -5,9 +5,10 @@ Python 3.8 can import this module, so that the program can tell its owner that P
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import clock
 
@@ -60,6 +61,7 @@ GREETING = (
     "Начните с /note_add купить молоко или /ask почему небо голубое?"
 )
 HINT = "Я понимаю команды, начинающиеся с «/». Вот все: /help"
+REPLY_DROPPED = "Один из моих ответов Telegram так и не принял, больше я его не отправляю. Попробуйте ещё раз."
 FAILED = "Что-то пошло не так, ошибка записана в журнал. Попробуйте ещё раз."
 JOB_GIVEN_UP = "Это не получилось: бот дважды прервался на этой команде и больше её не повторяет."
 
@@ -101,6 +103,7 @@ PLAIN_TEXT = "Что с этим сделать?"
 PLAIN_TEXT_UNAVAILABLE = "Этого текста у меня больше нет, пришлите его ещё раз."
 PLAIN_TEXT_ASKED = "Спрашиваю модель."
 ALREADY_ASKED = "Уже спросили."
+ANONYMOUS = "Мне нужно знать, кто вы: напишите от своего имени, а не от имени группы или канала."
 ONLY_TEXT = "Я храню только текст. К фото или файлу можно добавить подпись: /note_add <текст>"
 
 
@@ -307,28 +310,49 @@ def too_many_in_a_day(limit: int, opens_at: float, zone: clock.TimeZone) -> str:
 # Models ------------------------------------------------------------------------------------------------
 
 NO_MODELS = "Список моделей пуст."
-UNKNOWN_MODEL = "Неизвестный ID модели. Сначала /models."
+UNKNOWN_MODEL_ID = "Неизвестный ID модели"  # this sentence and the next are errors of db.py, as in the course
+EMPTY_REGISTRY = "В реестре моделей нет записей"
+UNKNOWN_MODEL = f"{UNKNOWN_MODEL_ID}. Сначала /models."
+NO_FREE_MODEL = "Сейчас нет ни одной бесплатной модели. Обновите список: /models_refresh"
 NO_PROVIDERS = "Провайдеры есть только у RVFreeLLM: задайте RVFREELLM_API_KEY в .env."
 
 
+# Words of a question by which the free-model router knows its task (see llm/free_router.py)
+DRAWING_WORDS = re.compile(
+    r"\b(нарисуй|изобрази|draw|(создай|сделай|сгенерируй)(те)?\s+(мне\s+)?(картин|рисун|изображен|иллюстрац))",
+    re.IGNORECASE,
+)
+CODE_WORDS = re.compile(
+    r"```|\b(код[аеу]?|кодом|программирован\w*|запрограммир\w*|скрипт\w*|регулярн\w+ выражен\w+|"
+    r"python|питон\w*|javascript|typescript|java|golang|rust|sql|html|css|bash|regex|traceback|код-ревью|"
+    r"code|coding|script|debug)\b|\bнапиши(те)?\s.*\b(функци|программ)|\b(def|class|import|return)\s+\w+.*[:(]|\bc\+\+",
+    re.IGNORECASE,
+)
+
+
+TYPE_NOT_USED = "Бот отвечает текстом и картинками: аудио- и видеомодели в /models не попадают."
+
+
 def model_list(models: Iterable[Mapping[str, Any]], page: int = 1, pages: int = 1) -> str:
-    """List the models of a page, the active one with a star."""
+    """List the models of a page that have no button: the active one with a star, and unavailable ones."""
     heading = "Доступные модели"
     if pages > 1:
         heading += f" (страница {page} из {pages})"
     lines = [f"{heading}:"]
     for model in models:
-        star = "★" if model["active"] else " "
+        name = f"{model['id']}. {model['label']}"
         note = "" if model["available"] else " — недоступна"
-        lines.append(f"{star} {model['id']}. {model['label']} [{model['key']}]{note}")
-    lines.append("Активировать: /model <ID>")
+        if model["active"]:
+            lines.append(f"★ {name} [{model['key']}]{note}")
+        elif not model["available"]:
+            lines.append(f"  {name}{note}")
+    lines.append("Активировать: кнопкой или /model <ID>")
     return "\n".join(lines)
 
 
 def model_button(model: Mapping[str, Any]) -> str:
     """Return the label of a model's button."""
-    star = "★ " if model["active"] else ""
-    return f"{star}{model['id']}. {model['label']}"
+    return f"{model['id']}. {model['label']}"
 
 
 def model_active(model: Mapping[str, Any]) -> str:
@@ -339,6 +363,11 @@ def model_active(model: Mapping[str, Any]) -> str:
 def model_switched(model: Mapping[str, Any]) -> str:
     """Confirm the switch to another model."""
     return f"Активная модель переключена: {model['label']} [{model['key']}]"
+
+
+def model_unavailable(model: Mapping[str, Any]) -> str:
+    """Add to model_switched() that the model is unavailable."""
+    return f"{model_switched(model)}\nСейчас она недоступна: вместо неё ответит другая. Доступные: /models"
 
 
 def model_paid(model: Mapping[str, Any]) -> str:
@@ -405,6 +434,7 @@ ASKED_AGAIN = "Спрашиваю ещё раз."
 # Warnings for the footer of an answer
 STOPPED = "остановлено"
 TRUNCATED = "ответ обрезан: модель дошла до предела длины"
+CACHED = "это недавний ответ на тот же вопрос; спросить заново — кнопкой «Ещё раз»"
 FILTERED = "ответ прерван фильтром модели"
 INTERRUPTED = "ответ оборвался"
 
@@ -420,15 +450,10 @@ _STOP_WORDS = """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
-def answer(text: str, footer: str) -> str:
-    """Return an answer with its footer."""
-    return f"{text}\n\n{footer}".strip()
-
-
 def footer(latency_ms: int, model: str, *, fallback: str = "", warning: str = "", notes: str = "") -> str:
     """Return the line under an answer.
 
-    fallback is fallback_from(), notes is notes_used(), warning is STOPPED, TRUNCATED, FILTERED or INTERRUPTED.
+    fallback is fallback_from(), notes is notes_used(), warning is STOPPED, TRUNCATED, CACHED, …
     """
     line = f"{latency_ms} мс; модель: {model}{fallback}"
     if notes:
@@ -436,6 +461,16 @@ def footer(latency_ms: int, model: str, *, fallback: str = "", warning: str = ""
     if warning:
         line = f"({warning})\n\n{line}"
     return line
+
+
+def model_of_provider(model: str, provider: str) -> str:
+    """Name the model that answered and the provider that ran it ("" if unknown)."""
+    return f"{model} ({provider})" if provider else model
+
+
+def routed_model(model: str, router: str) -> str:
+    """Name the model that a router picked."""
+    return f"{model}, через {router}"
 
 
 def fallback_from(model: str, reason: str) -> str:
@@ -496,6 +531,7 @@ def bot_state(
     uptime_s: int,
     updates: int,
     replies: int,
+    dropped_replies: int,
     oldest_reply_s: int | None,
     questions: int,
     size: int,
@@ -504,13 +540,20 @@ def bot_state(
     free_today: int,
     free_limit: int,
     key: str,
+    answering: Sequence[str],
+    failures: Sequence[Mapping[str, Any]],
     errors: Sequence[tuple[str, int, float]],
     zone: clock.TimeZone,
 ) -> str:
-    """Describe the bot to its owner; size in bytes, errors as (kind, count, Unix seconds of the last one)."""
+    """Describe the bot to its owner; size in bytes, errors as (kind, count, Unix seconds of the last one).
+
+    answering are the models that answered today, failures the causes of failed requests: gateway, cause, requests.
+    """
     waiting = f"Ответов ждёт отправки: {replies}"
     if oldest_reply_s is not None:
         waiting += f", старший ждёт {duration(oldest_reply_s)}"
+    if dropped_replies:
+        waiting += f"; не удалось отправить: {dropped_replies}"
     lines = [
         f"Версия {version}, работает {duration(uptime_s)}.",
         f"Обновлений обработано: {updates}.",
@@ -519,11 +562,17 @@ def bot_state(
         f"База: {size / 2**20:.1f} МБ; заметок {notes}, людей с заметками {people}.",
         f"Бесплатных запросов сегодня: {free_today} из {free_limit}.",
         f"Ключ OpenRouter: {key}",
+        *([f"Отвечали сегодня: {', '.join(answering)}."] if answering else []),
+        *([f"Отказы моделей сегодня: {'; '.join(map(_failure, failures))}."] if failures else []),
         "Последние ошибки:" if errors else "Ошибок не было.",
     ]
     for kind, count, last_at in errors:
         lines.append(f"{kind} — {count}, последняя {when(last_at, zone)}")
     return "\n".join(lines)
+
+
+def _failure(failure: Mapping[str, Any]) -> str:
+    return f"{_GATEWAYS[failure['gateway']].name}: {failure['cause']} — {failure['requests']}"
 
 
 def key_balance(key: Mapping[str, Any]) -> str:
@@ -538,45 +587,162 @@ def key_balance(key: Mapping[str, Any]) -> str:
 # Errors of gateways: what happened and what to do next -----------------------------------------------------
 
 NO_WEB = "Эта модель не умеет искать в интернете. Выберите другую: /models."
+WEB_COSTS = (
+    "Поиск в интернете через OpenRouter стоит денег даже с бесплатной моделью."
+    " Разрешить платное: ALLOW_PAID_MODELS=1 в .env. Без поиска: /ask"
+)
 NO_GATEWAY = "Шлюз этой модели не настроен (.env). Выберите другую: /models."
-NO_API_KEY = "Отсутствует OPENROUTER_API_KEY (.env)."
-BAD_API_KEY = "В OPENROUTER_API_KEY есть недопустимые символы. Проверьте ключ в .env."
-MODEL_TIMEOUT = "Модель не ответила вовремя. Спросите ещё раз или выберите другую: /models."
-NO_CONNECTION = "Нет связи с OpenRouter. Проверьте интернет и спросите ещё раз."
-BAD_ANSWER = "Сервер ответил непонятно. Спросите ещё раз или выберите другую модель: /models."
-EMPTY_ANSWER = "Модель вернула пустой ответ. Спросите ещё раз или выберите другую: /models."
-CUT_ANSWER = "Ответ модели оборвался. Спросите ещё раз или выберите другую модель: /models."
-MODEL_REFUSED = "Модель отказалась отвечать. Перефразируйте вопрос или выберите другую модель: /models."
-LIMIT_MINUTE = "Запросы этой минуты израсходованы, следующие — через минуту. Спросите снова."
-LIMIT_DAY = "Бесплатные запросы на сегодня израсходованы, новые — после полуночи по UTC. Спросите снова тогда."
+LIMIT_MINUTE = "Запросы этой минуты к OpenRouter кончились, следующие — через минуту. Спросите снова."
+LIMIT_DAY = (
+    "Бесплатные запросы к OpenRouter на сегодня израсходованы, новые — после полуночи по UTC. Спросите тогда."
+)
 
-STATUS_MESSAGES = {
-    400: "Модель не приняла запрос. Сократите или перефразируйте вопрос либо выберите другую модель: /models.",
-    401: "Ключ OpenRouter неверен или отключён. Проверьте OPENROUTER_API_KEY в .env.",
-    402: "На счёте OpenRouter не хватает средств. Пополните счёт или выберите бесплатную модель: /models.",
-    403: "Запрос отклонён правилами модели или провайдера. Переформулируйте вопрос или выберите другую модель:"
-    " /models.",
-    404: "Модель сейчас недоступна. Выберите другую: /models.",
-    408: "Модель не успела ответить. Спросите ещё раз или выберите другую: /models.",
-    413: "Вопрос слишком велик для этой модели. Сократите его.",
-    422: "Модель не смогла разобрать запрос. Перефразируйте вопрос или выберите другую модель: /models.",
-    429: "Слишком много запросов. Подождите минуту и спросите снова или выберите другую модель: /models.",
-    500: "Внутренняя ошибка OpenRouter. Спросите ещё раз чуть позже.",
-    502: "Провайдер модели ответил ошибкой. Спросите ещё раз или выберите другую модель: /models.",
-    503: "Сейчас эту модель никто не обслуживает. Спросите позже или выберите другую: /models.",
-    504: "Провайдер модели не ответил вовремя. Спросите ещё раз или выберите другую модель: /models.",
-    524: "Провайдер модели не ответил вовремя. Спросите ещё раз или выберите другую модель: /models.",
-    529: "Провайдер модели перегружен. Спросите позже или выберите другую модель: /models.",
+
+class _GatewayWords(NamedTuple):
+    """How sentences call a gateway, and the settings to check when it fails."""
+
+    name: str
+    of: str  # genitive
+    by: str  # instrumental
+    key: str
+    url: str
+
+
+_GATEWAYS = {
+    "openrouter": _GatewayWords(
+        "OpenRouter", "OpenRouter", "OpenRouter", "OPENROUTER_API_KEY", "OPENROUTER_BASE_URL"
+    ),
+    "rvfreellm": _GatewayWords("RVFreeLLM", "RVFreeLLM", "RVFreeLLM", "RVFREELLM_API_KEY", "RVFREELLM_BASE_URL"),
+    "local": _GatewayWords(
+        "Локальный сервер", "локального сервера", "локальным сервером", "LOCAL_LLM_API_KEY", "LOCAL_LLM_URL"
+    ),
+}
+
+# Sentences with fields of _GatewayWords, by HTTP status
+_STATUS_MESSAGES = {
+    400: "{name}: модель не приняла запрос. Сократите или перефразируйте вопрос либо выберите другую: /models.",
+    401: "Ключ {of} неверен или отключён. Проверьте {key} в .env.",
+    402: "На счёте {of} не хватает средств. Пополните счёт или выберите бесплатную модель: /models.",
+    403: "{name}: запрос отклонён правилами модели или провайдера. Переформулируйте вопрос или выберите другую"
+    " модель: /models.",
+    404: "{name} ничего не нашёл по этому адресу. Выберите другую модель: /models — или проверьте {url} в .env.",
+    408: "{name}: модель не успела ответить. Спросите ещё раз или выберите другую: /models.",
+    413: "{name}: вопрос слишком велик для этой модели. Сократите его.",
+    422: "{name}: модель не смогла разобрать запрос. Перефразируйте вопрос или выберите другую модель: /models.",
+    429: "{name}: слишком много запросов. Подождите минуту и спросите снова или выберите другую модель: /models.",
+    500: "Внутренняя ошибка {of}. Спросите ещё раз чуть позже.",
+    502: "{name}: провайдер модели ответил ошибкой. Спросите ещё раз или выберите другую модель: /models.",
+    503: "{name}: сейчас эту модель никто не обслуживает. Спросите позже или выберите другую: /models.",
+    504: "{name}: провайдер модели не ответил вовремя. Спросите ещё раз или выберите другую модель: /models.",
+    524: "{name}: провайдер модели не ответил вовремя. Спросите ещё раз или выберите другую модель: /models.",
+    529: "{name}: провайдер модели перегружен. Спросите позже или выберите другую модель: /models.",
+}
+_STATUS_MESSAGES_OF_ONE = {
+    ("rvfreellm", 401): "Ключ RVFreeLLM неверен или истёк: пробный действует час, полный — 30 дней."
+    " Проверьте RVFREELLM_API_KEY в .env или получите новый ключ.",
+    ("rvfreellm", 403): "Ключ RVFreeLLM аннулирован. Получите новый и впишите его в RVFREELLM_API_KEY в .env.",
+    ("rvfreellm", 503): "RVFreeLLM перебрал свои модели, и ни одна не ответила. Спросите позже или выберите модель"
+    " другого шлюза: /models.",
+    ("local", 503): "Локальный сервер ещё загружает модель или перегружен. Спросите ещё раз чуть позже.",
 }
 
 
-def status_message(status: int) -> str:
+def _about(gateway: str, sentence: str) -> str:
+    """Fill the names of a gateway and of its settings into a sentence."""
+    return sentence.format(**_GATEWAYS[gateway]._asdict())
+
+
+def status_message(status: int, gateway: str = "openrouter") -> str:
     """Explain an HTTP status of a gateway and what to do next."""
-    if status in STATUS_MESSAGES:
-        return STATUS_MESSAGES[status]
+    if (gateway, status) in _STATUS_MESSAGES_OF_ONE:
+        return _STATUS_MESSAGES_OF_ONE[gateway, status]
+    if status in _STATUS_MESSAGES:
+        return _about(gateway, _STATUS_MESSAGES[status])
     if status >= 500:
-        return "Сервер модели ответил ошибкой. Спросите ещё раз чуть позже или выберите другую модель: /models."
-    return "Запрос не принят. Перефразируйте вопрос или выберите другую модель: /models."
+        return _about(
+            gateway, "{name} ответил ошибкой. Спросите ещё раз чуть позже или выберите другую модель: /models."
+        )
+    return _about(gateway, "{name} не принял запрос. Перефразируйте вопрос или выберите другую модель: /models.")
+
+
+def no_api_key(gateway: str) -> str:
+    """Report a key that is not set."""
+    return _about(gateway, "Отсутствует {key} (.env).")
+
+
+def bad_api_key(gateway: str) -> str:
+    """Report a key that cannot be sent as an HTTP header."""
+    return _about(gateway, "В {key} есть недопустимые символы. Проверьте ключ в .env.")
+
+
+def no_connection(gateway: str) -> str:
+    """Report that a gateway cannot be reached."""
+    if gateway == "local":
+        return "Нет связи с локальным сервером. Проверьте, что он запущен, и LOCAL_LLM_URL в .env."
+    return _about(gateway, "Нет связи с {by}. Проверьте интернет и {url} в .env и спросите ещё раз.")
+
+
+def model_timeout(gateway: str) -> str:
+    """Report a model that did not answer in time."""
+    return _about(gateway, "{name}: модель не ответила вовремя. Спросите ещё раз или выберите другую: /models.")
+
+
+def bad_answer(gateway: str) -> str:
+    """Report a response that cannot be read."""
+    return _about(
+        gateway,
+        "{name} ответил непонятно. Спросите ещё раз, выберите другую модель: /models — или проверьте {url}.",
+    )
+
+
+def empty_answer(gateway: str) -> str:
+    """Report an answer without text."""
+    return _about(gateway, "{name}: модель вернула пустой ответ. Спросите ещё раз или выберите другую: /models.")
+
+
+def cut_answer(gateway: str) -> str:
+    """Report an answer that broke off."""
+    return _about(gateway, "{name}: ответ модели оборвался. Спросите ещё раз или выберите другую модель: /models.")
+
+
+def model_refused(gateway: str) -> str:
+    """Report a model that refused to answer."""
+    return _about(
+        gateway, "{name}: модель отказалась отвечать. Перефразируйте вопрос или выберите другую модель: /models."
+    )
+
+
+def model_missing(gateway: str) -> str:
+    """Report a model that the gateway does not have."""
+    return _about(gateway, "{name}: такой модели сейчас нет. Выберите другую: /models.")
+
+
+def feature_missing(gateway: str) -> str:
+    """Report a model that lacks a feature which the request needs, such as tools."""
+    return _about(
+        gateway,
+        "{name}: эта модель не умеет того, что нужно для запроса (например, искать в интернете)."
+        " Выберите другую: /models.",
+    )
+
+
+def data_policy(gateway: str) -> str:
+    """Report that the privacy settings of the account exclude the model."""
+    return _about(
+        gateway,
+        "Настройки приватности {of} не пускают к бесплатным моделям. Откройте https://openrouter.ai/settings/privacy"
+        " (Settings → Training, Logging, & Privacy) и включите «Enable free endpoints that may publish prompts»,"
+        " а если не поможет — и соседний переключатель об обучении на запросах.",
+    )
+
+
+def key_limit(gateway: str) -> str:
+    """Report that the key has used up its own budget."""
+    return _about(
+        gateway,
+        "Ключ {of} исчерпал свой предел расходов. Поднимите предел на https://openrouter.ai/settings/keys"
+        " или впишите другой ключ в {key} в .env.",
+    )
 
 
 def limit_minute(reset_at: float | None, zone: clock.TimeZone) -> str:
@@ -584,19 +750,22 @@ def limit_minute(reset_at: float | None, zone: clock.TimeZone) -> str:
     if reset_at is None:
         return LIMIT_MINUTE
     opens = clock.to_local(reset_at, zone)
-    return f"Запросы этой минуты израсходованы, следующие — в {opens:%H:%M:%S}. Спросите снова."
+    return f"Запросы этой минуты к OpenRouter кончились, следующие — в {opens:%H:%M:%S}. Спросите снова."
 
 
 def limit_day(reset_at: float | None, zone: clock.TimeZone) -> str:
     """Report that the account has used its free requests of today; reset_at in Unix seconds, None if unknown."""
     opens = clock.to_local(reset_at or clock.next_utc_midnight(), zone)
-    return f"Бесплатные запросы на сегодня израсходованы, новые — {opens:%d.%m в %H:%M}. Спросите снова тогда."
+    return (
+        f"Бесплатные запросы к OpenRouter на сегодня израсходованы, новые — {opens:%d.%m в %H:%M}. Спросите тогда."
+    )
 
 
 # Why a model failed, for the footer of another model's answer
 REASON_TIMEOUT, REASON_EMPTY, REASON_CUT = "не ответила вовремя", "пустой ответ", "ответ оборвался"
 REASON_UNAVAILABLE, REASON_CONNECTION, REASON_OTHER = "недоступна", "нет связи", "ошибка сервера"
 REASON_LIMIT = "лимит запросов"
+REASON_DATA_POLICY, REASON_FEATURE = "настройки приватности", "не умеет нужного"
 STATUS_REASONS = {408: REASON_TIMEOUT, 404: REASON_UNAVAILABLE, 429: REASON_LIMIT, 504: REASON_TIMEOUT}
 
 
@@ -703,9 +872,9 @@ def db_found(path: object, count: int) -> str:
     return f"{path}, {notes(count)}."
 
 
-def bot_found(username: object) -> str:
+def bot_found(username: str) -> str:
     """Name the bot that the token belongs to."""
-    return f"бот @{username}."
+    return f"бот @{username}." if username else "бот без имени @…: в группах он узнаёт только команды без него."
 
 
 def telegram_unreachable(error: object) -> str:

@@ -1,5 +1,8 @@
 """Unicode: repair, search folding, and lengths in UTF-16 code units, the unit in which Telegram measures text."""
 
+import unicodedata
+from collections.abc import Iterator, Sequence
+
 
 def storable(text: str) -> str:
     """Replace NUL characters and lone surrogates with U+FFFD: JSON can carry them, but SQLite and UTF-8 cannot.
@@ -15,8 +18,41 @@ def storable(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Replace ё with е, so that a search finds either spelling."""
-    return text.replace("ё", "е").replace("Ё", "Е")
+    """Return the form of a text in which a search compares it: composed, without regard to case, е in place of ё.
+
+    A schema trigger calls this function, too: after a change, a migration must rebuild the search index.
+    """
+    return unicodedata.normalize("NFC", text).casefold().replace("ё", "е")
+
+
+def fold_with_positions(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
+    """Return fold(text), and where in the text each of its characters comes from: the starts and the ends."""
+    folded = fold(text)
+    if len(folded) == len(text) and unicodedata.is_normalized("NFC", text):
+        return folded, range(len(text)), range(1, len(text) + 1)
+    starts: list[int] = []
+    ends: list[int] = []
+    for start, end in _characters(text):
+        length = len(fold(text[start:end]))
+        starts += [start] * length
+        ends += [end] * length
+    return folded, starts, ends
+
+
+def _characters(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the start and the end of each character together with the combining characters that follow it."""
+    start = 0
+    for position in range(1, len(text)):
+        before, character = text[start:position], text[position]
+        # Most characters that combine with the previous one have a class; a few, such as Hangul vowels, have none.
+        if unicodedata.combining(character) == 0 and (
+            character.isascii()
+            or unicodedata.is_normalized("NFC", unicodedata.normalize("NFC", before) + character)
+        ):
+            yield start, position
+            start = position
+    if text:
+        yield start, len(text)
 
 
 def utf16_length(text: str) -> int:

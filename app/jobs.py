@@ -42,6 +42,7 @@ class JobHandlers:
     telegram: Telegram
     error_log: ErrorLog
     started_at: int  # Unix seconds
+    count_dropped_replies: Callable[[], int] = lambda: 0
 
     def by_name(self) -> dict[str, JobHandler]:
         """Return the handlers by the names of their jobs."""
@@ -68,7 +69,12 @@ class JobHandlers:
                     raise
                 is_too_large = "too big" in error.description
                 return texts.IMPORT_TOO_LARGE if is_too_large else texts.IMPORT_UNAVAILABLE
-            return imports.import_notes(job["user_id"], file)
+            return imports.import_notes(
+                job["user_id"],
+                file,
+                added_before=job["progress"].get("added", 0),
+                on_added=lambda added: journal.save_job_progress(job["id"], {"added": added}),
+            )
 
     def stats(self, job: JobRow) -> JobResult:
         """Draw how many notes a person added per day."""
@@ -81,11 +87,13 @@ class JobHandlers:
 
     def status(self, job: JobRow) -> JobResult:  # noqa: ARG002
         """Describe the bot to its owner."""
-        return status.report(self.settings, self.error_log, self.started_at)
+        return status.report(self.settings, self.error_log, self.started_at, self.count_dropped_replies())
 
-    def refresh_models(self, job: JobRow) -> JobResult:  # noqa: ARG002
+    def refresh_models(self, job: JobRow) -> JobResult:
         """Fetch the lists of models of all gateways."""
-        return catalog.refresh_all(self.settings)
+        return catalog.refresh_all(
+            self.settings, job["progress"], on_change=partial(journal.save_job_progress, job["id"])
+        )
 
     def providers(self, job: JobRow) -> JobResult:
         """List the providers of RVFreeLLM, or the models of one of them."""
@@ -95,8 +103,15 @@ class JobHandlers:
 class JobRunner:
     """Runs the stored jobs and sends their results."""
 
-    def __init__(self, telegram: Telegram, outbox: Outbox, handlers: Mapping[str, JobHandler]) -> None:
+    def __init__(
+        self,
+        telegram: Telegram,
+        outbox: Outbox,
+        handlers: Mapping[str, JobHandler],
+        on_chat_migrated: Callable[[int, int], None] = journal.move_chat,
+    ) -> None:
         self._telegram = telegram
+        self._on_chat_migrated = on_chat_migrated
         self._outbox = outbox
         self._handlers = handlers
         self._executor: KeyedExecutor[int] = KeyedExecutor("jobs", self._run_next, MAX_THREADS)
@@ -119,9 +134,11 @@ class JobRunner:
             if not storage.is_unavailable(error):
                 raise
 
-    def add(self, job: Job, *, user_id: int, chat_id: int, reply_to: int | None) -> None:
+    def add(
+        self, job: Job, *, user_id: int, chat_id: int, reply_to: int | None, thread_id: int | None = None
+    ) -> None:
         """Store a job; it runs once the current transaction is committed."""
-        journal.add_job(user_id, chat_id, reply_to, job.name, job.arguments)
+        journal.add_job(user_id, chat_id, reply_to, job.name, job.arguments, thread_id)
         storage.on_commit(partial(self._executor.wake, user_id))
 
     def _run_next(self, user_id: int) -> float | None:
@@ -140,7 +157,7 @@ class JobRunner:
         with storage.transaction():
             journal.finish_job(job["id"])
             if reply is not None:
-                self._outbox.put(job["chat_id"], reply, job["reply_to"])
+                self._outbox.put(job["chat_id"], reply, job["reply_to"], job["thread_id"])
         del self._unrecorded[user_id]
         self._begun.discard(job["id"])
         self._failures.pop(user_id, None)
@@ -178,11 +195,16 @@ class JobRunner:
         """Send a file; return the reply to send in its place if Telegram refuses it."""
         method = "sendPhoto" if file.is_photo else "sendDocument"
         params: dict[str, Any] = {"chat_id": job["chat_id"], "caption": file.caption}
+        if job["thread_id"] is not None:
+            params["message_thread_id"] = job["thread_id"]
         if job["reply_to"] is not None:
             params["reply_parameters"] = {"message_id": job["reply_to"], "allow_sending_without_reply": True}
         try:
             self._telegram.call(method, params, file)
         except TelegramError as error:
+            if error.migrate_to_chat_id is not None:
+                self._on_chat_migrated(job["chat_id"], error.migrate_to_chat_id)
+                raise
             if not error.is_final:
                 raise
             is_blocked = error.status == 403  # people block bots and leave groups every day

@@ -23,7 +23,7 @@ from telegram.outbox import Outbox
 from telegram.polling import TOKEN_CHECK_S, Polling
 from telegram.replies import AccessDenied
 from telegram.router import Router
-from telegram.transport import Telegram, TelegramError, backoff_s, get_me
+from telegram.transport import BotUser, Telegram, TelegramError, backoff_s, get_me
 
 log = logging.getLogger(__name__)
 
@@ -79,11 +79,13 @@ class Service:
         *,
         on_failure: Callable[[], None],
     ) -> None:
-        self._outbox = Outbox(telegram)
+        self._outbox = Outbox(telegram, _move_chat)
         self._catalog = Catalog(settings)
         self._answers = Answers(settings, telegram, self._outbox, self._catalog)
-        handlers = JobHandlers(settings, telegram, error_log, started_at=clock.now())
-        self._jobs = JobRunner(telegram, self._outbox, handlers.by_name())
+        handlers = JobHandlers(
+            settings, telegram, error_log, clock.now(), count_dropped_replies=lambda: self._outbox.dropped_replies
+        )
+        self._jobs = JobRunner(telegram, self._outbox, handlers.by_name(), _move_chat)
         self._polling = Polling(
             telegram,
             Dispatcher(router, settings, username),
@@ -94,6 +96,7 @@ class Service:
             on_job=self._jobs.add,
             on_purge=self._purge_old,
             on_failure=on_failure,
+            on_chat_migrated=_move_chat,
             refusals=(AccessDenied, db.NotesFull),
         )
 
@@ -138,10 +141,11 @@ def run(router: Router) -> None:
         return
     telegram = Telegram(settings)
     try:
-        username = _connect(telegram, stop_signal)
-        if username is None:
+        bot_user = _connect(telegram, stop_signal)
+        if bot_user is None:
             return
-        service = Service(router, settings, telegram, username, error_log, on_failure=stop_signal.set)
+        db.use_bot(bot_user.id)
+        service = Service(router, settings, telegram, bot_user.username, error_log, on_failure=stop_signal.set)
         service.start()
         _set_menu(telegram, router, settings)
         stop_signal.wait(math.inf)
@@ -165,15 +169,18 @@ def _open_database(settings: Settings, stop_signal: StopSignal) -> bool:
                 return False
 
 
-def _connect(telegram: Telegram, stop_signal: StopSignal) -> str | None:
-    """Return the bot's username, as soon as Telegram responds; None if the bot is stopped before."""
+def _connect(telegram: Telegram, stop_signal: StopSignal) -> BotUser | None:
+    """Return the bot's own user, as soon as Telegram responds; None if the bot is stopped before."""
     failures = refusals = 0
     while True:
         try:
-            username = str(get_me(telegram).username)
+            bot_user = get_me(telegram)
             telegram.bot.delete_webhook()
-            log.info("started as @%s", username)
-            return username
+            if bot_user.username:
+                log.info("started as @%s", bot_user.username)
+            else:
+                log.warning("started; Telegram does not say the bot's @name, so in groups it is not recognized")
+            return bot_user
         except TelegramError as error:
             failures += 1
             log.warning("Telegram does not respond: %s", error)
@@ -193,3 +200,10 @@ def _set_menu(telegram: Telegram, router: Router, settings: Settings) -> None:
         telegram.bot.set_my_commands(router.menu(has_admins=bool(settings.admin_user_ids)))
     except TelegramError as error:
         log.warning("the menu of commands is not set: %s", error)
+
+
+def _move_chat(old_chat_id: int, new_chat_id: int) -> None:
+    """Move everything that belongs to a group to the new id that it gets as a supergroup."""
+    with storage.transaction():
+        db.move_chat(old_chat_id, new_chat_id)
+        journal.move_chat(old_chat_id, new_chat_id)

@@ -12,7 +12,7 @@ from config import Settings
 from openrouter_client import OpenRouterError
 
 
-def report(settings: Settings, error_log: ErrorLog, started_at: int) -> str:
+def report(settings: Settings, error_log: ErrorLog, started_at: int, dropped_replies: int = 0) -> str:
     """Describe the bot since started_at (Unix seconds); asks OpenRouter about the key."""
     progress = journal.progress(updates_since=started_at)
     totals = db.note_totals()
@@ -22,6 +22,7 @@ def report(settings: Settings, error_log: ErrorLog, started_at: int) -> str:
         uptime_s=clock.now() - started_at,
         updates=progress["updates"],
         replies=progress["replies"] + progress["jobs"] - 1,  # this report is the result of a job
+        dropped_replies=dropped_replies,
         oldest_reply_s=None if oldest_reply_at is None else clock.now() - oldest_reply_at,
         questions=progress["questions"],
         size=storage.size(),
@@ -30,6 +31,8 @@ def report(settings: Settings, error_log: ErrorLog, started_at: int) -> str:
         free_today=len(journal.free_request_times(clock.utc_midnight())),
         free_limit=settings.free_requests_per_day,
         key=_key_balance(),
+        answering=journal.answering_models(clock.utc_midnight()),
+        failures=journal.failure_counts(clock.utc_midnight()),
         errors=error_log.recent(),
         zone=settings.timezone,
     )

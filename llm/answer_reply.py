@@ -7,16 +7,19 @@ import texts
 from clock import TimeZone
 from db import FoundNote
 from journal import QuestionRow
+from llm.models import FREE_ROUTER
 from llm.progress import CallResult
 from openrouter_client import Completion, ErrorKind, OpenRouterError
 from telegram.replies import Button, Reply
 
+ROUTERS = (FREE_ROUTER, "openrouter/auto")  # these pick another model for each question
 LINK = re.compile(r"https?://[^\s<>()\[\]\"]+")
 WARNINGS = {  # by the finish reason
     "stopped": texts.STOPPED,
     "cut": texts.INTERRUPTED,
     "length": texts.TRUNCATED,
     "content_filter": texts.FILTERED,
+    "cached": texts.CACHED,
 }
 
 
@@ -31,10 +34,10 @@ def build_reply(question: QuestionRow, notes: Sequence[FoundNote], result: CallR
         buttons.append(Button(texts.SAVE_AS_NOTE, f"save:{question['id']}"))
     if result.model["category"] == "image":
         link = LINK.search(completion.text)
-        if link:
+        # Telegram fetches the picture; what a note says must not choose the address.
+        if link and not notes:
             return Reply(footer, photo=link[0], buttons=[buttons], question_id=question["id"])
-    answer = texts.answer(completion.text, footer)
-    return Reply(answer, is_markdown=True, buttons=[buttons], question_id=question["id"])
+    return Reply(completion.text, is_markdown=True, footer=footer, buttons=[buttons], question_id=question["id"])
 
 
 def describe_error(error: OpenRouterError, zone: TimeZone) -> str:
@@ -58,8 +61,10 @@ def _footer(completion: Completion, result: CallResult, notes: Sequence[FoundNot
     model_key = result.model["key"]
     fallback_from = result.fallback_from
     if completion.fallback_from and completion.fallback_from != completion.model:  # the gateway's own fallback
-        model_key = completion.model
+        model_key = texts.model_of_provider(completion.model, completion.provider)
         fallback_from = (completion.fallback_from, texts.REASON_OTHER)
+    elif model_key in ROUTERS and completion.model not in ("", model_key):
+        model_key = texts.routed_model(texts.model_of_provider(completion.model, completion.provider), model_key)
     return texts.footer(
         completion.latency_ms,
         model_key,

@@ -7,6 +7,7 @@ second calls models (see model_caller.py) and may block in the network.
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from functools import partial
 
 import db
@@ -14,19 +15,21 @@ import journal
 import openrouter_client
 import storage
 import texts
-from config import Settings
+from config import Gateway, Settings
 from journal import QuestionRow
+from llm import answer_cache, free_router
 from llm.answer_reply import build_reply
-from llm.catalog import Catalog
+from llm.catalog import Catalog, fetch_catalog
 from llm.costs import CostLookup
+from llm.gateway_pace import GatewayPace
 from llm.model_caller import ModelCaller
-from llm.models import fallback_models
+from llm.models import ROUTER_GATEWAY, fallback_models, ready_gateways
 from llm.progress import CallResult, QuestionProgress
 from llm.prompts import Prompt, build_prompt
 from llm.quota import check_question_quota
 from llm.rate_limiter import WINDOW_S, RateLimiter
-from openrouter_client import OpenRouterError
-from telegram.drafts import Draft
+from openrouter_client import FEATURES, OpenRouterError
+from telegram.drafts import Drafts
 from telegram.keyed_executor import KeyedExecutor
 from telegram.outbox import Outbox
 from telegram.replies import Question, Reply
@@ -36,6 +39,7 @@ log = logging.getLogger(__name__)
 
 MAX_QUESTIONS_IN_PROGRESS = 60  # their threads only wait for the network
 MAX_COMPARED_MODELS = 3
+MAX_ATTEMPTS = 3  # to answer a question whose result cannot be stored
 
 # (user_id, 0): the questions of one person, answered in order; (user_id, question_id): one parallel question
 QuestionKey = tuple[int, int]
@@ -46,19 +50,26 @@ class Answers:
 
     def __init__(self, settings: Settings, telegram: Telegram, outbox: Outbox, catalog: Catalog) -> None:
         self._settings = settings
-        self._telegram = telegram
         self._outbox = outbox
         self._catalog = catalog
         self._executor: KeyedExecutor[QuestionKey] = KeyedExecutor(
             "answers", self._answer_next, MAX_QUESTIONS_IN_PROGRESS
         )
+        self._drafts = Drafts(telegram)
         self._costs = CostLookup()
         self._in_progress: dict[int, QuestionProgress] = {}  # by question
+        self._failed_attempts: dict[int, int] = {}  # by question
         now = time.time()
         recent = journal.free_request_times(int(now - WINDOW_S))
         self._rate_limiter = RateLimiter(
             settings.free_requests_per_minute, [now - requested_at for requested_at in recent]
         )
+
+        self._paces = {
+            name: GatewayPace(features.requests_per_minute)
+            for name, features in FEATURES.items()
+            if features.requests_per_minute
+        }
 
     def start(self) -> None:
         """Answer the questions that an earlier run left pending."""
@@ -69,12 +80,21 @@ class Answers:
     def stop(self) -> None:
         """Start no more questions. Those in progress stay pending, and the next run asks them again."""
         self._executor.stop(grace_s=0, linger_s=0)
+        self._drafts.stop()
         self._costs.stop()
 
     # Called while an update is handled, inside its transaction
 
     def ask(
-        self, question: Question, *, user_id: int, chat_id: int, message_id: int, asked_at: int, is_private: bool
+        self,
+        question: Question,
+        *,
+        user_id: int,
+        chat_id: int,
+        message_id: int,
+        asked_at: int,
+        is_private: bool,
+        thread_id: int | None = None,
     ) -> None:
         """Store a question, to be answered after the commit; AccessDenied if the person has asked too many.
 
@@ -82,7 +102,7 @@ class Answers:
         """
         check_question_quota(self._settings, user_id, asked_at)
         if replacement := db.take_model_replacement():
-            self._outbox.put(chat_id, Reply(texts.model_vanished(replacement)))
+            self._outbox.put(chat_id, Reply(texts.model_vanished(replacement)), thread_id=thread_id)
         for number, model in enumerate(self._models_for(question)):
             is_parallel = number > 0
             question_id = journal.add_question(
@@ -97,6 +117,8 @@ class Answers:
                     "model_id": model["id"],
                     "text": question.text,
                     "asked_at": asked_at,
+                    "is_repeat": question.is_repeat,
+                    "thread_id": thread_id,
                 }
             )
             key = (user_id, question_id if is_parallel else 0)
@@ -113,7 +135,7 @@ class Answers:
         if question.kind != "compare":
             return [active]
         models = [active, *fallback_models(active, allow_paid=self._settings.allow_paid_models)]
-        available = [model for model in models if model["available"]]
+        available = [model for model in models if model["available"] and model["gateway"] != ROUTER_GATEWAY]
         return available[:MAX_COMPARED_MODELS] or [active]
 
     def _stop_progress(self, question_id: int) -> None:
@@ -136,9 +158,21 @@ class Answers:
             if journal.is_question_stopped(question["id"]):
                 progress.stop()
             self._answer(question, progress)
+        except Exception as error:
+            if storage.is_unavailable(error) or not self._is_given_up(question):
+                raise  # the executor calls again later
+            log.exception("question %d is given up", question["id"])
+            self._store_reply(question, "failed", None, Reply(texts.FAILED))
         finally:
             del self._in_progress[question["id"]]
+        self._failed_attempts.pop(question["id"], None)
         return 0.0
+
+    def _is_given_up(self, question: QuestionRow) -> bool:
+        """Count a failed attempt; return whether it was the last one. Each attempt costs a request to a model."""
+        attempts = self._failed_attempts.get(question["id"], 0) + 1
+        self._failed_attempts[question["id"]] = attempts
+        return attempts >= MAX_ATTEMPTS
 
     def _answer(self, question: QuestionRow, progress: QuestionProgress) -> None:
         prompt = build_prompt(question, self._settings.timezone)
@@ -150,12 +184,15 @@ class Answers:
             target=self._call_models, args=(question, model, prompt, progress), name="model caller", daemon=True
         ).start()
         self._show_until_settled(question, progress)
-        result = progress.result or CallResult(progress.stopped_completion(), model)
+        result = progress.result or CallResult(progress.stopped_completion(), progress.model or model)
         self._finish(question, prompt, result)
 
     def _show_until_settled(self, question: QuestionRow, progress: QuestionProgress) -> None:
-        draft = Draft(
-            self._telegram, question["chat_id"], question["id"], is_private=_is_shown_while_growing(question)
+        draft = self._drafts.open(
+            question["chat_id"],
+            question["id"],
+            is_private=_is_shown_while_growing(question),
+            thread_id=question["thread_id"],
         )
         while not progress.is_settled():
             text = progress.text
@@ -165,6 +202,7 @@ class Answers:
             else:
                 draft.show(text)
             progress.wait_for_change(text, draft.seconds_until_next(), draft.seconds_until_stale())
+        draft.close()
 
     def _finish(self, question: QuestionRow, prompt: Prompt, result: CallResult) -> None:
         """Store the ledger row, the answer and the reply in one transaction."""
@@ -178,13 +216,17 @@ class Answers:
                 journal.add_llm_request(result.ledger_row)
             if completion is not None and completion.finish_reason == "cut":
                 storage.on_commit(self._costs.wake)
+            if result.fallback_from and not db.get_model(question["model_id"])["available"]:
+                db.take_model_replacement()  # the footer of this answer already says what replaced the model
             reply = build_reply(question, prompt.notes, result, self._settings.timezone)
             self._store_reply(question, state, answer, reply)
+            answer_cache.store(question, result)
 
     def _store_reply(self, question: QuestionRow, state: str, answer: str | None, reply: Reply) -> None:
         with storage.transaction():
             journal.finish_question(question["id"], state, answer)
-            self._outbox.put(question["chat_id"], reply, reply_to=question["message_id"])
+            reply_to = question["message_id"] or None
+            self._outbox.put(question["chat_id"], reply, reply_to, question["thread_id"])
 
     # The thread that calls models
 
@@ -204,14 +246,19 @@ class Answers:
         self, question: QuestionRow, model: db.Model, prompt: Prompt, progress: QuestionProgress
     ) -> CallResult:
         try:
+            if cached := answer_cache.find(question):
+                return cached
+            gateways = openrouter_client.load_gateways()
+            model = free_router.route(model, question["text"], gateways)
             caller = ModelCaller(
                 question,
-                model,
+                self._usable_model(model, gateways),
                 prompt,
                 progress,
                 settings=self._settings,
-                gateways=openrouter_client.load_gateways(),
+                gateways=gateways,
                 rate_limiter=self._rate_limiter,
+                paces=self._paces,
                 on_missing_model=self._catalog.report_missing_model,
                 is_streamed=_is_shown_while_growing(question),
             )
@@ -221,6 +268,19 @@ class Answers:
         except Exception:
             log.exception("question %d failed", question["id"])
             return CallResult(None, model)
+
+    def _usable_model(self, chosen: db.Model, gateways: Mapping[str, Gateway]) -> db.Model:
+        """Return the chosen model; if its gateway lacks a key, the first model of a gateway that is ready."""
+        ready = ready_gateways(gateways)
+        if chosen["gateway"] in ready or not ready:
+            return chosen
+        allow_paid = self._settings.allow_paid_models
+        candidates = fallback_models(chosen, allow_paid=allow_paid, gateways=ready)
+        if not candidates:  # right after the first start, the lists may not have arrived yet
+            for name in sorted(ready):
+                fetch_catalog(gateways[name], allow_paid=allow_paid)
+            candidates = fallback_models(chosen, allow_paid=allow_paid, gateways=ready)
+        return candidates[0] if candidates else chosen
 
 
 def _is_shown_while_growing(question: QuestionRow) -> bool:

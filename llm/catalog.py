@@ -5,6 +5,7 @@ A gateway that fails leaves its last list as it is. A model that has vanished ke
 
 import logging
 import math
+from collections.abc import Callable
 
 import clock
 import config
@@ -13,8 +14,8 @@ import openrouter_client
 import storage
 import texts
 from config import Gateway, Settings
-from llm.catalog_readers import read_models, read_provider
-from llm.models import replacement_model
+from llm.catalog_readers import CATEGORIES, MODEL_TYPES, read_models, read_provider
+from llm.models import ready_gateways, replacement_model
 from openrouter_client import OpenRouterError
 from telegram.keyed_executor import KeyedExecutor
 
@@ -60,7 +61,7 @@ class Catalog:
             if gateway not in present and math.isfinite(db.catalog_age_s(gateway)):
                 with storage.transaction():
                     db.forget_catalog(gateway)
-                    _replace_vanished_active_model(allow_paid=self._settings.allow_paid_models)
+                    _replace_vanished_active_model(allow_paid=self._settings.allow_paid_models, is_reported=True)
 
     def _work(self, key: str) -> float | None:
         if key != ALL_GATEWAYS:
@@ -88,29 +89,54 @@ class Catalog:
         return None
 
 
-def fetch_catalog(gateway: Gateway, *, allow_paid: bool) -> tuple[int, int]:
+def fetch_catalog(
+    gateway: Gateway,
+    *,
+    allow_paid: bool,
+    on_change: Callable[[int, int], None] = lambda new, vanished: None,  # noqa: ARG005
+) -> tuple[int, int]:
     """Fetch a gateway's list of models; return how many models are new and how many have vanished.
 
-    OpenRouterError if the list cannot be fetched; the stored list then stays as it is.
+    on_change() gets both numbers inside the transaction that stores the list. OpenRouterError if the list cannot
+    be fetched; the stored list then stays as it is.
     """
     if db.catalog_age_s(gateway.name) < MIN_REFETCH_INTERVAL_S.get(gateway.name, 0.0):
         return 0, 0
     models = read_models(gateway.name, openrouter_client.fetch_models(gateway), allow_paid=allow_paid)
     if not models:  # more likely a fault of the gateway than the truth
-        raise OpenRouterError(502, texts.BAD_ANSWER)
+        raise OpenRouterError(502, texts.bad_answer(gateway.name))
     with storage.transaction():
+        is_first = math.isinf(db.catalog_age_s(gateway.name))
         new, vanished = db.update_catalog(gateway.name, models)
-        _replace_vanished_active_model(allow_paid=allow_paid)
+        _replace_vanished_active_model(allow_paid=allow_paid, is_reported=not is_first)
+        on_change(new, vanished)
     log.info("%s: %d models, %d new, %d vanished", gateway.name, len(models), new, vanished)
     return new, vanished
 
 
-def refresh_all(settings: Settings) -> str:
-    """Fetch all lists and return a report for the person who asked."""
+def refresh_all(
+    settings: Settings,
+    changes: dict[str, list[int]] | None = None,
+    on_change: Callable[[dict[str, list[int]]], None] = lambda changes: None,  # noqa: ARG005
+) -> str:
+    """Fetch all lists and return a report for the person who asked.
+
+    `changes` are the numbers of new and vanished models by gateway, as an interrupted run stored them: these lists
+    are not fetched again. on_change() gets the changes so far inside the transaction that stores a list.
+    """
+    changes = dict(changes or {})
     lines = []
     for gateway in openrouter_client.load_gateways().values():
+
+        def record(new: int, vanished: int, name: str = gateway.name) -> None:
+            changes[name] = [new, vanished]
+            on_change(changes)
+
         try:
-            new, vanished = fetch_catalog(gateway, allow_paid=settings.allow_paid_models)
+            if gateway.name in changes:
+                new, vanished = changes[gateway.name]
+            else:
+                new, vanished = fetch_catalog(gateway, allow_paid=settings.allow_paid_models, on_change=record)
         except OpenRouterError as error:
             lines.append(texts.catalog_failed(gateway.name, error))
         else:
@@ -119,24 +145,33 @@ def refresh_all(settings: Settings) -> str:
 
 
 def describe_providers(name: str = "") -> str:
-    """Return a list of RVFreeLLM's providers or, with a provider's name, a list of that provider's models."""
+    """Return a list of RVFreeLLM's providers or, with the name of a provider or a type, a list of its models."""
     try:
         gateway = openrouter_client.load_gateways().get("rvfreellm")
         if gateway is None:
             return texts.NO_PROVIDERS
+        if name in MODEL_TYPES:
+            listed = openrouter_client.fetch_models_text(gateway, type=name) or texts.NOTHING_FOUND
+            return listed if name in CATEGORIES else f"{listed}\n\n{texts.TYPE_NOT_USED}"
         if name:
-            return openrouter_client.fetch_models_text(gateway, name) or texts.NOTHING_FOUND
+            return openrouter_client.fetch_models_text(gateway, provider=name) or texts.NOTHING_FOUND
         return texts.providers(map(read_provider, openrouter_client.fetch_providers(gateway)))
     except OpenRouterError as error:
         return texts.answer_failed(error)
 
 
-def _replace_vanished_active_model(*, allow_paid: bool) -> None:
-    """Activate another model if the active one is unavailable; the next person who asks is told of it."""
+def _replace_vanished_active_model(*, allow_paid: bool, is_reported: bool) -> None:
+    """Activate another model if the active one is unavailable.
+
+    With is_reported, the next person who asks is told of it. A first list reports nothing: nobody has chosen the
+    model that a new database begins with.
+    """
     active = next((model for model in db.list_models() if model["active"]), None)
     if active is None or active["available"]:
         return
-    replacement = replacement_model(active, allow_paid=allow_paid)
+    ready = ready_gateways(config.load_gateways())  # without a key for OpenRouter, a local model takes over
+    replacement = replacement_model(active, allow_paid=allow_paid, gateways=ready or None)
     if replacement is not None:
         db.set_active_model(replacement["id"])
-        db.record_model_replacement(active["label"], replacement["label"])
+        if is_reported:
+            db.record_model_replacement(active["label"], replacement["label"])

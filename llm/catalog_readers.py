@@ -1,5 +1,6 @@
 """How each gateway describes its models and providers."""
 
+import re
 import time
 from collections.abc import Iterable
 from typing import TypedDict
@@ -11,6 +12,10 @@ from openrouter_client import Json
 
 MAX_KEY_LENGTH = 200
 MAX_LABEL_LENGTH = 100
+MODEL_TYPES = ("text", "image", "audio", "video")  # of RVFreeLLM
+CATEGORIES = ("text", "image")  # that the bot uses: it sends no sound and no video
+# Names of models that turn texts into vectors or rank them: they answer no questions.
+EMBEDDING_MODEL = re.compile(r"embed|rerank|minilm|(^|[/_.-])(bge|e5|gte)([/_.:-]|$)", re.IGNORECASE)
 
 
 class Provider(TypedDict):
@@ -38,18 +43,14 @@ def read_models(gateway: str, descriptions: Iterable[Json], *, allow_paid: bool)
 
 
 def read_provider(description: Json) -> Provider:
-    """Return a provider of RVFreeLLM; its field names differ between versions of the gateway."""
-    models = description.get("models")
-    if isinstance(models, list):
-        model_count = len(models)
-    else:
-        model_count = int(_first_number(description, "models", "models_count") or 0)
-    name = str(description.get("name") or description.get("provider") or "?")
+    """Return a provider of RVFreeLLM."""
+    models, performance = description.get("models"), description.get("performance")
+    name = str(description.get("name") or description.get("id") or "?")
     return {
         "name": unicode_text.storable(name[:MAX_LABEL_LENGTH]),
-        "models": model_count,
-        "latency_ms": _first_number(description, "mean_latency_ms", "avg_latency_ms", "latency_ms"),
-        "quality": _first_number(description, "quality_score", "avg_quality", "quality"),
+        "models": int(_number(models, "total") or 0),
+        "latency_ms": _number(performance, "avg_latency_ms"),
+        "quality": _number(performance, "avg_quality_score"),
     }
 
 
@@ -71,21 +72,21 @@ def _read_openrouter_model(description: Json, *, allow_paid: bool) -> CatalogMod
 
 
 def _read_rvfreellm_model(description: Json) -> CatalogModel | None:
-    name = description.get("id") or description.get("model")
+    name = description.get("id")
     provider = description.get("provider")
     category = description.get("category")
-    if not isinstance(name, str) or not isinstance(provider, str) or category not in ("text", "image"):
+    if not isinstance(name, str) or not isinstance(provider, str) or category not in CATEGORIES:
         return None
-    meta = description.get("meta")
-    context_length = meta.get("context_length") if isinstance(meta, dict) else None
-    return _catalog_model(f"{provider}/{name}", f"{name} ({provider})", context_length, category)
+    return _catalog_model(f"{provider}/{name}", f"{name} ({provider})", None, category)
 
 
 def _read_local_model(description: Json) -> CatalogModel | None:
     key = description.get("id")
-    if not isinstance(key, str):
+    if not isinstance(key, str) or EMBEDDING_MODEL.search(key):
         return None
-    context_length = description.get("context_length") or description.get("max_model_len")
+    meta = description.get("meta")
+    in_use = meta.get("n_ctx") if isinstance(meta, dict) else None  # llama.cpp: the context that it has allocated
+    context_length = in_use or description.get("context_length") or description.get("max_model_len")
     return _catalog_model(key, key, context_length)
 
 
@@ -116,9 +117,7 @@ def _is_expired(expiration_date: object) -> bool:
     return expiration_date[:10] <= time.strftime("%Y-%m-%d", time.gmtime())
 
 
-def _first_number(description: Json, *names: str) -> float | None:
-    for name in names:
-        value = description.get(name)
-        if isinstance(value, int | float):
-            return float(value)
-    return None
+def _number(fields: object, name: str) -> float | None:
+    """Return a finite number in an object of the gateway; None if there is none."""
+    value = fields.get(name) if isinstance(fields, dict) else None
+    return float(value) if isinstance(value, int | float) and 0 <= value < 2**53 else None

@@ -5,6 +5,7 @@ import logging
 import clock
 import journal
 import openrouter_client
+from llm.ledger import cost, count
 from openrouter_client import OpenRouterError
 from telegram.keyed_executor import KeyedExecutor
 
@@ -43,13 +44,13 @@ class CostLookup:
         except OpenRouterError as error:
             log.debug("the cost of request %d is not known yet: HTTP %d", request_id, error.status)
             generation = {}
-        cost = generation.get("total_cost")
-        if not isinstance(cost, int | float):
+        total_cost = cost(generation.get("total_cost"))
+        if total_cost is None:
             self._attempts[request_id] = attempts
             return RETRY_DELAY_S * attempts
-        prompt_tokens = _count(generation.get("tokens_prompt"))
-        completion_tokens = _count(generation.get("tokens_completion"))
-        journal.set_llm_request_cost(request_id, cost, prompt_tokens, completion_tokens)
+        prompt_tokens = count(generation.get("tokens_prompt"))
+        completion_tokens = count(generation.get("tokens_completion"))
+        journal.set_llm_request_cost(request_id, total_cost, prompt_tokens, completion_tokens)
         return None
 
 
@@ -63,7 +64,3 @@ def _generation_id(request_id: int) -> str | None:
         if request["id"] == request_id:
             return request["generation_id"]
     return None
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None

@@ -3,6 +3,7 @@
 Every HTTP request becomes a row of the ledger (the table llm_requests), whatever its outcome.
 """
 
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,9 +14,11 @@ import openrouter_client
 import texts
 from config import Gateway, Settings
 from journal import LlmRequest, QuestionRow
-from llm.models import fallback_models, is_free
+from llm.gateway_pace import GatewayPace
+from llm.ledger import ledger_row
+from llm.models import fallback_models, is_free, may_search_web, ready_gateways
 from llm.progress import CallResult, QuestionProgress
-from llm.prompts import Prompt
+from llm.prompts import Prompt, answer_tokens, max_answer_tokens
 from llm.rate_limiter import RateLimiter
 from openrouter_client import FEATURES, ChatRequest, Completion, ErrorKind, OpenRouterError
 
@@ -28,12 +31,18 @@ MAX_RETRY_AFTER_S = 20.0
 STOP_CHECK_INTERVAL_S = 0.1
 MORE_TOKENS_FACTOR = 4  # for a model that spent all its tokens on thinking
 
+log = logging.getLogger(__name__)
+
+# What the owner can fix, beside a wrong key (401) and an empty account (402)
+OWNER_KINDS = (ErrorKind.DATA_POLICY, ErrorKind.KEY_LIMIT, ErrorKind.LIMIT_DAY)
 ERROR_REASONS = {
     ErrorKind.TIMEOUT: texts.REASON_TIMEOUT,
     ErrorKind.CONNECTION: texts.REASON_CONNECTION,
     ErrorKind.CUT: texts.REASON_CUT,
     ErrorKind.EMPTY: texts.REASON_EMPTY,
     ErrorKind.UNKNOWN_MODEL: texts.REASON_UNAVAILABLE,
+    ErrorKind.DATA_POLICY: texts.REASON_DATA_POLICY,
+    ErrorKind.FEATURE: texts.REASON_FEATURE,
 }
 
 
@@ -52,6 +61,7 @@ class ModelCaller:
         rate_limiter: RateLimiter,
         on_missing_model: Callable[[str], None],
         is_streamed: bool,
+        paces: Mapping[str, GatewayPace] | None = None,
     ) -> None:
         """Prepare the calls; on_missing_model(gateway) is called when a gateway does not have a listed model."""
         self._question = question
@@ -61,58 +71,76 @@ class ModelCaller:
         self._settings = settings
         self._gateways = gateways
         self._rate_limiter = rate_limiter
+        self._paces = paces or {}
         self._on_missing_model = on_missing_model
         self._is_streamed = is_streamed
         self._started = time.monotonic()
         self._deadline = self._started + max(QUESTION_TIME_S, FEATURES[model["gateway"]].timeout_s)
         self._exhausted_gateways: set[str] = set()  # the account has reached a limit there
-        self._partial_answer: CallResult | None = None  # of the first stream that broke off
+        self._called_models: set[int] = set()  # ids
+        self._partial_answer: CallResult | None = None  # the longest of the answers that broke off
+        self._failure = CallResult(None, model)  # the one to show if no model answers
 
     def run(self) -> CallResult:
         """Call the first model and then its fallback models until one answers; never raises OpenRouterError."""
         fallback_from: tuple[str, str] | None = None
-        last_failure = CallResult(None, self._first_model)
         for model in self._models():
+            self._progress.set_model(model)
             try:
-                completion, ledger_row = self._call(model)
+                completion, row = self._call(model)
             except OpenRouterError as error:
+                if error.kind is ErrorKind.TOO_LONG and model is not self._first_model:
+                    continue  # the context of this fallback model is too small: try the next one
                 self._handle_failure(model, error)
-                last_failure = CallResult(None, model, error=error)
                 if not _is_worth_another_model(error):
                     break
                 fallback_from = fallback_from or (model["key"], _reason(error))
                 self._progress.set_stream(None)
             else:
-                return CallResult(completion, model, fallback_from, ledger_row=ledger_row)
-        return self._partial_answer or last_failure  # half an answer is better than none
+                return CallResult(completion, model, fallback_from, ledger_row=row)
+        return self._partial_answer or self._failure  # half an answer is better than none
 
     def _models(self) -> Iterator[db.Model]:
         """Yield the models to call: the first one, then its fallback models while there is time."""
         yield self._first_model
         if self._question["kind"] == "compare":
             return
-        called = 1
-        for model in fallback_models(self._first_model, allow_paid=self._settings.allow_paid_models):
-            if called == MAX_MODELS or time.monotonic() > self._deadline or self._progress.is_stopped():
+        candidates = fallback_models(
+            self._first_model,
+            allow_paid=self._settings.allow_paid_models,
+            gateways=ready_gateways(self._gateways),
+            search_web=self._question["kind"] == "web",
+        )
+        for model in candidates:
+            is_enough = len(self._called_models) >= MAX_MODELS or time.monotonic() > self._deadline
+            if is_enough or self._progress.is_stopped():
                 return
             if model["gateway"] not in self._exhausted_gateways:
-                called += 1
                 yield model
 
     def _handle_failure(self, model: db.Model, error: OpenRouterError) -> None:
-        if error.text and self._partial_answer is None:
-            latency_ms = round((time.monotonic() - self._started) * 1000)
-            part = Completion(error.text, latency_ms, model["key"], "cut", error.usage, error.generation_id)
-            self._partial_answer = CallResult(part, model)
         if _is_missing_model(error):
             db.mark_model_unavailable(model["id"])
             self._on_missing_model(model["gateway"])
         if error.kind in (ErrorKind.LIMIT_MINUTE, ErrorKind.LIMIT_DAY):
             self._exhausted_gateways.add(model["gateway"])
+        # Show the error of the first model, because the person chose it. A later error replaces it only if it is
+        # of the same gateway and for the owner to fix: it then explains the first one too.
+        is_for_owner = error.status in (401, 402) or error.kind in OWNER_KINDS
+        is_same_gateway = model["gateway"] == self._first_model["gateway"]
+        if self._failure.error is None or (is_for_owner and is_same_gateway):
+            self._failure = CallResult(None, model, error=error)
+
+    def _keep_partial_answer(self, model: db.Model, error: OpenRouterError) -> None:
+        kept = self._partial_answer.completion if self._partial_answer else None
+        if len(error.text) > (len(kept.text) if kept else 0):
+            latency_ms = round((time.monotonic() - self._started) * 1000)
+            part = Completion(error.text, latency_ms, model["key"], "cut", error.usage, error.generation_id)
+            self._partial_answer = CallResult(part, model)
 
     def _call(self, model: db.Model) -> tuple[Completion, LlmRequest | None]:
         """Call one model, again if that may help; return its answer and the ledger row to store with it."""
-        max_tokens = openrouter_client.MAX_TOKENS
+        max_tokens = answer_tokens(model)
         limit_reasoning = True
         requests_sent = 0
         while True:
@@ -127,7 +155,7 @@ class ModelCaller:
                 elif requests_sent >= MAX_REQUESTS_PER_MODEL:
                     raise
                 elif _ran_out_of_tokens(error):
-                    max_tokens *= MORE_TOKENS_FACTOR
+                    max_tokens = min(max_tokens * MORE_TOKENS_FACTOR, max_answer_tokens(model))
                 elif not self._wait_before_retry(error):
                     raise
 
@@ -153,11 +181,20 @@ class ModelCaller:
         The ledger row of a failed request is stored at once, that of a successful one is returned.
         """
         gateway = openrouter_client.require_gateway(self._gateways, model["gateway"])
+        may_search = may_search_web(model["gateway"], allow_paid=self._settings.allow_paid_models)
+        if self._question["kind"] == "web" and not may_search and FEATURES[gateway.name].web_search_costs:
+            raise OpenRouterError(402, texts.WEB_COSTS, ErrorKind.SETUP)
         messages = self._prompt.messages(model)
         if is_free(model["gateway"], model["key"]):
+            queued_at = time.monotonic()
             may_send = self._rate_limiter.acquire(self._progress.is_stopped, self._progress.set_queue_position)
+            self._deadline += time.monotonic() - queued_at  # the account's limit takes no time from the question
             if not may_send:
                 return Completion("", 0, model["key"], "stopped"), None
+        pace = self._paces.get(gateway.name)
+        if pace and not pace.acquire(self._progress.is_stopped, self._progress.set_queue_position):
+            return Completion("", 0, model["key"], "stopped"), None
+        self._called_models.add(model["id"])
         started = time.monotonic()
         time_left_s = max(self._deadline - started, MIN_REQUEST_TIME_S)
         request = ChatRequest(
@@ -169,14 +206,17 @@ class ModelCaller:
             user=f"telegram-{self._question['user_id']}",
             limit_reasoning=limit_reasoning,
             search_web=self._question["kind"] == "web",
+            on_headers=pace.read_headers if pace else lambda _: None,
         )
         try:
             completion = self._stream(request) if self._is_streamed else openrouter_client.complete(request)
         except OpenRouterError as error:
+            self._keep_partial_answer(model, error)
             if error.kind is not ErrorKind.SETUP:
-                journal.add_llm_request(self._ledger_row(model, error, error.status, started))
+                _log_failure(error)
+                journal.add_llm_request(ledger_row(self._question, model, error, started))
             raise
-        return completion, self._ledger_row(model, completion, 200, started)
+        return completion, ledger_row(self._question, model, completion, started)
 
     def _stream(self, request: ChatRequest) -> Completion:
         stream = openrouter_client.stream(request)
@@ -185,43 +225,19 @@ class ModelCaller:
             self._progress.notify_new_text()
         return stream.completion
 
-    def _ledger_row(
-        self, model: db.Model, outcome: Completion | OpenRouterError, status: int, started: float
-    ) -> LlmRequest:
-        details = outcome.usage.get("completion_tokens_details")
-        return {
-            "user_id": self._question["user_id"],
-            "module": self._question["kind"],
-            "gateway": model["gateway"],
-            "model": model["key"],
-            "generation_id": outcome.generation_id,
-            "status": status,
-            "finish_reason": outcome.finish_reason,
-            "latency_ms": round((time.monotonic() - started) * 1000),
-            "prompt_tokens": _count(outcome.usage.get("prompt_tokens")),
-            "completion_tokens": _count(outcome.usage.get("completion_tokens")),
-            "reasoning_tokens": _count(details.get("reasoning_tokens")) if isinstance(details, dict) else None,
-            "cost": _cost(outcome.usage.get("cost")),
-            "is_free": is_free(model["gateway"], model["key"]),
-        }
 
-
-def _cost(value: object) -> float | None:
-    """Return a number of a gateway's usage report, or None if it is not one."""
-    return value if isinstance(value, int | float) and 0 <= value < 2**53 else None
-
-
-def _count(value: object) -> int | None:
-    number = _cost(value)
-    return None if number is None else int(number)
+def _log_failure(error: OpenRouterError) -> None:
+    # Only the owner can fix a wrong key or an empty account; after any other error a fallback model answers.
+    # The gateway's message stays out of the log, because providers quote the question in it.
+    level = logging.WARNING if error.status in (401, 402) or error.kind in OWNER_KINDS else logging.INFO
+    log.log(level, "a model did not answer: HTTP %d, %s", error.status, error.cause)
 
 
 # What an error means for the next step -------------------------------------------------------------------
 
 
 def _is_missing_model(error: OpenRouterError) -> bool:
-    is_not_found = error.status == 404 and error.kind is ErrorKind.STATUS
-    return is_not_found or error.kind is ErrorKind.UNKNOWN_MODEL
+    return error.kind is ErrorKind.UNKNOWN_MODEL
 
 
 def _is_worth_retry(error: OpenRouterError) -> bool:
@@ -235,9 +251,9 @@ def _is_worth_retry(error: OpenRouterError) -> bool:
 
 def _is_worth_another_model(error: OpenRouterError) -> bool:
     """Return whether another model may answer: not if the key, the balance or the question caused the error."""
-    if error.kind in (ErrorKind.REFUSED, ErrorKind.SETUP):
+    if error.kind in (ErrorKind.REFUSED, ErrorKind.SETUP, ErrorKind.TOO_LONG):
         return False
-    return _is_missing_model(error) or error.status in (0, 408, 429) or error.status >= 500
+    return _is_missing_model(error) or error.status in (0, 404, 408, 429) or error.status >= 500
 
 
 def _ran_out_of_tokens(error: OpenRouterError) -> bool:

@@ -8,25 +8,25 @@ from config import Settings
 from llm.models import is_paid
 from telegram.replies import Button, ButtonResult, HandlerResult, Reply
 
-MODELS_PER_PAGE = 10
+MODELS_PER_PAGE = 12
 
 
 def active_page() -> HandlerResult:
     """Return the page of the list that contains the active model."""
-    models = db.list_models()
+    models = _models()
     return _page(models, _active_page_number(models)) if models else texts.NO_MODELS
 
 
 def turn_to(page_number: int) -> ButtonResult:
     """Turn to a page of the list; pages count from 1."""
-    models = db.list_models()
+    models = _models()
     return ButtonResult(edit=_page(models, page_number)) if models else ButtonResult()
 
 
 def switch_from_list(settings: Settings, model_id: int) -> ButtonResult:
     """Activate a model and show the list with the star at its new place."""
     toast = switch(settings, model_id)
-    models = db.list_models()
+    models = _models()
     return ButtonResult(toast, edit=_page(models, _active_page_number(models)) if models else None)
 
 
@@ -40,17 +40,26 @@ def switch(settings: Settings, model_id: int) -> str:
         return texts.UNKNOWN_MODEL
     if is_paid(model) and not settings.allow_paid_models:
         return texts.model_paid(model)
-    return texts.model_switched(db.set_active_model(model_id))
+    db.set_active_model(model_id)
+    db.take_model_replacement()  # the person has chosen a model: the notice of the replacement is out of date
+    return texts.model_switched(model) if model["available"] else texts.model_unavailable(model)
+
+
+def _models() -> list[db.Model]:
+    """Return all models: those that can be chosen first, then by id."""
+    return sorted(db.list_models(), key=lambda model: (not model["available"], model["id"]))
 
 
 def _page(models: list[db.Model], page_number: int) -> Reply:
-    """Return a page of the list; models that are available have a button."""
+    """Return a page of the list: a button for each model to choose, a line for the active and unavailable ones."""
     pages = math.ceil(len(models) / MODELS_PER_PAGE)
     page_number = min(max(page_number, 1), pages)
     start = (page_number - 1) * MODELS_PER_PAGE
     shown = models[start : start + MODELS_PER_PAGE]
     buttons = [
-        [Button(texts.model_button(model), f"model:{model['id']}")] for model in shown if model["available"]
+        [Button(texts.model_button(model), f"model:{model['id']}")]
+        for model in shown
+        if model["available"] and not model["active"]
     ]
     turning = []
     if page_number > 1:

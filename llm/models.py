@@ -1,8 +1,13 @@
 """Which models are free, which cost money, and which model answers in place of another."""
 
+from collections.abc import Collection, Mapping
+
 import db
+from config import Gateway
+from openrouter_client import FEATURES
 
 FREE_ROUTER = "openrouter/free"  # OpenRouter picks any free model itself
+ROUTER_GATEWAY = "router"  # no gateway: the entry of free_router.py, which picks a model for each question
 
 
 def is_free(gateway: str, key: str) -> bool:
@@ -15,18 +20,44 @@ def is_paid(model: db.Model) -> bool:
     return model["gateway"] == "openrouter" and not is_free(model["gateway"], model["key"])
 
 
-def fallback_models(first: db.Model, *, allow_paid: bool) -> list[db.Model]:
+def ready_gateways(gateways: Mapping[str, Gateway]) -> set[str]:
+    """Return the names of the gateways that have what they need to answer: a key, where they need one."""
+    return {name for name, gateway in gateways.items() if gateway.api_key or not FEATURES[name].needs_key}
+
+
+def may_search_web(gateway: str, *, allow_paid: bool) -> bool:
+    """Return whether a gateway can search the web, and for free unless paid use is allowed."""
+    features = FEATURES[gateway]
+    return features.web_search_fields is not None and (allow_paid or not features.web_search_costs)
+
+
+def fallback_models(
+    first: db.Model, *, allow_paid: bool, gateways: Collection[str] | None = None, search_web: bool = False
+) -> list[db.Model]:
     """Return the available models that may answer when `first` fails, in the order in which to ask them.
 
     They answer with the same kind of content (text or image). Paid models are included only with allow_paid.
+    `gateways` are the gateways to use (None: all); with search_web, only those that can search the web.
     """
-    candidates = _candidates(first, allow_paid=allow_paid)
-    return [model for model in candidates if model["category"] == first["category"]]
+    candidates = [
+        model
+        for model in _candidates(first, allow_paid=allow_paid)
+        if model["category"] == first["category"] and (gateways is None or model["gateway"] in gateways)
+    ]
+    if search_web:
+        return [model for model in candidates if may_search_web(model["gateway"], allow_paid=allow_paid)]
+    return candidates
 
 
-def replacement_model(vanished: db.Model, *, allow_paid: bool) -> db.Model | None:
-    """Return the model that becomes the active one after it vanished: a text model, if any is available."""
+def replacement_model(
+    vanished: db.Model, *, allow_paid: bool, gateways: Collection[str] | None = None
+) -> db.Model | None:
+    """Return the model that becomes the active one after it vanished: a text model, if any is available.
+
+    `gateways` are the gateways to use (None: all).
+    """
     candidates = _candidates(vanished, allow_paid=allow_paid)
+    candidates = [model for model in candidates if gateways is None or model["gateway"] in gateways]
     text_models = [model for model in candidates if model["category"] == "text"]
     return next(iter(text_models or candidates), None)
 
@@ -37,5 +68,6 @@ def _candidates(first: db.Model, *, allow_paid: bool) -> list[db.Model]:
     def order(model: db.Model) -> tuple[bool, bool, int]:
         return model["gateway"] != first["gateway"], model["id"] < first["id"], model["id"]
 
-    others = [model for model in db.list_models() if model["id"] != first["id"] and model["available"]]
+    models = [model for model in db.list_models() if model["gateway"] != ROUTER_GATEWAY]
+    others = [model for model in models if model["id"] != first["id"] and model["available"]]
     return sorted((model for model in others if allow_paid or not is_paid(model)), key=order)

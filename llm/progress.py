@@ -31,6 +31,7 @@ class QuestionProgress:
         self._started = time.monotonic()
         self._stopped = False
         self._stream: Stream | None = None
+        self._model: db.Model | None = None
         self._queue_position = 0  # 0: not waiting
         self._queued_since = 0.0
         self._result: CallResult | None = None
@@ -40,6 +41,10 @@ class QuestionProgress:
     def is_stopped(self) -> bool:
         """Return whether the person has pressed Stop."""
         return self._stopped
+
+    def set_model(self, model: db.Model) -> None:
+        """Record which model is called now."""
+        self._model = model
 
     def set_queue_position(self, position: int) -> None:
         """Record that the question waits in the rate limiter's queue."""
@@ -84,6 +89,11 @@ class QuestionProgress:
         """The answer so far."""
         stream = self._stream
         return stream.text if stream else ""
+
+    @property
+    def model(self) -> db.Model | None:
+        """The model that is called now; None before the first one."""
+        return self._model
 
     def stop(self) -> None:
         """End the question with the text that has arrived so far, and break the stream."""

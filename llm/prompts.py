@@ -10,7 +10,7 @@ import texts
 from clock import TimeZone
 from db import FoundNote
 from notes import search
-from openrouter_client import ChatMessage, OpenRouterError
+from openrouter_client import ChatMessage, ErrorKind, OpenRouterError
 
 DEFAULT_CONTEXT_TOKENS = 16384  # of a model whose context length is unknown
 CHARACTERS_PER_TOKEN = 2  # of Russian text, at least
@@ -40,16 +40,29 @@ class Prompt:
             messages.append({"role": "user", "content": _notes_as_json(self.notes, self.zone)})
         question: ChatMessage = {"role": "user", "content": self.question}
 
-        context_tokens = model["context_length"] or DEFAULT_CONTEXT_TOKENS
-        room = (context_tokens - openrouter_client.MAX_TOKENS) * CHARACTERS_PER_TOKEN
+        room = (_context_tokens(model) - answer_tokens(model)) * CHARACTERS_PER_TOKEN
         room -= sum(len(message["content"]) for message in [*messages, question])
         if room < 0:
-            raise OpenRouterError(413, texts.QUESTION_TOO_LONG)
+            raise OpenRouterError(413, texts.QUESTION_TOO_LONG, ErrorKind.TOO_LONG)
         for turn in reversed(_turns_that_fit(self.conversation, room)):
             messages.append({"role": "user", "content": turn["text"]})
             messages.append({"role": "assistant", "content": turn["answer"]})
         messages.append(question)
         return messages
+
+
+def answer_tokens(model: db.Model) -> int:
+    """Return how many tokens an answer may have: fewer than usual if the model's context is small."""
+    return min(openrouter_client.MAX_TOKENS, max_answer_tokens(model))
+
+
+def max_answer_tokens(model: db.Model) -> int:
+    """Return how many tokens an answer may have at most: half of the model's context."""
+    return _context_tokens(model) // 2
+
+
+def _context_tokens(model: db.Model) -> int:
+    return model["context_length"] or DEFAULT_CONTEXT_TOKENS
 
 
 def build_prompt(question: journal.QuestionRow, zone: TimeZone) -> Prompt:

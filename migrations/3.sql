@@ -14,6 +14,11 @@ ALTER TABLE llm_requests ADD COLUMN is_free INTEGER NOT NULL DEFAULT 0 CHECK (is
 UPDATE llm_requests SET is_free = 1
     WHERE gateway = 'openrouter' AND (model LIKE '%:free' OR model = 'openrouter/free');
 
+-- Why a request failed, and which model of which provider answered.
+ALTER TABLE llm_requests ADD COLUMN cause TEXT;
+ALTER TABLE llm_requests ADD COLUMN provider TEXT;
+ALTER TABLE llm_requests ADD COLUMN answered_model TEXT;
+
 -- Deferred work was an attachment of a reply: {"kind": …, "user_id": …, <arguments>}. Some kinds had no user_id.
 CREATE TABLE jobs (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -23,7 +28,9 @@ CREATE TABLE jobs (
     name       TEXT    NOT NULL,
     attempts   INTEGER NOT NULL DEFAULT 0,
     arguments  TEXT    NOT NULL,
-    created_at INTEGER NOT NULL
+    progress   TEXT    NOT NULL DEFAULT '{}',
+    created_at INTEGER NOT NULL,
+    thread_id  INTEGER
 ) STRICT;
 CREATE INDEX ix_jobs_user ON jobs(user_id, id);
 
@@ -41,6 +48,88 @@ INSERT INTO jobs (user_id, chat_id, reply_to, name, arguments, created_at)
     FROM outbox WHERE attachment IS NOT NULL ORDER BY id;
 DELETE FROM outbox WHERE attachment IS NOT NULL;
 ALTER TABLE outbox DROP COLUMN attachment;
+
+ALTER TABLE questions ADD COLUMN thread_id INTEGER;
+
+-- Which bot got the messages of older notes is unknown, so bot_id stays NULL. See db.get_note_by_message().
+ALTER TABLE notes ADD COLUMN bot_id INTEGER;
+
+CREATE TABLE message_parts (
+    chat_id          INTEGER NOT NULL,
+    message_id       INTEGER NOT NULL,
+    user_id          INTEGER NOT NULL,
+    first_message_id INTEGER NOT NULL,
+    text             TEXT    NOT NULL,
+    length           INTEGER NOT NULL,
+    sent_at          INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, message_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX ix_message_parts_user ON message_parts(user_id, chat_id, sent_at);
+
+CREATE TABLE albums (
+    chat_id        INTEGER NOT NULL,
+    media_group_id TEXT    NOT NULL,
+    seen_at        INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, media_group_id)
+) STRICT, WITHOUT ROWID;
+
+-- The search index now compares texts in the form that fold() of unicode_text.py returns.
+DROP TRIGGER notes_insert;
+DROP TRIGGER notes_update_text;
+DROP TRIGGER notes_update_deleted;
+DROP TRIGGER notes_delete;
+DROP VIEW notes_folded;
+
+CREATE VIEW notes_folded AS
+    SELECT people.number << 40 | notes.id AS id,
+           fold(notes.text) || '  ' AS text
+    FROM notes JOIN people ON people.user_id = notes.user_id;
+
+CREATE TRIGGER notes_insert AFTER INSERT ON notes BEGIN
+    INSERT INTO people (user_id, notes) VALUES (new.user_id, 1)
+        ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1;
+    INSERT INTO notes_fts(rowid, text) VALUES (
+        (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
+        fold(new.text) || '  ');
+END;
+CREATE TRIGGER notes_update_text AFTER UPDATE OF text ON notes BEGIN
+    INSERT INTO notes_fts(notes_fts, rowid, text) VALUES ('delete',
+        (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
+        fold(old.text) || '  ');
+    INSERT INTO notes_fts(rowid, text) VALUES (
+        (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
+        fold(new.text) || '  ');
+END;
+CREATE TRIGGER notes_update_deleted AFTER UPDATE OF deleted_at ON notes
+    WHEN (old.deleted_at IS NULL) <> (new.deleted_at IS NULL)
+BEGIN
+    UPDATE people SET notes = notes + iif(new.deleted_at IS NULL, 1, -1) WHERE user_id = new.user_id;
+END;
+CREATE TRIGGER notes_delete AFTER DELETE ON notes BEGIN
+    INSERT INTO notes_fts(notes_fts, rowid, text) VALUES ('delete',
+        (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
+        fold(old.text) || '  ');
+    UPDATE people SET notes = notes - (old.deleted_at IS NULL) WHERE user_id = old.user_id;
+END;
+
+INSERT INTO notes_fts(notes_fts) VALUES ('rebuild');
+
+-- An entry that picks a free model for each question.
+INSERT INTO models (id, key, label, gateway) VALUES (0, 'free-by-task', 'Free model by task', 'router');
+
+-- The answer cache.
+ALTER TABLE questions ADD COLUMN is_repeat INTEGER NOT NULL DEFAULT 0 CHECK (is_repeat IN (0, 1));
+CREATE TABLE answer_cache (
+    user_id        INTEGER NOT NULL,
+    model_id       INTEGER NOT NULL REFERENCES models(id),
+    key            TEXT    NOT NULL,
+    question_id    INTEGER NOT NULL REFERENCES questions(id) ON DELETE CASCADE,
+    answered_by_id INTEGER NOT NULL REFERENCES models(id),
+    model          TEXT    NOT NULL,
+    created_at     INTEGER NOT NULL,
+    PRIMARY KEY (user_id, model_id, key)
+) STRICT, WITHOUT ROWID;
 
 -- What each message that can be edited said last.
 CREATE TABLE message_texts (

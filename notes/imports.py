@@ -9,7 +9,7 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, BinaryIO
 
@@ -50,15 +50,23 @@ class FileTooLarge(Exception):
     """The file exceeds a limit of imports."""
 
 
-def import_notes(user_id: int, file: BinaryIO) -> str:
+def import_notes(
+    user_id: int,
+    file: BinaryIO,
+    *,
+    added_before: int = 0,
+    on_added: Callable[[int], None] = lambda added: None,  # noqa: ARG005
+) -> str:
     """Store the notes of a file that the person does not have yet; return a sentence with the result.
 
-    A file that is wrong, damaged or too large changes nothing.
+    A file that is wrong, damaged or too large changes nothing. An import that was interrupted is repeated with the
+    number of notes that it added; on_added() gets that number in every transaction that adds some.
     """
     with _one_at_a_time:
         try:
             _check(file, stop_at=time.monotonic() + MAX_CHECK_S)
-            return _store(user_id, file, stop_at=time.monotonic() + MAX_STORE_S)
+            batch = _Batch(user_id, added_before, on_added)
+            return _store(user_id, file, batch, stop_at=time.monotonic() + MAX_STORE_S)
         except WrongFile:
             return texts.IMPORT_WRONG
         except FileTooLarge:
@@ -159,13 +167,13 @@ def _unpacked(file: BinaryIO) -> Iterator[IO[bytes]]:
 # Storing -------------------------------------------------------------------------------------------------
 
 
-def _store(user_id: int, file: BinaryIO, stop_at: float) -> str:
+def _store(user_id: int, file: BinaryIO, batch: "_Batch", stop_at: float) -> str:
     """Store the entries that are notes and not known yet, as far as the person has room and there is time."""
     known = set()
     for existing in db.iterate_notes(user_id):
         known |= {_message_key(existing), _text_key(existing)}
-    already_present = refused = 0
-    batch = _Batch(user_id)
+    already_present = -batch.stored  # the notes of an interrupted run are in the database
+    refused = 0
     for entry in _read_entries(file):
         note = _parse_note(entry)
         if note is not None and _key(note) in known:
@@ -177,19 +185,20 @@ def _store(user_id: int, file: BinaryIO, stop_at: float) -> str:
             batch.add(note)
         if time.monotonic() > stop_at:
             batch.store()
-            return texts.import_unfinished(batch.stored, already_present, refused + batch.refused)
+            return texts.import_unfinished(batch.stored, max(already_present, 0), refused + batch.refused)
     batch.store()
-    return texts.imported(batch.stored, already_present, refused + batch.refused)
+    return texts.imported(batch.stored, max(already_present, 0), refused + batch.refused)
 
 
 class _Batch:
     """Collects new notes and stores them in short transactions."""
 
-    def __init__(self, user_id: int) -> None:
+    def __init__(self, user_id: int, added_before: int, on_added: Callable[[int], None]) -> None:
         self._user_id = user_id
+        self._on_added = on_added
         self._notes: list[db.ImportedNote] = []
         self._length = 0  # of the texts together
-        self.stored = 0
+        self.stored = added_before
         self.refused = 0  # for lack of room
 
     @property
@@ -214,6 +223,7 @@ class _Batch:
                 if db.has_room(self._user_id):
                     db.import_note(self._user_id, note)
                     stored += 1
+            self._on_added(self.stored + stored)
         self.stored += stored
         self.refused += len(self._notes) - stored
         self._notes, self._length = [], 0

@@ -16,13 +16,13 @@ def save(user_id: int, text_id: int) -> ButtonResult:
     plain_text = db.get_plain_text(user_id, text_id)
     if plain_text is None:
         return ButtonResult(texts.PLAIN_TEXT_UNAVAILABLE)
-    chat_id, message_id = plain_text["chat_id"], plain_text["message_id"]
-    note = db.get_note_by_message(user_id, chat_id, message_id)
+    chat_id, message_id, sent_at = plain_text["chat_id"], plain_text["message_id"], plain_text["sent_at"]
+    note = db.get_note_by_message(user_id, chat_id, message_id, sent_at)
     if note is not None and note["deleted_at"] is not None:
         return ButtonResult(texts.note_is_deleted(note["id"]))
     if note is not None:
         return ButtonResult(texts.note_already_saved(note["id"]))
-    note_id = db.add_note(user_id, chat_id, message_id, plain_text["text"], plain_text["sent_at"])
+    note_id = db.add_note(user_id, chat_id, message_id, plain_text["text"], sent_at)
     can_ask = not plain_text["is_asked"]
     return ButtonResult(edit=_reply(texts.note_added(note_id), text_id, can_save=False, can_ask=can_ask))
 
@@ -37,7 +37,7 @@ def ask(user_id: int, text_id: int) -> ButtonResult:
     if not db.list_models():
         return ButtonResult(texts.NO_MODELS)
     db.mark_plain_text_asked(text_id)
-    note = db.get_note_by_message(user_id, plain_text["chat_id"], plain_text["message_id"])
+    note = db.get_note_by_message(user_id, plain_text["chat_id"], plain_text["message_id"], plain_text["sent_at"])
     reply = _reply(texts.PLAIN_TEXT_ASKED, text_id, can_save=note is None, can_ask=False)
     return ButtonResult(question=Question(plain_text["text"]), edit=reply)
 

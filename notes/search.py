@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 import texts
-from unicode_text import fold
+from unicode_text import fold, fold_with_positions
 
 MAX_PHRASES = 20  # a longer query is taken for pasted text and searched for as a whole
 MAX_TRIGRAMS = 200  # of a question; real questions have fewer
@@ -26,11 +26,10 @@ def parse_query(query: str) -> list[str]:
 
 def excerpt(text: str, phrases: Sequence[str], limit: int) -> str:
     """Return up to limit characters of a text around the first match, as HTML with all matches in bold."""
-    pattern = _pattern(phrases)
-    match = pattern.search(fold(text)) if pattern else None
-    match_start, match_end = match.span() if match else (0, 0)
+    matches = _find_matches(text, phrases)
+    match_start, match_end = matches[0] if matches else (0, 0)
     start, end = _window(text, match_start, match_end, limit)
-    html = _highlight(text[start:end], pattern)
+    html = _highlight(text[start:end], _find_matches(text[start:end], phrases))
     if start > 0:
         html = texts.ELLIPSIS + html
     if end < len(text):
@@ -51,7 +50,7 @@ def is_similar(question: str, text: str) -> bool:
 
     Half of a word remains in its other grammatical forms.
     """
-    folded_text = fold(text).lower()
+    folded_text = fold(text)
     for word in _keywords(question):
         word_trigrams = _word_trigrams(word)
         matching = sum(trigram in folded_text for trigram in word_trigrams)
@@ -61,7 +60,7 @@ def is_similar(question: str, text: str) -> bool:
 
 
 def _keywords(question: str) -> list[str]:
-    words = WORD.findall(fold(question).lower())
+    words = WORD.findall(fold(question))
     return [word for word in words if len(word) >= MIN_WORD_LENGTH and word not in texts.STOP_WORDS]
 
 
@@ -69,12 +68,18 @@ def _word_trigrams(word: str) -> list[str]:
     return [word[start : start + 3] for start in range(len(word) - 2)]
 
 
-def _pattern(phrases: Sequence[str]) -> re.Pattern[str] | None:
-    """Return a pattern that matches any of the phrases, the longest first."""
+def _find_matches(text: str, phrases: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where a text contains one of the phrases, the longest at each place; ends are exclusive."""
     if not phrases:
-        return None
-    folded = sorted((fold(phrase) for phrase in phrases), key=len, reverse=True)
-    return re.compile("|".join(re.escape(phrase) for phrase in folded), re.IGNORECASE)
+        return []
+    longest_first = sorted(map(fold, phrases), key=len, reverse=True)
+    folded, starts, ends = fold_with_positions(text)
+    matches: list[tuple[int, int]] = []
+    for match in re.finditer("|".join(map(re.escape, longest_first)), folded):
+        start, end = starts[match.start()], ends[match.end() - 1]
+        if not matches or start >= matches[-1][1]:  # two matches can share a character that folds to several, as ß
+            matches.append((start, end))
+    return matches
 
 
 def _window(text: str, match_start: int, match_end: int, limit: int) -> tuple[int, int]:
@@ -100,14 +105,12 @@ def _window(text: str, match_start: int, match_end: int, limit: int) -> tuple[in
     return start, end
 
 
-def _highlight(text: str, pattern: re.Pattern[str] | None) -> str:
+def _highlight(text: str, matches: Sequence[tuple[int, int]]) -> str:
     """Return a text as HTML with all matches in bold."""
-    if pattern is None:
-        return escape(text, quote=False)
     html = ""
-    end = 0
-    for match in pattern.finditer(fold(text)):
-        html += escape(text[end : match.start()], quote=False)
-        html += f"<b>{escape(text[match.start() : match.end()], quote=False)}</b>"
-        end = match.end()
-    return html + escape(text[end:], quote=False)
+    position = 0
+    for start, end in matches:
+        html += escape(text[position:start], quote=False)
+        html += f"<b>{escape(text[start:end], quote=False)}</b>"
+        position = end
+    return html + escape(text[position:], quote=False)

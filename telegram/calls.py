@@ -1,22 +1,26 @@
 """Turn replies into Bot API calls."""
 
+import logging
 import re
 from collections.abc import Sequence
 from html import unescape
 from typing import Any
 
+import texts
 from journal import Call
-from telegram.limits import MAX_MESSAGE_LENGTH, MAX_RICH_LENGTH
-from telegram.markdown import split_markdown, split_plain
+from telegram.limits import MAX_MESSAGE_LENGTH, MAX_RICH_LENGTH, MAX_TOAST_LENGTH
+from telegram.markdown import plain_text, split_markdown, split_plain
 from telegram.replies import Button, Reply
 from unicode_text import truncate_utf16
+
+log = logging.getLogger(__name__)
 
 NO_PREVIEW = {"is_disabled": True}
 HTML_TAG = re.compile(r"<[^>]+>")
 
 
-def reply_calls(chat_id: int, reply: Reply, reply_to: int | None) -> list[Call]:
-    """Return the calls that send a reply, one per message; ValueError for a blank reply.
+def reply_calls(chat_id: int, reply: Reply, reply_to: int | None, thread_id: int | None = None) -> list[Call]:
+    """Return the calls that send a reply to a chat or a topic, one per message; ValueError for a blank reply.
 
     The first message refers to the message `reply_to`, the last one has the buttons.
     """
@@ -24,8 +28,7 @@ def reply_calls(chat_id: int, reply: Reply, reply_to: int | None) -> list[Call]:
     if reply.photo:
         calls = [("sendPhoto", {"photo": reply.photo, "caption": reply.text})]
     elif reply.is_markdown:
-        parts = split_markdown(reply.text, MAX_RICH_LENGTH)
-        calls = [("sendRichMessage", {"rich_message": {"markdown": part}}) for part in parts]
+        calls = _rich_calls(reply)
     elif reply.is_html:
         calls = [("sendMessage", _text_params(reply))]
     else:
@@ -34,6 +37,8 @@ def reply_calls(chat_id: int, reply: Reply, reply_to: int | None) -> list[Call]:
         raise ValueError("a reply needs a text or a photo")
     for _, params in calls:
         params["chat_id"] = chat_id
+        if thread_id is not None:
+            params["message_thread_id"] = thread_id
     if reply_to is not None:
         _, first_params = calls[0]
         first_params["reply_parameters"] = {"message_id": reply_to, "allow_sending_without_reply": True}
@@ -57,7 +62,7 @@ def edit_call(chat_id: int, message_id: int, reply: Reply) -> Call:
 
 def callback_answer(query_id: str, text: str, *, is_alert: bool = False) -> Call:
     """Return the call that answers a tap on a button: with a short notice, or an alert that must be closed."""
-    params: dict[str, Any] = {"callback_query_id": query_id, "text": text}
+    params: dict[str, Any] = {"callback_query_id": query_id, "text": truncate_utf16(text, MAX_TOAST_LENGTH)}
     if is_alert:
         params["show_alert"] = True
     return "answerCallbackQuery", params
@@ -70,7 +75,7 @@ def plain_calls(method: str, params: dict[str, Any]) -> list[Call]:
         lines = [line for line in (params.get("photo"), params.get("caption")) if line]
         calls = _plain_text_calls("\n\n".join(lines))
     elif method == "sendRichMessage":
-        calls = _plain_text_calls(params["rich_message"]["markdown"])
+        calls = _plain_text_calls(plain_text(params["rich_message"]["markdown"]))
     elif "parse_mode" in params:
         text = unescape(HTML_TAG.sub("", params["text"]))
         if method == "sendMessage":
@@ -82,7 +87,7 @@ def plain_calls(method: str, params: dict[str, Any]) -> list[Call]:
     if not calls:
         return []
     for _, plain_params in calls:
-        _copy_params(params, plain_params, "chat_id", "message_id")
+        _copy_params(params, plain_params, "chat_id", "message_thread_id", "message_id")
     _, first_params = calls[0]
     _copy_params(params, first_params, "reply_parameters")
     _, last_params = calls[-1]
@@ -90,10 +95,28 @@ def plain_calls(method: str, params: dict[str, Any]) -> list[Call]:
     return calls
 
 
+def dropped_calls(chat_id: int, params: dict[str, Any]) -> list[Call]:
+    """Return the calls that tell a person of a reply that is given up; params are those of its first call."""
+    calls = reply_calls(chat_id, Reply(texts.REPLY_DROPPED), None)
+    _, new_params = calls[0]
+    _copy_params(params, new_params, "reply_parameters", "message_thread_id")
+    return calls
+
+
 def _copy_params(source: dict[str, Any], target: dict[str, Any], *names: str) -> None:
     for name in names:
         if name in source:
             target[name] = source[name]
+
+
+def _rich_calls(reply: Reply) -> list[Call]:
+    """Return the calls that send the Markdown of a model, made safe; as plain text if our code fails at it."""
+    try:
+        parts = split_markdown(reply.text, MAX_RICH_LENGTH, reply.footer)
+    except Exception:  # whatever a model writes, the person gets the answer
+        log.exception("Markdown is sent as plain text")
+        return _plain_text_calls(f"{reply.text}\n\n{reply.footer}")
+    return [("sendRichMessage", {"rich_message": {"markdown": part}}) for part in parts]
 
 
 def _plain_text_calls(text: str) -> list[Call]:

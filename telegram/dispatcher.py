@@ -32,13 +32,17 @@ class Dispatcher:
     def __init__(self, router: Router, settings: Settings, username: str) -> None:
         self._router = router
         self._settings = settings
-        self._username = username.lower()  # the bot's own
+        self._username = username.lower()  # the bot's own; "" if unknown
 
     def handle_message(self, message: Message) -> HandlerResult:
         """Return the handler's result, None if the message is not for the bot; AccessDenied if not permitted."""
         command_line = _parse_command_line(message)
+        if command_line is None and self._continues_long_message(message):
+            return None
         if not self._is_addressed_to_bot(message, command_line):
             return None
+        if message.is_anonymous:
+            return texts.ANONYMOUS
         command = self._find_command(message, command_line)
         if message.text and (command_line is None or (command and command.name in self._router.edit_handlers)):
             journal.remember_message_text(message.chat_id, message.message_id, message.text)
@@ -51,7 +55,7 @@ class Dispatcher:
     def handle_edited_message(self, message: Message) -> HandlerResult:
         """Return the handler's result, None if the edit changes nothing; AccessDenied if not permitted."""
         command_line = _parse_command_line(message)
-        if not message.text or not self._is_addressed_to_bot(message, command_line):
+        if not message.text or message.is_anonymous or not self._is_addressed_to_bot(message, command_line):
             return None
         command = self._find_command(message, command_line)
         if not journal.remember_message_text(message.chat_id, message.message_id, message.text):
@@ -75,6 +79,12 @@ class Dispatcher:
             return ButtonResult()
         return button.handler(query, *numbers)
 
+    def _continues_long_message(self, message: Message) -> bool:
+        is_plain_text = bool(message.text) and not (
+            message.has_media or message.is_forwarded or message.is_anonymous
+        )
+        return is_plain_text and self._router.continuation_handler(message)
+
     def _find_command(self, message: Message, command_line: _CommandLine | None) -> Command | None:
         """Return the command of a message, if it is known; AccessDenied if the person may not use it."""
         command = self._router.commands.get(command_line.name.lower()) if command_line else None
@@ -90,11 +100,10 @@ class Dispatcher:
             return message.is_private or command_line.name.lower() in self._router.commands
         if message.text:
             return message.is_private or self._is_own_username(message.replied_to_username)
-        # One hint is enough: an album arrives as several messages.
-        return message.is_private and message.has_media and not message.media_group_id
+        return message.is_private and message.has_media
 
     def _is_own_username(self, username: str) -> bool:
-        return username.lower() == self._username
+        return bool(username) and username.lower() == self._username
 
 
 def _parse_command_line(message: Message) -> _CommandLine | None:

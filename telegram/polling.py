@@ -16,6 +16,7 @@ import storage
 import texts
 from config import Settings, SetupError
 from journal import Call
+from telegram.albums import without_repeated_album_messages
 from telegram.calls import callback_answer, edit_call
 from telegram.dispatcher import Dispatcher
 from telegram.messages import CallbackQuery, Message
@@ -46,9 +47,10 @@ class Polling:
 
     These callbacks run inside the transaction of the update:
 
-    - on_question(question, *, user_id, chat_id, message_id, asked_at, is_private) stores a question
+    - on_question(question, *, user_id, chat_id, thread_id, message_id, asked_at, is_private) stores a question
     - on_stop_request(chat_id, question_id) stops the answer to a question
-    - on_job(job, *, user_id, chat_id, reply_to) stores a job
+    - on_job(job, *, user_id, chat_id, thread_id, reply_to) stores a job
+    - on_chat_migrated(old_chat_id, new_chat_id) moves what belongs to a group that became a supergroup
 
     on_purge() runs inside the transaction of a batch, once an hour, and deletes old rows. on_failure() runs when
     polling ends by itself; `failure` then says why. `refusals` are the exceptions of handlers and callbacks whose
@@ -67,6 +69,7 @@ class Polling:
         on_job: Callable[..., None],
         on_purge: Callable[[], None],
         on_failure: Callable[[], None],
+        on_chat_migrated: Callable[[int, int], None] = journal.move_chat,
         refusals: tuple[type[Exception], ...] = (AccessDenied,),
     ) -> None:
         self._telegram = telegram
@@ -78,6 +81,7 @@ class Polling:
         self._on_job = on_job
         self._on_purge = on_purge
         self._on_failure = on_failure
+        self._on_chat_migrated = on_chat_migrated
         self._refusals = refusals
         self.failure: Exception | None = None  # why polling has ended by itself
         self._offset: int | None = None  # set while handled updates are not confirmed
@@ -122,6 +126,8 @@ class Polling:
                 self._poll()
                 failures = refusals = 0
             except Exception as error:
+                if self._stopping.is_set():  # stop() has ended this call by one of its own
+                    break
                 _log_failure(error)
                 if isinstance(error, storage.DatabaseReplaced):
                     raise
@@ -181,22 +187,25 @@ class Polling:
             return
         with storage.transaction():
             new_ids = sorted(journal.unhandled_updates(by_id))
-            for update_id in new_ids:
-                self._handle(by_id[update_id])
+            updates = [update for update_id in new_ids if (update := self._parse(by_id[update_id]))]
+            for update in without_repeated_album_messages(updates):
+                self._handle(update)
             journal.mark_updates_handled(new_ids)
             if time.monotonic() >= self._next_purge_at:
                 self._on_purge()
                 self._next_purge_at = time.monotonic() + PURGE_INTERVAL_S
         self._offset = max(by_id) + 1
 
-    def _handle(self, raw_update: RawUpdate) -> None:
-        """Handle one update. If that fails, undo its changes, tell the person, and go on with the batch."""
-        update_id = raw_update["update_id"]
+    def _parse(self, raw_update: RawUpdate) -> Update | None:
+        """Return an update; None if it is unreadable."""
         try:
-            update = parse_update(raw_update, self._settings)
+            return parse_update(raw_update, self._settings)
         except Exception:
-            log.exception("update %s cannot be read and is skipped", update_id)
-            return
+            log.exception("update %s cannot be read and is skipped", raw_update["update_id"])
+            return None
+
+    def _handle(self, update: Update) -> None:
+        """Handle one update. If that fails, undo its changes, tell the person, and go on with the batch."""
         try:
             with storage.transaction():
                 self._dispatch(update)
@@ -205,9 +214,11 @@ class Polling:
         except Exception as error:
             if storage.is_unavailable(error):
                 raise
-            log.exception("update %s failed", update_id)
-            if update.chat_id is not None:
-                self._outbox.put(update.chat_id, Reply(texts.FAILED))
+            log.exception("update %s failed", update.update_id)
+            if update.callback_query:
+                self._put_refusal(update, texts.FAILED)
+            elif update.chat_id is not None:
+                self._outbox.put(update.chat_id, Reply(texts.FAILED), thread_id=update.thread_id)
 
     def _dispatch(self, update: Update) -> None:
         if update.message:
@@ -220,6 +231,8 @@ class Polling:
             self._answer_orphaned_query(update.orphaned_query)
         elif update.stop_request:
             self._on_stop_request(update.stop_request.chat_id, update.stop_request.draft_id)
+        elif update.chat_migration:
+            self._on_chat_migrated(update.chat_migration.old_chat_id, update.chat_migration.new_chat_id)
 
     def _put_result(self, message: Message, result: HandlerResult) -> None:
         """Store what a handler returned."""
@@ -227,11 +240,16 @@ class Polling:
         if isinstance(result, Question):
             self._ask(result, message, message.sent_at)
         elif isinstance(result, Job):
-            self._on_job(result, user_id=message.user_id, chat_id=message.chat_id, reply_to=reply_to)
-        elif isinstance(result, str):
-            self._outbox.put(message.chat_id, Reply(result), reply_to)
+            self._on_job(
+                result,
+                user_id=message.user_id,
+                chat_id=message.chat_id,
+                thread_id=message.thread_id,
+                reply_to=reply_to,
+            )
         elif result is not None:
-            self._outbox.put(message.chat_id, result, reply_to)
+            reply = Reply(result) if isinstance(result, str) else result
+            self._outbox.put(message.chat_id, reply, reply_to, message.thread_id)
 
     def _handle_button(self, query: CallbackQuery) -> None:
         result = self._dispatcher.handle_button(query)
@@ -251,6 +269,7 @@ class Polling:
             question,
             user_id=source.user_id,
             chat_id=source.chat_id,
+            thread_id=source.thread_id,
             message_id=source.message_id,
             asked_at=asked_at,
             is_private=source.is_private,

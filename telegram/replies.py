@@ -18,7 +18,8 @@ class Reply:
     """A message to send: plain text by default, with optional formatting, a picture and buttons."""
 
     text: str = ""  # with a photo: its caption
-    is_markdown: bool = False  # rich Markdown, as language models write it; split when it is too long
+    is_markdown: bool = False  # rich Markdown, as language models write it: made safe, split when it is too long
+    footer: str = ""  # a plain text below the Markdown, out of reach of whatever the model left open
     is_html: bool = False  # the HTML tags that Telegram supports; must fit into one message
     photo: str = ""  # the URL of a picture
     buttons: Sequence[Sequence[Button]] = ()  # rows of buttons
@@ -32,6 +33,7 @@ class Question:
     text: str
     parent_id: int | None = None  # the previous question of the conversation
     kind: str = "ask"  # "ask", "compare" (several models), "web" (with web search) or "note_ask" (from the notes)
+    is_repeat: bool = False  # asked again: the answer cache is not used
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ class Router:
         self.edit_handlers: dict[str, Handler] = {}  # by command name
         self.text_handler: Handler = _ignore
         self.edited_text_handler: Handler = _ignore
+        self.continuation_handler: Callable[[Message], bool] = _is_new
 
     def command(
         self, name: str, summary: str, usage: str = "", *, admin_only: bool = False
@@ -84,6 +85,11 @@ class Router:
         self.text_handler = handler
         return handler
 
+    def continuation(self, handler: Callable[[Message], bool]) -> Callable[[Message], bool]:
+        """Register what takes the further parts of long messages; it returns False for any other message."""
+        self.continuation_handler = handler
+        return handler
+
     def edited_text(self, handler: Handler) -> Handler:
         """Register the handler of edited messages without a command."""
         self.edited_text_handler = handler
@@ -102,6 +108,10 @@ class Router:
 
 def _ignore(message: Message, text: str) -> HandlerResult:  # noqa: ARG001
     return None
+
+
+def _is_new(message: Message) -> bool:  # noqa: ARG001
+    return False
 
 
 def parse_number(text: str, default: int | None = None) -> int:

@@ -4,14 +4,17 @@ Parameters travel in the request body. The library puts them into the URL, where
 the logs of every server on the way.
 """
 
+import base64
 import io
 import itertools
 import json
+import logging
 import random
 import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
+from urllib.parse import unquote
 
 import telebot
 import urllib3
@@ -22,12 +25,17 @@ from config import Settings, SetupError
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.replies import File
 
+log = logging.getLogger(__name__)
+
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
 MAX_IDLE_CONNECTIONS = 64  # kept open for the threads that send
 CHUNK_BYTES = 64 * 1024
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
 MAX_RETRY_AFTER_S = 3600.0
+
+# Servers older than Bot API 10.1 do not know them; the bot then uses simpler ones.
+OPTIONAL_METHODS = frozenset(["sendRichMessage", "sendRichMessageDraft", "sendMessageDraft"])
 
 # When the response to a message is lost, only the outbox may decide to send the message again.
 NO_RETRIES = urllib3.Retry(total=False)
@@ -36,11 +44,18 @@ NO_RETRIES = urllib3.Retry(total=False)
 class TelegramError(Exception):
     """A failed call: the HTTP status (0 without a response) and Telegram's description."""
 
-    def __init__(self, status: int, description: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        description: str,
+        retry_after: float | None = None,
+        migrate_to_chat_id: int | None = None,
+    ) -> None:
         super().__init__(f"[{status}] {_without_quotes(description)}")
         self.status = status
         self.description = description
         self.retry_after = retry_after  # seconds
+        self.migrate_to_chat_id = migrate_to_chat_id  # the new id of a group that has become a supergroup
 
     @property
     def is_final(self) -> bool:
@@ -79,11 +94,8 @@ class Telegram:
     def __init__(self, settings: Settings) -> None:
         self._method_url = f"{settings.telegram_api_url}/bot{settings.token}/"
         self._file_url = f"{settings.telegram_api_url}/file/bot{settings.token}/"
-        self._pool = (
-            urllib3.ProxyManager(settings.telegram_proxy, maxsize=MAX_IDLE_CONNECTIONS)
-            if settings.telegram_proxy
-            else urllib3.PoolManager(maxsize=MAX_IDLE_CONNECTIONS)
-        )
+        self._missing_methods: set[str] = set()
+        self._pool = _connection_pool(settings.telegram_proxy)
         library: Any = apihelper
         library.API_URL = f"{settings.telegram_api_url}/bot{{0}}/{{1}}"
         library.CUSTOM_REQUEST_SENDER = self._send_for_library
@@ -96,8 +108,23 @@ class Telegram:
         file: File | None = None,
         timeout_s: float = READ_TIMEOUT_S,
     ) -> Any:
-        """Call a method and return its result; TelegramError if the call fails."""
-        return self._post(self._method_url + method, params, file, timeout_s).payload["result"]
+        """Call a method and return its result; TelegramError if the call fails.
+
+        An optional method that the server does not know is not called again.
+        """
+        if method in self._missing_methods:
+            raise TelegramError(404, "Not Found")
+        try:
+            return self._post(self._method_url + method, params, file, timeout_s).payload["result"]
+        except TelegramError as error:
+            if error.status == 404 and method in OPTIONAL_METHODS:
+                self._missing_methods.add(method)
+                log.warning("this server does not know %s; the bot does without it", method)
+            raise
+
+    def is_missing(self, method: str) -> bool:
+        """Return whether the server does not know an optional method."""
+        return method in self._missing_methods
 
     def download(self, file_id: str, target: BinaryIO) -> None:
         """Write a file that a person sent into target; TelegramError if that fails or the file is too big."""
@@ -147,14 +174,36 @@ class Telegram:
         return self._post(url, params or {}, None, timeout[1])
 
 
-def get_me(telegram: Telegram) -> Any:
+def _connection_pool(proxy_url: str | None) -> urllib3.PoolManager:
+    """Return the connections to Telegram, through a proxy if there is one."""
+    if not proxy_url:
+        return urllib3.PoolManager(maxsize=MAX_IDLE_CONNECTIONS)
+    headers = {}
+    if user_and_password := urllib3.util.parse_url(proxy_url).auth:
+        encoded = base64.b64encode(unquote(user_and_password).encode()).decode()
+        headers["Proxy-Authorization"] = f"Basic {encoded}"
+    return urllib3.ProxyManager(proxy_url, maxsize=MAX_IDLE_CONNECTIONS, proxy_headers=headers)
+
+
+@dataclass(frozen=True)
+class BotUser:
+    """The bot's own user."""
+
+    id: int
+    username: str  # "" if Telegram does not say
+
+
+def get_me(telegram: Telegram) -> BotUser:
     """Return the bot's own user; SetupError if Telegram does not know the token."""
     try:
-        return telegram.bot.get_me()
+        user = telegram.call("getMe", {})
     except TelegramError as error:
         if error.rejects_token:
             raise SetupError(texts.TOKEN_REFUSED) from error
         raise
+    if not isinstance(user, dict) or type(user.get("id")) is not int:
+        raise TelegramError(502, "getMe returned no user")
+    return BotUser(user["id"], str(user.get("username") or ""))
 
 
 @dataclass(frozen=True)
@@ -209,6 +258,7 @@ def _decode(status: int, body: bytes) -> _Response:
         payload["error_code"],
         str(payload.get("description", "")),
         _read_retry_after(parameters.get("retry_after")),
+        parameters.get("migrate_to_chat_id"),
     )
 
 

@@ -1,8 +1,7 @@
-"""Parse and validate the updates that Telegram sends. The types of the telebot library stay in this module.
+"""Parse and validate the updates that Telegram sends.
 
-The library parses strictly: one field that it does not know can make the whole update unreadable. So a message to
-which an update only refers (the message replied to, the message with a tapped button) is first reduced to the
-fields that the bot needs.
+The updates are read field by field. The types of the telebot library are stricter than Telegram: one value that
+they do not know, such as a new kind of forward_origin, would make the whole update unreadable.
 """
 
 import logging
@@ -10,18 +9,38 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from telebot import types
-
 from config import Settings
 from telegram.messages import CallbackQuery, Document, Message
+from telegram.rich_text import rich_message_text
 from telegram.transport import TelegramError
 from unicode_text import storable
 
 log = logging.getLogger(__name__)
 
 ALLOWED_UPDATES = ["message", "edited_message", "callback_query", "stopped_message_generation"]
-MEDIA_TYPES = frozenset(["photo", "document", "video", "animation", "audio", "voice", "video_note", "sticker"])
-REFERENCE_FIELDS = ("message_id", "date", "chat", "from")  # kept of a message that an update refers to
+
+# The users that Telegram names as the sender when a chat has sent the message: an anonymous administrator, a
+# channel, and the forwards of a linked channel. Each is the same for everybody.
+FAKE_SENDERS = frozenset([1087968824, 136817688, 777000])
+
+# A message with one of these fields reports an event and has no content.
+_SERVICE_FIELD_NAMES = """
+    new_chat_members left_chat_member chat_owner_left chat_owner_changed new_chat_title new_chat_photo
+    delete_chat_photo group_chat_created supergroup_chat_created channel_chat_created
+    message_auto_delete_timer_changed migrate_to_chat_id migrate_from_chat_id pinned_message
+    successful_payment refunded_payment users_shared chat_shared user_shared gift unique_gift
+    gift_upgrade_sent connected_website write_access_allowed passport_data proximity_alert_triggered
+    boost_added chat_background_set checklist_tasks_done checklist_tasks_added
+    direct_message_price_changed forum_topic_created forum_topic_edited forum_topic_closed
+    forum_topic_reopened general_forum_topic_hidden general_forum_topic_unhidden giveaway_created
+    giveaway_completed managed_bot_created paid_message_price_changed poll_option_added
+    poll_option_deleted suggested_post_approved suggested_post_approval_failed suggested_post_declined
+    suggested_post_paid suggested_post_refunded video_chat_scheduled video_chat_started video_chat_ended
+    video_chat_participants_invited web_app_data community_chat_added community_chat_removed
+    community_chat_joined
+"""
+SERVICE_FIELDS = frozenset(_SERVICE_FIELD_NAMES.split())
+
 MAX_INTEGER = 2**63 - 1  # the largest that SQLite can store
 MAX_DATE = 2**32 - 1  # Unix seconds, in the year 2106
 
@@ -31,7 +50,7 @@ FIRST_UPDATE_ID = re.compile(
     rb'\s*\{\s*"ok"\s*:\s*true\s*,\s*"result"\s*:\s*\[\s*\{\s*"update_id"\s*:\s*([0-9]{1,18})\s*[,}]'
 )
 
-RawUpdate = dict[str, Any]  # an update as parsed from JSON
+RawUpdate = dict[str, Any]  # an update, or an object in it, as parsed from JSON
 
 
 @dataclass(frozen=True)
@@ -51,6 +70,14 @@ class StopRequest:
 
 
 @dataclass(frozen=True)
+class ChatMigration:
+    """A group that has become a supergroup and has a new id now."""
+
+    old_chat_id: int
+    new_chat_id: int
+
+
+@dataclass(frozen=True)
 class Update:
     """An update: at most one of the optional fields is set. If none is, there is nothing to handle."""
 
@@ -60,6 +87,13 @@ class Update:
     callback_query: CallbackQuery | None = None
     orphaned_query: OrphanedQuery | None = None
     stop_request: StopRequest | None = None
+    chat_migration: ChatMigration | None = None
+
+    @property
+    def thread_id(self) -> int | None:
+        """The topic in which to report a failure."""
+        source = self.message or self.edited_message or self.callback_query
+        return source.thread_id if source else None
 
     @property
     def chat_id(self) -> int | None:
@@ -94,6 +128,8 @@ def parse_update(raw: RawUpdate, settings: Settings) -> Update:
     """Return an update in the bot's own types; any exception means that the update is unreadable."""
     update_id = raw["update_id"]
     if raw.get("message") is not None:
+        if migration := _parse_chat_migration(raw["message"]):
+            return Update(update_id, chat_migration=migration)
         return Update(update_id, message=_parse_message(raw["message"], settings))
     if raw.get("edited_message") is not None:
         return Update(update_id, edited_message=_parse_message(raw["edited_message"], settings))
@@ -107,67 +143,81 @@ def parse_update(raw: RawUpdate, settings: Settings) -> Update:
     return Update(update_id)
 
 
-def _parse_message(raw: dict[str, Any], settings: Settings) -> Message | None:
+def _parse_message(raw: RawUpdate, settings: Settings) -> Message | None:
     """Return a message; None if it has no sender, as no person wrote it then."""
-    parsed: Any = types.Message.de_json(_reduce_reference(raw, "reply_to_message"))  # type: ignore[no-untyped-call]
-    message_id, sent_at = _check_integer(parsed.message_id), _check_date(parsed.date)
-    chat_id = _check_integer(parsed.chat.id)
-    if parsed.from_user is None:
+    message_id, sent_at = _check_integer(raw["message_id"]), _check_date(raw["date"])
+    chat_id = _check_integer(raw["chat"]["id"])
+    if raw.get("from") is None:
         return None
-    replied_to = parsed.reply_to_message
-    replied_to_user = replied_to.from_user if replied_to else None
-    document = parsed.document
+    user_id = _check_integer(raw["from"]["id"])
+    text = _check_text(raw.get("text")) or _check_text(raw.get("caption"))
+    replied_to = _object(raw.get("reply_to_message"))
     return Message(
-        user_id=_check_integer(parsed.from_user.id),
+        user_id=user_id,
+        is_anonymous=raw.get("sender_chat") is not None or user_id in FAKE_SENDERS,
         chat_id=chat_id,
+        thread_id=_parse_thread_id(raw),
         message_id=message_id,
         sent_at=sent_at,
-        text=storable(_check_text(parsed.text) or _check_text(parsed.caption)),
-        is_private=parsed.chat.type == "private",
-        is_forwarded=parsed.forward_origin is not None,
-        replied_to_message_id=_check_integer(replied_to.message_id) if replied_to else None,
-        replied_to_username=_check_text(replied_to_user.username) if replied_to_user else "",
-        document=_parse_document(document) if document else None,
-        has_media=parsed.content_type in MEDIA_TYPES,
-        media_group_id=_check_text(parsed.media_group_id),
+        text=storable(text or rich_message_text(raw.get("rich_message"))),
+        is_private=raw["chat"].get("type") == "private",
+        is_forwarded=raw.get("forward_origin") is not None and not raw.get("is_automatic_forward"),
+        replied_to_message_id=_check_integer(replied_to["message_id"]) if replied_to else None,
+        replied_to_username=_check_text(_object(replied_to.get("from")).get("username")),
+        document=_parse_document(raw.get("document")),
+        has_media=not (raw.get("text") or SERVICE_FIELDS & raw.keys()),
+        media_group_id=_check_text(raw.get("media_group_id")),
         settings=settings,
     )
 
 
-def _parse_document(parsed: types.Document) -> Document:
-    file_size = 0 if parsed.file_size is None else _check_integer(parsed.file_size)
-    return Document(_check_text(parsed.file_id), file_size)
+def _parse_thread_id(raw: RawUpdate) -> int | None:
+    """Return the topic of a message; None outside of topics, where Telegram accepts no thread of a reply."""
+    thread_id = raw.get("message_thread_id")
+    return _check_integer(thread_id) if raw.get("is_topic_message") and thread_id is not None else None
 
 
-def _parse_callback_query(raw: dict[str, Any], settings: Settings) -> CallbackQuery | OrphanedQuery:
-    parsed: Any = types.CallbackQuery.de_json(_reduce_reference(raw, "message"))  # type: ignore[no-untyped-call]
-    query_id, user_id = _check_text(parsed.id), _check_integer(parsed.from_user.id)
-    message = parsed.message
+def _parse_document(raw: Any) -> Document | None:
+    if not isinstance(raw, dict):
+        return None
+    file_size = 0 if raw.get("file_size") is None else _check_integer(raw["file_size"])
+    return Document(_check_text(raw["file_id"]), file_size)
+
+
+def _parse_callback_query(raw: RawUpdate, settings: Settings) -> CallbackQuery | OrphanedQuery:
+    query_id, user_id = _check_text(raw["id"]), _check_integer(raw["from"]["id"])
+    message = raw.get("message")
     if message is None:
         return OrphanedQuery(query_id, user_id)
-    _check_date(message.date)
+    _check_date(message["date"])
     return CallbackQuery(
         query_id=query_id,
         user_id=user_id,
-        chat_id=_check_integer(message.chat.id),
-        message_id=_check_integer(message.message_id),
-        data=_check_text(parsed.data),
-        is_private=message.chat.type == "private",
+        chat_id=_check_integer(message["chat"]["id"]),
+        thread_id=_parse_thread_id(message),
+        message_id=_check_integer(message["message_id"]),
+        data=_check_text(raw.get("data")),
+        is_private=message["chat"].get("type") == "private",
         settings=settings,
     )
 
 
-def _parse_stop_request(raw: dict[str, Any]) -> StopRequest:
+def _parse_chat_migration(raw: RawUpdate) -> ChatMigration | None:
+    """Return what a service message about an upgrade says: one comes in the old chat, one in the new."""
+    if raw.get("migrate_to_chat_id") is not None:
+        return ChatMigration(_check_integer(raw["chat"]["id"]), _check_integer(raw["migrate_to_chat_id"]))
+    if raw.get("migrate_from_chat_id") is not None:
+        return ChatMigration(_check_integer(raw["migrate_from_chat_id"]), _check_integer(raw["chat"]["id"]))
+    return None
+
+
+def _parse_stop_request(raw: RawUpdate) -> StopRequest:
     return StopRequest(_check_integer(raw["chat"]["id"]), _check_integer(raw["draft_id"]))
 
 
-def _reduce_reference(raw: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return an object whose field `name`, a message, has only the fields that the bot needs."""
-    referred = raw.get(name)
-    if not isinstance(referred, dict):
-        return raw
-    reduced = {field: referred[field] for field in REFERENCE_FIELDS if field in referred}
-    return {**raw, name: reduced}
+def _object(value: Any) -> dict[str, Any]:
+    """Return a JSON object, {} for anything else."""
+    return value if isinstance(value, dict) else {}
 
 
 def _is_update_id(value: Any) -> bool:

@@ -44,6 +44,7 @@ def database(tmp_path: Path) -> Iterator[Path]:
     """Open a new database; return its path."""
     path = tmp_path / "notes.db"
     db.open(path)
+    db.use_bot(telegram.BOT["id"])
     yield path
     storage.close()
 
@@ -243,9 +244,11 @@ def next_delivered(person: Person, bot: BotProcess) -> dict[str, Any]:
 
 
 def text_of(message: dict[str, Any]) -> str:
-    """Return the text of a message: rich, plain or a caption."""
+    """Return the text of a message: rich (without the backslashes before punctuation), plain or a caption."""
     rich_text = message.get("rich_message", {}).get("markdown")
-    return str(rich_text or message.get("text") or message.get("caption"))
+    if rich_text:
+        return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", rich_text)
+    return str(message.get("text") or message.get("caption"))
 
 
 def without_times(text: str) -> str:

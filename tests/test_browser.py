@@ -205,11 +205,11 @@ def test_the_menu_of_commands(page: Page, world: World) -> None:
 
 
 def test_a_button_edits_its_message(page: Page) -> None:
-    asks(page, "/models", "★ 1. DeepSeek")
+    asks(page, "/models", "★ 5. Gemma")
     count = page.locator(".message").count()
-    last_reply(page).get_by_role("button", name="5. Gemma").click()
-    expect(last_reply(page)).to_contain_text("★ 5. Gemma")
-    expect(last_reply(page)).not_to_contain_text("★ 1.")
+    last_reply(page).get_by_role("button", name="9. North").click()
+    expect(last_reply(page)).to_contain_text("★ 9. North")
+    expect(last_reply(page)).not_to_contain_text("★ 5.")
     expect(page.locator("#toast")).to_contain_text("Активная модель переключена")
     assert page.locator(".message").count() == count
 
@@ -293,8 +293,8 @@ EXPECTED_REPLIES = [  # what is typed, and a part of each reply
     ("/note_stats 7", ["Заметки за 7 дней: 1."]),
     ("/note_export md", ["notes.md"]),
     ("/note_import", [texts.IMPORT_NO_FILE]),
-    ("/models", ["★ 1. DeepSeek V3.1"]),
-    ("/model 2", ["Активная модель переключена: DeepSeek R1"]),
+    ("/models", ["★ 5. Gemma 4 31B"]),
+    ("/model 6", ["Активная модель переключена: Gemma 4 26B"]),
     ("/models_refresh", ["новых 0, исчезло 0"]),
     ("/providers", [texts.NO_PROVIDERS]),
     ("/ask Почему небо голубое?", ["Вы спросили: «Почему небо голубое?»"]),
@@ -445,7 +445,7 @@ def test_a_suggestion_shows_how_the_bot_replaces_a_busy_model(page: Page, gatewa
     expect(last_reply(page).locator(".code-head")).to_contain_text("python")
     expect(last_reply(page).locator("ol > li > ul > li")).to_have_count(2)
     page.get_by_role("button", name="Вернуть обычную модель").click()
-    expect(last_reply(page)).to_contain_text("★ 1. DeepSeek V3.1")
+    expect(last_reply(page)).to_contain_text("★ 5. Gemma 4 31B")
 
 
 # Security: what a model or another site must not do

@@ -25,7 +25,7 @@ from llm.catalog import Catalog, fetch_catalog
 from llm.models import replacement_model
 from openrouter_client import OpenRouterError
 from sandbox import telegram
-from sandbox.openrouter import SEED_MODELS, EmulatedGateway, describe_model
+from sandbox.openrouter import SEED_MODELS, EmulatedGateway, describe_model, rvfreellm
 
 
 @pytest.fixture(autouse=True)
@@ -35,10 +35,11 @@ def _settings(monkeypatch: pytest.MonkeyPatch, openrouter_url: str, database: Pa
 
 
 @pytest.fixture
-def rvfreellm_gateway(monkeypatch: pytest.MonkeyPatch, rvfreellm: EmulatedGateway) -> EmulatedGateway:
-    monkeypatch.setenv("RVFREELLM_BASE_URL", rvfreellm.url)
+def rvfreellm_gateway(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> EmulatedGateway:
+    emulated: EmulatedGateway = request.getfixturevalue("rvfreellm")
+    monkeypatch.setenv("RVFREELLM_BASE_URL", emulated.url)
     monkeypatch.setenv("RVFREELLM_API_KEY", "rvf_key")
-    return rvfreellm
+    return emulated
 
 
 def fetch(gateway: str, *, allow_paid: bool = False) -> tuple[int, int]:
@@ -79,6 +80,7 @@ def test_labels_and_context_lengths_are_updated(gateway: EmulatedGateway) -> Non
 
 def test_a_vanished_active_model_is_replaced_and_this_is_reported_once(gateway: EmulatedGateway) -> None:
     db.set_active_model(7)
+    fetch("openrouter")
     keys = [key for key in SEED_MODELS if not key.startswith("nvidia/")]
     gateway.catalog = list_of(*map(describe_model, keys))
     fetch("openrouter")
@@ -89,6 +91,13 @@ def test_a_vanished_active_model_is_replaced_and_this_is_reported_once(gateway: 
         "Nemotron 3.5 Lightning (free)",
         "cohere/north-mini-code:free",
     )
+    assert db.take_model_replacement() is None
+
+
+def test_a_new_database_does_not_report_that_its_first_model_vanished(gateway: EmulatedGateway) -> None:
+    gateway.catalog = list_of(describe_model("new/one:free"))
+    fetch("openrouter")
+    assert db.get_active_model()["key"] == "new/one:free"
     assert db.take_model_replacement() is None
 
 
@@ -141,7 +150,7 @@ def test_only_free_and_usable_models_are_listed(
 def test_four_hundred_models(gateway: EmulatedGateway) -> None:
     gateway.catalog = list_of(*(describe_model(f"vendor/model-{number}") for number in range(400)))
     assert fetch("openrouter", allow_paid=True) == (400, 6)
-    assert len(db.list_models()) == 410
+    assert len(db.list_models()) == 411
 
 
 # Responses that are not a list
@@ -206,25 +215,26 @@ def test_rvfreellm_lists_text_and_image_models_and_is_not_asked_too_often(
     rvfreellm_gateway: EmulatedGateway,
 ) -> None:
     rvfreellm_gateway.catalog = [
-        {"id": "gpt-5-mini", "provider": "Capi", "category": "text", "meta": {"context_length": 64000}},
-        {"id": "flux", "provider": "HuggingSpace", "category": "image", "latency_ms": 900, "quality_score": 0.9},
-        {"id": "whisper", "provider": "Capi", "category": "audio"},
-        {"id": "sora", "provider": "Capi", "category": "video"},
+        rvfreellm.SAMPLE_MODEL,
+        rvfreellm.sample_model("flux", "PollinationsImage", "image"),
+        rvfreellm.sample_model("alloy", "OpenAIFM", "audio"),
+        rvfreellm.sample_model("sora", "Capi", "video"),
         {"id": "?", "category": "text"},
     ]
     assert fetch("rvfreellm") == (2, 0)
     models = [model for model in db.list_models() if model["gateway"] == "rvfreellm"]
     assert [(m["key"], m["label"], m["category"], m["context_length"]) for m in models] == [
-        ("Capi/gpt-5-mini", "gpt-5-mini (Capi)", "text", 64000),
-        ("HuggingSpace/flux", "flux (HuggingSpace)", "image", None),
+        ("Capi/gpt-4o-mini", "gpt-4o-mini (Capi)", "text", None),
+        ("PollinationsImage/flux", "flux (PollinationsImage)", "image", None),
     ]
     assert fetch("rvfreellm") == (0, 0)
     assert rvfreellm_gateway.catalog_requests == 1
 
 
 def test_an_image_model_never_replaces_a_text_model(
-    rvfreellm_gateway: EmulatedGateway, gateway: EmulatedGateway
+    rvfreellm_gateway: EmulatedGateway, gateway: EmulatedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-test-key")
     rvfreellm_gateway.catalog = [
         {"id": "flux", "provider": "A", "category": "image"},
         {"id": "gpt", "provider": "A", "category": "text"},
@@ -245,7 +255,7 @@ def test_a_local_server_lists_all_its_models(monkeypatch: pytest.MonkeyPatch, lo
 def test_the_same_key_at_two_gateways_is_two_models(rvfreellm_gateway: EmulatedGateway) -> None:
     rvfreellm_gateway.catalog = [{"id": "gemma-4-31b-it:free", "provider": "google", "category": "text"}]
     assert fetch("rvfreellm") == (1, 0)
-    assert len(db.list_models()) == 11
+    assert len(db.list_models()) == 12
 
 
 def test_the_report_of_a_refresh(rvfreellm_gateway: EmulatedGateway) -> None:
@@ -256,18 +266,35 @@ def test_the_report_of_a_refresh(rvfreellm_gateway: EmulatedGateway) -> None:
 
 
 def test_providers(rvfreellm_gateway: EmulatedGateway) -> None:
-    rvfreellm_gateway.providers = {
-        "providers": [
-            {"name": "Capi", "models": ["a", "b"], "mean_latency_ms": 812.4, "quality_score": 0.93},
-            {"name": "Gemini", "models": 5},
-            "junk",
-        ]
-    }
+    unmeasured = {**rvfreellm.SAMPLE_PROVIDER, "name": "Gemini", "models": {"total": 5}, "performance": None}
+    rvfreellm_gateway.providers = [rvfreellm.SAMPLE_PROVIDER, unmeasured, {"name": "?", "models": "junk"}]
     assert catalog.describe_providers() == (
-        "Провайдеры RVFreeLLM:\nCapi: 2 модели, 812 мс, качество 0.93\nGemini: 5 моделей"
+        "Провайдеры RVFreeLLM:\nCapi: 18 моделей, 1552 мс, качество 8.2\nGemini: 5 моделей\n?: 0 моделей"
     )
     rvfreellm_gateway.providers = 401
     assert catalog.describe_providers().startswith("Ошибка: [401]")
+
+
+def test_models_of_one_provider_or_type(rvfreellm_gateway: EmulatedGateway) -> None:
+    rvfreellm_gateway.catalog = [
+        rvfreellm.SAMPLE_MODEL,
+        rvfreellm.sample_model("flux", "PollinationsImage", "image"),
+        rvfreellm.sample_model("alloy", "OpenAIFM", "audio"),
+    ]
+    assert catalog.describe_providers("Capi") == "• gpt-4o-mini — ⚡ 1.5s"
+    assert catalog.describe_providers("image") == "• flux — ⚡ 1.5s"
+    assert catalog.describe_providers("audio") == f"• alloy — ⚡ 1.5s\n\n{texts.TYPE_NOT_USED}"
+    assert catalog.describe_providers("video") == f"{texts.NOTHING_FOUND}\n\n{texts.TYPE_NOT_USED}"
+
+
+def test_the_lists_are_open(monkeypatch: pytest.MonkeyPatch, rvfreellm_gateway: EmulatedGateway) -> None:
+    # Section "Bearer Token": /v1/models and /v1/providers need no key, so a wrong key does no harm.
+    monkeypatch.setenv("RVFREELLM_API_KEY", "ключ")
+    rvfreellm_gateway.catalog = [rvfreellm.SAMPLE_MODEL]
+    rvfreellm_gateway.providers = [rvfreellm.SAMPLE_PROVIDER]
+    assert fetch("rvfreellm") == (1, 0)
+    assert "Capi" in catalog.describe_providers()
+    assert "gpt-4o-mini" in catalog.describe_providers("Capi")
 
 
 def test_without_rvfreellm_there_are_no_providers() -> None:
@@ -276,7 +303,7 @@ def test_without_rvfreellm_there_are_no_providers() -> None:
 
 def test_a_wrong_setting_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENROUTER_BASE_URL", "openrouter.ai")
-    assert catalog.describe_providers() == f"Ошибка: [0] {texts.bad_url('OPENROUTER_BASE_URL')}"
+    assert catalog.describe_providers() == f"Ошибка: {texts.bad_url('OPENROUTER_BASE_URL')}"
 
 
 # The background thread
@@ -338,3 +365,15 @@ def test_a_paid_model_replaces_the_active_one_only_if_allowed(gateway: EmulatedG
     db.set_active_model(1)
     assert replacement_model(db.get_model(1), allow_paid=True) == db.get_model(11)
     assert replacement_model(db.get_model(1), allow_paid=False) == db.get_model(12)
+
+
+def test_an_interrupted_refresh_reports_what_it_did(gateway: EmulatedGateway) -> None:
+    gateway.catalog["data"].append(describe_model("lab/new:free", "New"))
+    stored: list[dict[str, list[int]]] = []
+    report = catalog.refresh_all(
+        config.load_settings(), {}, on_change=lambda changes: stored.append(dict(changes))
+    )
+    requests = gateway.catalog_requests
+    assert stored == [{"openrouter": [1, 0]}]
+    assert catalog.refresh_all(config.load_settings(), stored[-1]) == report
+    assert gateway.catalog_requests == requests

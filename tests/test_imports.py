@@ -8,15 +8,17 @@
 import io
 import json
 import random
+import sqlite3
 import threading
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BotProcess, Person, eventually
+from conftest import BotProcess, Person, eventually, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_exports import ANN, BOB, NOW, export
@@ -407,7 +409,49 @@ def test_other_people_can_write_during_an_import() -> None:
     assert db.count_notes(ANN) == 5000
 
 
+@pytest.mark.usefixtures("database")
+def test_an_import_that_was_interrupted_reports_what_it_did() -> None:
+    content = document(NOTE, NOTE, *({**NOTE, "text": str(n)} for n in range(3 * imports.BATCH_SIZE)), "?")
+    progress: list[int] = []
+
+    class Killed(BaseException):
+        pass
+
+    def stop_at_the_third(added: int) -> None:
+        if len(progress) == 2:
+            raise Killed
+        progress.append(added)
+
+    with pytest.raises(Killed):
+        imports.import_notes(ANN, io.BytesIO(content), on_added=stop_at_the_third)
+    assert (db.count_notes(ANN), progress[-1]) == (2 * imports.BATCH_SIZE, 2 * imports.BATCH_SIZE)
+    report = imports.import_notes(ANN, io.BytesIO(content), added_before=progress[-1])
+    assert report == texts.imported(3 * imports.BATCH_SIZE + 1, 1, 1)
+    report = imports.import_notes(ANN, io.BytesIO(content), added_before=3 * imports.BATCH_SIZE + 1)
+    assert report == texts.imported(3 * imports.BATCH_SIZE + 1, 1, 1)
+
+
 # From end to end
+
+
+def test_an_import_that_was_killed_before_its_report_reports_what_it_did(
+    bot_process: BotProcess, person: MakePerson
+) -> None:
+    """The trigger kills the import between its last batch and its report, as a crash would."""
+    bot_process.start()
+    ann = person()
+    ann.asks("/note_count")
+    with closing(sqlite3.connect(bot_process.db_path)) as connection:
+        connection.execute("CREATE TRIGGER t BEFORE DELETE ON jobs BEGIN SELECT raise(ABORT, 'not yet'); END")
+        connection.commit()
+        ann.sends_file("notes.json", document(*({**NOTE, "text": str(n)} for n in range(5))), "/note_import")
+        count = "SELECT count(*) FROM notes"
+        eventually(lambda: connection.execute(count).fetchone() == (5,))
+        bot_process.kill()
+        connection.execute("DROP TRIGGER t")
+        connection.commit()
+    bot_process.start()
+    assert text_of(ann.hears()) == texts.imported(5, 0, 0)
 
 
 def test_an_exported_file_can_be_sent_back(bot_process: BotProcess, person: MakePerson, world: World) -> None:

@@ -327,7 +327,15 @@ def charts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def job(name: str, **arguments: Any) -> JobRow:
-    row = {"id": 1, "user_id": ANN, "chat_id": ANN, "reply_to": None, "name": name, "attempts": 0}
+    row = {
+        "id": 1,
+        "user_id": ANN,
+        "chat_id": ANN,
+        "thread_id": None,
+        "reply_to": None,
+        "name": name,
+        "attempts": 0,
+    }
     return cast(JobRow, {**row, "arguments": arguments})
 
 

@@ -114,6 +114,8 @@ def test_a_question_is_stored_with_everything() -> None:
         "answer": None,
         "asked_at": 1_700_000_000,
         "finished_at": None,
+        "is_repeat": 0,
+        "thread_id": None,
     }
     assert journal.get_pending_question(question_id) == question
     assert journal.get_question(ANN, question_id) is None
@@ -196,8 +198,11 @@ def request(model: str = "a", user_id: int = ANN, **changes: Any) -> int:
         "module": "ask",
         "gateway": "openrouter",
         "model": model,
+        "answered_model": None,
+        "provider": None,
         "generation_id": "gen-1",
         "status": 200,
+        "cause": None,
         "finish_reason": "stop",
         "latency_ms": 812,
         "prompt_tokens": 10,
@@ -227,7 +232,25 @@ def test_a_request_is_stored_with_everything() -> None:
         "reasoning_tokens": 3,
         "cost": 0.25,
         "is_free": 1,
+        "cause": None,
+        "provider": None,
+        "answered_model": None,
     }
+
+
+def test_causes_of_failures_and_the_models_that_answered() -> None:
+    request(status=404, cause="data_policy")
+    request(status=404, cause="data_policy")
+    request(status=0, cause="timeout", gateway="local")
+    request(answered_model="gpt-4", provider="HuggingSpace")
+    request(answered_model="llama")
+    assert journal.failure_counts(since=0) == [
+        {"gateway": "openrouter", "cause": "data_policy", "requests": 2},
+        {"gateway": "local", "cause": "timeout", "requests": 1},
+    ]
+    assert journal.answering_models(since=0) == ["llama", "gpt-4 (HuggingSpace)"]
+    assert journal.failure_counts(since=1_800_000_001) == []
+    assert journal.answering_models(since=1_800_000_001) == []
 
 
 def test_usage_by_model_and_by_person() -> None:
@@ -350,9 +373,11 @@ def test_jobs_run_in_the_order_of_their_person() -> None:
         "user_id": ANN,
         "chat_id": -5,
         "reply_to": 40,
+        "thread_id": None,
         "name": "export",
         "attempts": 0,
         "arguments": {"format": "json"},
+        "progress": {},
     }
     journal.finish_job(first)
     job = journal.next_job(ANN)

@@ -112,7 +112,7 @@ def test_no_request_is_sent_without_a_key(monkeypatch: pytest.MonkeyPatch, gatew
 @pytest.mark.parametrize("key", ["ключ", "sk-or\none"])
 def test_a_key_that_does_not_fit_into_a_header(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", key)
-    assert str(error_of("sandbox/echo")) == f"[401] {texts.BAD_API_KEY}"
+    assert str(error_of("sandbox/echo")) == f"[401] {texts.bad_api_key('openrouter')}"
 
 
 def test_an_invalid_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,8 @@ def test_a_gateway_that_is_not_configured() -> None:
 )
 def test_every_status_has_a_message_with_advice(status: int) -> None:
     error = error_of(f"sandbox/status-{status}")
-    assert (error.status, str(error)) == (status, f"[{status}] {texts.status_message(status)}")
+    message = texts.model_missing("openrouter") if status == 404 else texts.status_message(status)
+    assert (error.status, str(error)) == (status, f"[{status}] {message}")
     assert any(
         word in error.msg.lower()
         for word in ("выберите", "спросите", "проверьте", "сократите", "перефразируйте", "пополните", "подождите")
@@ -157,7 +158,7 @@ def test_an_html_error_page() -> None:
     "index", [0, 1, 2, 4, 5, 6], ids=["null", "empty", "blank", "no parts", "a number", "object"]
 )
 def test_an_empty_answer(index: int) -> None:
-    assert str(error_of(f"sandbox/content-{index}")) == f"[502] {texts.EMPTY_ANSWER}"
+    assert str(error_of(f"sandbox/content-{index}")) == f"[502] {texts.empty_answer('openrouter')}"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_an_error_inside_http_200(index: int, status: int) -> None:
 
 @pytest.mark.parametrize("index", range(5))
 def test_a_body_that_is_not_json(index: int) -> None:
-    assert str(error_of(f"sandbox/junk-{index}")) == f"[502] {texts.BAD_ANSWER}"
+    assert str(error_of(f"sandbox/junk-{index}")) == f"[502] {texts.bad_answer('openrouter')}"
 
 
 json_values = st.recursive(
@@ -211,7 +212,12 @@ def response_with(status: int) -> requests.Response:
 def test_any_json_is_a_completion_or_an_openrouter_error(body: object, status: int) -> None:
     try:
         completion = gateway_response.read_completion(
-            response_with(status), json.dumps(body).encode(), model="m", latency_ms=0, strip_thoughts=False
+            "openrouter",
+            response_with(status),
+            json.dumps(body).encode(),
+            model="m",
+            latency_ms=0,
+            strip_thoughts=False,
         )
     except OpenRouterError as error:
         assert error.msg
@@ -247,6 +253,7 @@ def test_split_characters_and_unusual_line_ends() -> None:
     assert read_stream("sandbox/stream-0")[1].text == "Ёлка зелёная"
     assert read_stream("sandbox/stream-1")[1].text == "раз\u2028два\u0085три"
     assert read_stream("sandbox/stream-6")[1].text == "чисто"
+    assert read_stream("sandbox/stream-8")[1].text == "кот 😀"
 
 
 @pytest.mark.parametrize(
@@ -255,13 +262,31 @@ def test_split_characters_and_unusual_line_ends() -> None:
         (2, 502, ErrorKind.STATUS, "начало"),
         (3, 502, ErrorKind.CUT, "начало"),
         (5, 502, ErrorKind.STATUS, ""),
+        (7, 502, ErrorKind.CUT, "начало  конец"),
+        (9, 502, ErrorKind.STATUS, "начало"),
     ],
-    ids=["an error inside", "cut off", "an error at once"],
+    ids=["an error inside", "cut off", "an error at once", "a malformed event", "finish_reason error"],
 )
 def test_a_broken_stream_keeps_the_text_so_far(index: int, status: int, kind: ErrorKind, text: str) -> None:
     error = stream_error(index)
     assert (error.status, error.kind, error.text) == (status, kind, text)
     assert error.finish_reason == ("cut" if text else None)
+
+
+def test_a_whole_answer_that_ended_with_an_error_keeps_its_text() -> None:
+    error = error_of("sandbox/finish-3")
+    assert (error.status, error.text, error.finish_reason, error.cause) == (
+        502,
+        "часть ответа",
+        "cut",
+        "finish_error",
+    )
+
+
+def test_thoughts_without_a_beginning_are_removed() -> None:
+    answer = "хм, что бы\nсказать</think>\n\nвслух не надо"
+    assert gateway_response.clean_text(answer, strip_thoughts=True) == "вслух не надо"
+    assert gateway_response.clean_text(answer) == answer  # only a local server leaves them in
 
 
 def test_comments_alone_do_not_keep_a_stream_alive() -> None:
@@ -356,24 +381,24 @@ def test_the_reset_time_is_in_seconds_or_milliseconds() -> None:
 
 
 def test_a_slow_model() -> None:
-    assert str(error_of("sandbox/slow-50", timeout_s=0.3)) == f"[0] {texts.MODEL_TIMEOUT}"
+    assert str(error_of("sandbox/slow-50", timeout_s=0.3)) == texts.model_timeout("openrouter")
 
 
 def test_keep_alive_spaces_do_not_extend_the_timeout() -> None:
     started = time.monotonic()
-    assert str(error_of("sandbox/trickle-600", timeout_s=0.5)) == f"[0] {texts.MODEL_TIMEOUT}"
+    assert str(error_of("sandbox/trickle-600", timeout_s=0.5)) == texts.model_timeout("openrouter")
     assert time.monotonic() - started < 30  # the spaces alone take a minute
 
 
 def test_a_connection_that_breaks_in_the_body() -> None:
-    assert str(error_of("sandbox/cut")) == f"[0] {texts.NO_CONNECTION}"
+    assert str(error_of("sandbox/cut")) == texts.no_connection("openrouter")
 
 
 def test_a_port_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("OPENROUTER_BASE_URL", f"http://127.0.0.1:{free.getsockname()[1]}/api/v1")
-    assert str(error_of("sandbox/echo")) == f"[0] {texts.NO_CONNECTION}"
+    assert str(error_of("sandbox/echo")) == texts.no_connection("openrouter")
 
 
 def test_errors_contain_neither_the_key_nor_the_question() -> None:

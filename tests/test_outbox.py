@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import eventually
@@ -17,12 +18,14 @@ from conftest import eventually
 import config
 import journal
 import storage
+import texts
 from sandbox import telegram as sandbox
 from sandbox.telegram import Faults, World
-from sandbox.telegram.checks import REFUSED_MARKDOWN
+from sandbox.telegram.checks import REFUSED_MARKDOWN, Json, Refusal
 from telegram import keyed_executor, transport
-from telegram.calls import edit_call
-from telegram.outbox import Outbox
+from telegram import outbox as outbox_module
+from telegram.calls import callback_answer, edit_call
+from telegram.outbox import PLAIN_TEXT_FAILURES, Outbox
 from telegram.replies import Button, Reply
 from telegram.transport import Telegram
 
@@ -48,7 +51,7 @@ def outbox(telegram: Telegram, database: Path, world: World, monkeypatch: pytest
 
 
 def sent_texts(world: World, chat_id: int = ANN) -> list[str]:
-    return [event["message"].get("text", "") for event in world.events_of(chat_id)]
+    return [event["message"].get("text", "") for event in world.events_of(chat_id) if "message" in event]
 
 
 def is_empty() -> bool:
@@ -206,6 +209,92 @@ def test_a_sent_reply_that_cannot_be_removed_is_not_sent_again(
     assert "Traceback" not in caplog.text
 
 
+# A reply at which Telegram fails while everything else works
+
+
+def fail_at(monkeypatch: pytest.MonkeyPatch, method: str, text: str = "") -> None:
+    """Let Telegram fail at the calls of a method whose text contains this text."""
+    handler = sandbox.METHODS[method]
+
+    def fail(world: World, params: Json) -> Any:
+        if text in str(params):
+            raise Refusal(500, "Internal Server Error")
+        return handler(world, params)
+
+    monkeypatch.setitem(sandbox.METHODS, method, fail)
+
+
+def test_markdown_at_which_telegram_fails_is_sent_as_plain_text(
+    outbox: Outbox, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_at(monkeypatch, "sendRichMessage")
+    outbox.put(ANN, Reply("**да**", is_markdown=True))
+    outbox.put(ANN, Reply("потом"))
+    eventually(lambda: sent_texts(world) == ["**да**", "потом"])
+    assert [method for method, _ in world.calls].count("sendRichMessage") == PLAIN_TEXT_FAILURES
+    assert outbox.dropped_replies == 0
+
+
+def test_a_reply_at_which_telegram_fails_makes_way_for_the_next(
+    outbox: Outbox, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(outbox_module, "DROP_AFTER_S", 0.2)
+    fail_at(monkeypatch, "sendMessage", "секрет")
+    outbox.put(ANN, Reply("секрет"), reply_to=1)
+    outbox.put(ANN, Reply("потом"))
+    eventually(is_empty)
+    first, second = [event["message"] for event in world.events_of(ANN) if "message" in event]
+    assert (first["text"], first["reply_to_message"]["message_id"]) == (texts.REPLY_DROPPED, 1)
+    assert second["text"] == "потом"
+    assert outbox.dropped_replies == 1
+    assert "dropped" in caplog.text
+    assert "секрет" not in caplog.text
+
+
+def test_an_outage_drops_nothing(outbox: Outbox, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_module, "DROP_AFTER_S", 0.0)
+    world.faults = Faults(bad_gateway=1.0)
+    outbox.put(ANN, Reply("раз"))
+    eventually(lambda: len(world.calls) > 20)
+    world.faults = Faults()
+    eventually(lambda: "раз" in sent_texts(world))
+    assert outbox.dropped_replies == 0
+
+
+def test_an_answer_to_a_tap_is_dropped_silently(
+    outbox: Outbox, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "DROP_AFTER_S", 0.2)
+    fail_at(monkeypatch, "answerCallbackQuery")
+    outbox.put(ANN, Reply("раз"))
+    eventually(lambda: sent_texts(world) == ["раз"])
+    [event] = world.events_of(ANN)
+    edit = edit_call(ANN, event["message"]["message_id"], Reply("два"))
+    outbox.put_calls(ANN, [callback_answer("1", "готово"), edit])
+    eventually(is_empty)
+    assert [event["message"]["text"] for event in world.events_of(ANN) if "message" in event] == ["раз", "два"]
+
+
+def test_a_toast_is_no_longer_than_telegram_allows(outbox: Outbox, world: World) -> None:
+    outbox.put(ANN, Reply("раз"))
+    eventually(lambda: sent_texts(world) == ["раз"])
+    query_id = world.tap(ANN, ANN, world.events_of(ANN)[0]["message"]["message_id"], "x:1")
+    outbox.put_calls(ANN, [callback_answer(query_id, "слово " * 100)])
+    eventually(lambda: len(world.events_of(ANN)) == 2)
+    assert len(world.events_of(ANN)[1]["text"]) == 200
+
+
+def test_an_older_server_is_noticed_once(
+    outbox: Outbox, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delitem(sandbox.METHODS, "sendRichMessage")
+    for number in range(3):
+        outbox.put(ANN, Reply(f"**{number}**", is_markdown=True))
+    eventually(lambda: sent_texts(world) == ["**0**", "**1**", "**2**"])
+    assert [method for method, _ in world.calls].count("sendRichMessage") == 1
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
+
+
 # Answers of models
 
 
@@ -229,11 +318,11 @@ def add_question() -> int:
 def test_an_answer_is_one_rich_message_with_buttons(outbox: Outbox, world: World) -> None:
     question_id = add_question()
     buttons = [[Button("🔁", "again:1"), Button("📝", "save:1")]]
-    answer = Reply("# Да\n\n| a | b |", is_markdown=True, buttons=buttons, question_id=question_id)
+    answer = Reply("# Да\n\n| a | b |\n| --- | --- |", is_markdown=True, buttons=buttons, question_id=question_id)
     outbox.put(ANN, answer, reply_to=1)
     eventually(is_empty)
     [event] = world.events_of(ANN)
-    assert event["message"]["rich_message"]["markdown"] == "# Да\n\n| a | b |"
+    assert event["message"]["rich_message"]["markdown"] == "# Да\n\n| a | b |\n| --- | --- |"
     assert event["message"]["reply_to_message"]["message_id"] == 1
     assert len(event["message"]["reply_markup"]["inline_keyboard"][0]) == 2
     question = journal.question_answered_by(ANN, event["message"]["message_id"])

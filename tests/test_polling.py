@@ -184,6 +184,7 @@ def test_a_question_is_handed_over(bot: Bot, world: World) -> None:
             {
                 "user_id": ANN,
                 "chat_id": message["chat"]["id"],
+                "thread_id": None,
                 "message_id": message["message_id"],
                 "asked_at": message["date"],
                 "is_private": message is private,
@@ -199,8 +200,8 @@ def test_a_job_is_handed_over(bot: Bot, world: World) -> None:
     eventually(lambda: len(bot.jobs) == 2)
     job = Job("export", {"format": "txt"})
     assert bot.jobs == [
-        (job, {"user_id": ANN, "chat_id": ANN, "reply_to": None}),
-        (job, {"user_id": ANN, "chat_id": GROUP, "reply_to": group["message_id"]}),
+        (job, {"user_id": ANN, "chat_id": ANN, "thread_id": None, "reply_to": None}),
+        (job, {"user_id": ANN, "chat_id": GROUP, "thread_id": None, "reply_to": group["message_id"]}),
     ]
 
 
@@ -247,7 +248,13 @@ def test_a_tap_is_answered_and_may_edit_the_message_and_ask(bot: Bot, world: Wor
     assert question == Question("почему?")
     assert details.pop("asked_at") > 1_700_000_000
     message_id = edit["message"]["message_id"]
-    assert details == {"user_id": ANN, "chat_id": ANN, "message_id": message_id, "is_private": True}
+    assert details == {
+        "user_id": ANN,
+        "chat_id": ANN,
+        "thread_id": None,
+        "message_id": message_id,
+        "is_private": True,
+    }
 
 
 @pytest.mark.usefixtures("bot")
@@ -260,9 +267,9 @@ def test_a_refused_tap_shows_an_alert_and_is_undone(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-def test_a_failed_tap_is_reported_in_the_chat_and_undone(world: World) -> None:
-    [report] = tap(world, 2)
-    assert report["message"]["text"] == texts.FAILED
+def test_a_failed_tap_is_answered_and_undone(world: World) -> None:
+    [answer] = tap(world, 2)
+    assert (answer["method"], answer["text"]) == ("answerCallbackQuery", texts.FAILED)
     assert stored_notes() == ["раз"]
 
 

@@ -142,7 +142,7 @@ def test_the_oldest_turns_are_left_out_of_a_long_conversation() -> None:
         turn = add_question(f"{number} {'х' * 400}", parent_id, kind="ask")
         journal.finish_question(turn["id"], "answered", f"ответ {number}")
         parent_id = turn["id"]
-    messages = prompt_for(add_question("а ещё?", parent_id, kind="ask")).messages(model(2600))
+    messages = prompt_for(add_question("а ещё?", parent_id, kind="ask")).messages(model(1200))
     beginnings = [message["content"][:7] for message in messages[1:]]
     assert beginnings == ["2 ххххх", "ответ 2", "3 ххххх", "ответ 3", "а ещё?"]
 
@@ -152,7 +152,7 @@ def test_a_question_that_does_not_fit_into_the_model_is_refused() -> None:
     add_note("молоко " * 300)
     prompt = prompt_for(add_question("молоко"))
     with pytest.raises(OpenRouterError) as refused:
-        prompt.messages(model(2500))
+        prompt.messages(model(1200))
     assert refused.value.status == 413
 
 

@@ -4,6 +4,7 @@
 - where a client may put parameters
 - polling: offsets, limits, conflicts
 - the control API and `python -m sandbox --terminal`
+- the Insomnia collection, and what the emulated RVFreeLLM accepts
 """
 
 import ast
@@ -13,16 +14,23 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import requests
 from conftest import ROOT, without_times
 
+from sandbox.openrouter import SEED_MODELS, EmulatedGateway
+from sandbox.openrouter.rvfreellm import SAMPLE_MODEL, SAMPLE_PROVIDER
 from sandbox.telegram import TOKEN, Faults, World
 
 ANN, BOB = 1, 2
 Call = Callable[..., Any]
+
+
+def rich(markdown: str) -> dict[str, Any]:
+    return {"chat_id": ANN, "rich_message": {"markdown": markdown}}
 
 
 @pytest.fixture
@@ -54,6 +62,14 @@ def call(telegram_url: str) -> Call:
             "to be replied",
         ),
         ("sendDocument", {"chat_id": ANN, "document": "text"}, 400, "no document"),
+        ("sendMessage", {"chat_id": ANN, "text": "раз", "txt": "два"}, 400, "has no parameter txt"),
+        ("sendMessage", {"chat_id": ANN, "text": "раз", "reply_parameters": {"id": 1}}, 400, "no parameter id"),
+        ("sendChatAction", {"chat_id": ANN, "action": "dancing"}, 400, "wrong parameter action"),
+        ("sendRichMessage", rich("![](https://a.b/c.png)"), 400, "PHOTO_NO_MEDIA_FOUND"),
+        ("sendRichMessage", rich("<tg-button>да</tg-button>"), 400, "no HTML"),
+        ("sendRichMessage", rich("раз\n\n" * 501), 400, "BLOCKS_TOO_MANY"),
+        ("sendRichMessage", rich("> " * 17 + "раз"), 400, "DEPTH_TOO_LARGE"),
+        ("sendRichMessage", rich("|a" * 21 + "|\n" + "|-" * 21 + "|"), 400, "TABLE_TOO_WIDE"),
         ("editMessageText", {"chat_id": ANN, "message_id": 1, "text": "раз"}, 400, "can't be edited"),
         ("editMessageText", {"chat_id": ANN, "message_id": 99, "text": "раз"}, 400, "not found"),
         ("answerCallbackQuery", {"callback_query_id": "1"}, 400, "query is too old"),
@@ -93,6 +109,22 @@ def test_a_callback_query_is_answered_once(world: World, call: Call) -> None:
     query_id = world.tap(ANN, ANN, message_id, "data")
     assert call("answerCallbackQuery", callback_query_id=query_id) is True
     assert call("answerCallbackQuery", callback_query_id=query_id)[0] == 400
+
+
+def test_a_toast_has_at_most_200_characters(world: World, call: Call) -> None:
+    world.say(ANN, "/start")
+    message = call("sendMessage", chat_id=ANN, text="раз")
+    query_id = world.tap(ANN, ANN, message["message_id"], "x")
+    assert call("answerCallbackQuery", callback_query_id=query_id, text="а" * 201)[0] == 400
+    assert call("answerCallbackQuery", callback_query_id=query_id, text="а" * 200) is True
+
+
+def test_drafts_exist_in_private_chats_only(world: World, call: Call) -> None:
+    world.say(ANN, "/start", chat_id=-100)
+    assert call("sendMessageDraft", chat_id=-100, draft_id=1, text="а") == (
+        400,
+        "Bad Request: TEXTDRAFT_PEER_INVALID",
+    )
 
 
 def test_a_person_who_blocked_the_bot_gets_nothing(world: World, call: Call) -> None:
@@ -247,14 +279,108 @@ def test_an_old_python_can_read_the_version_check(name: str) -> None:
     ast.parse((ROOT / "sandbox" / name).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
-def test_the_insomnia_collection_covers_every_path_and_status() -> None:
-    collection = (ROOT / "docs" / "insomnia.yaml").read_text(encoding="utf-8")
-    bodies = re.findall(r"^      text: \|\n((?:        .*\n)+)", collection, re.MULTILINE)
-    models = [json.loads(body)["model"] for body in bodies]
-    assert len(models) == 3 + 13
-    for status in (400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504):
-        assert f"sandbox/status-{status}" in models
-    for path in ("/models", "/key", "/generation?id="):
-        assert f'url: "{{{{ _.base_url }}}}{path}' in collection
-    for setting in ("base_url: https://openrouter.ai/api/v1", "OPENROUTER_API_KEY: "):
-        assert setting in collection
+# docs/insomnia.yaml, after the slides "INSOMNIA. …" of the course
+
+
+@dataclass
+class Request:
+    """A request of the Insomnia collection."""
+
+    folder: str
+    name: str
+    method: str
+    url: str
+    body: dict[str, Any] | None
+
+
+def insomnia_collection() -> tuple[str, dict[str, Request], dict[str, int]]:
+    """Return the text of the collection, its requests by id, and the expected status of each tested request."""
+    text = (ROOT / "docs" / "insomnia.yaml").read_text(encoding="utf-8")
+    found, statuses = {}, {}
+    for resource in text.split("\n  - _id: ")[1:]:
+        fields = dict(re.findall(r"^    (\w+): (.+)$", resource, re.MULTILINE))
+        if fields["_type"] == "request":
+            body = re.search(r"^      text: \|\n((?:        .*\n?)+)", resource, re.MULTILINE)
+            found[resource.split("\n")[0]] = Request(
+                fields["parentId"],
+                json.loads(fields["name"]),
+                fields["method"],
+                json.loads(fields["url"]),
+                json.loads(body[1]) if body else None,
+            )
+        elif fields["_type"] == "unit_test":
+            status = re.search(r"equal\((\d+)\)", resource)
+            assert status
+            statuses[fields["requestId"]] = int(status[1])
+    return text, found, statuses
+
+
+def send(request: Request, url: str, key: str) -> requests.Response:
+    """Send a request of the collection to an emulated gateway."""
+    address = request.url.replace("{{ _.base_url }}", f"{url}/chat/completions")
+    address = re.sub(r"\{\{ _\.\w+_url \}\}", url, address)
+    headers = {"Authorization": f"Bearer {key}"}
+    return requests.request(
+        request.method, address, json=request.body, headers=headers, timeout=10, allow_redirects=False
+    )
+
+
+def test_the_insomnia_collection_follows_the_slides() -> None:
+    text, found, _ = insomnia_collection()
+    assert "base_url: https://openrouter.ai/api/v1/chat/completions\n" in text
+    assert "OPENROUTER_API_KEY: " in text
+    assert found["req_model_slide"].body == {
+        "model": "deepseek/deepseek-r1:free",
+        "messages": [
+            {"role": "system", "content": "Отвечай кратко и по существу."},
+            {"role": "user", "content": "Сформулируй, что такое HTTP, в двух предложениях."},
+        ],
+        "temperature": 0.6,
+        "max_tokens": 300,
+        "reasoning": {"enabled": False},
+    }
+    names = [request.name for request in found.values() if request.folder in ("fld_code", "fld_method")]
+    assert names == ["test 200", "test 300", "test 400", "test 500", "test GET"]
+    models = {request.body["model"] for request in found.values() if request.body}
+    assert set(SEED_MODELS) <= models
+
+
+def test_every_request_of_the_insomnia_collection_gets_its_status(openrouter_url: str) -> None:
+    _, found, statuses = insomnia_collection()
+    received = {name: send(found[name], openrouter_url, "sandbox").status_code for name in statuses}
+    assert received | {"req_generation": 404} == statuses
+    errors = [status for name, status in statuses.items() if name.startswith("req_error_")]
+    assert errors == [400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504]
+
+
+def test_the_insomnia_requests_to_rvfreellm(rvfreellm: EmulatedGateway) -> None:
+    _, found, _ = insomnia_collection()
+    rvfreellm.catalog, rvfreellm.providers = [SAMPLE_MODEL], [SAMPLE_PROVIDER]
+    for request in found.values():
+        if request.folder == "fld_rvf":
+            response = send(request, rvfreellm.url, "rvf_key")
+            assert response.status_code == 200
+            assert "Capi" in response.text or "gpt-4o" in response.text
+
+
+# RVFreeLLM: what its document requires, section "Эндпойнт: POST /v1/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "status", "error_type"),
+    [
+        ({}, "rvf_key", 200, None),
+        ({"stream": False, "top_p": 0.5, "frequency_penalty": 1, "presence_penalty": 1}, "rvf_key", 200, None),
+        ({}, "sk-or-key", 401, "authentication_error"),
+        ({"provider": None}, "rvf_key", 400, "invalid_request_error"),
+        ({"user": "telegram-1"}, "rvf_key", 400, "invalid_request_error"),
+    ],
+)
+def test_the_emulated_rvfreellm_is_strict(
+    rvfreellm: EmulatedGateway, changes: dict[str, Any], key: str, status: int, error_type: str | None
+) -> None:
+    body = {"model": "gpt-4o", "provider": "Capi", "messages": [{"role": "user", "content": "Привет"}], **changes}
+    headers = {"Authorization": f"Bearer {key}"}
+    response = requests.post(f"{rvfreellm.url}/chat/completions", json=body, headers=headers, timeout=10)
+    assert response.status_code == status
+    assert response.json().get("error", {}).get("type") == error_type

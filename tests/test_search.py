@@ -39,6 +39,9 @@ def test_a_query_is_parsed_into_phrases(query: str, phrases: list[str]) -> None:
 
 def test_matches_are_bold_in_any_case_and_with_yo() -> None:
     assert search.excerpt("Ёлка & ёж <b>", ["елка", "ЁЖ"], 50) == "<b>Ёлка</b> &amp; <b>ёж</b> &lt;b&gt;"
+    assert search.excerpt("мои\u0306 и\u0306од", ["ЙО"], 50) == "мои\u0306 <b>и\u0306о</b>д"
+    assert search.excerpt("5 µg, ΟΔΟΣ", ["\u03bcg", "οδος"], 50) == "5 <b>µg</b>, <b>ΟΔΟΣ</b>"
+    assert search.excerpt("Straße ﬁn", ["STRASS", "in"], 50) == "<b>Straß</b>e <b>ﬁn</b>"
     assert search.excerpt("аааа", ["аа", "ааа"], 50) == "<b>ааа</b>а"
     assert search.excerpt("100% или a.b", ["%", ".", "a.c"], 50) == "100<b>%</b> или a<b>.</b>b"
 

@@ -18,6 +18,7 @@ from config import SetupError
 from sandbox import telegram
 from sandbox.openrouter import EmulatedGateway
 from sandbox.telegram import World
+from unicode_text import fold
 
 MakePerson = Callable[..., Person]
 
@@ -65,7 +66,7 @@ def test_status_shows_what_waits(bot_process: BotProcess, person: MakePerson, ga
 def test_status_reports_a_missing_key(bot_process: BotProcess, person: MakePerson) -> None:
     del bot_process.env["OPENROUTER_API_KEY"]
     bot_process.start()
-    assert f"Ключ OpenRouter: [401] {texts.NO_API_KEY}" in person().asks("/status")
+    assert f"Ключ OpenRouter: [401] {texts.no_api_key('openrouter')}" in person().asks("/status")
 
 
 @pytest.mark.parametrize("options", [["--wat"], ["--help"], ["--backup"], ["--check", "раз"]])
@@ -147,6 +148,7 @@ def test_a_copy_made_under_load_is_complete(bot_process: BotProcess, person: Mak
             code, output = run(bot_process, "--backup", str(target))
             assert (code, output.startswith(f"Копия готова: {target}")) == (0, True)
             with closing(sqlite3.connect(target)) as copy:
+                copy.create_function("fold", 1, fold)
                 assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
                 copy.execute("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
                 [(count, numbers)] = copy.execute("SELECT count(*), max(id) FROM notes").fetchall()

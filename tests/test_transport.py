@@ -1,6 +1,9 @@
 """telegram.transport: how calls are made, how they fail, and how long to wait before the next attempt."""
 
+import base64
 import io
+import socket
+import threading
 
 import pytest
 
@@ -111,6 +114,31 @@ def test_only_a_sensible_retry_after_is_used(
     with pytest.raises(TelegramError) as raised:
         telegram.call("getMe", {})
     assert (raised.value.status, raised.value.retry_after) == (429, expected)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_gets_its_user_and_password(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"http://анна:p%40ss@127.0.0.1:{port}")
+        monkeypatch.setenv("TOKEN", sandbox.TOKEN)
+        monkeypatch.setenv("TELEGRAM_API_URL", f"{scheme}://api.telegram.example")
+        telegram = Telegram(config.load_settings())
+        received = []
+
+        def refuse() -> None:
+            connection, _ = server.accept()
+            with connection:
+                received.append(connection.recv(10_000))
+                connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+        proxy = threading.Thread(target=refuse)
+        proxy.start()
+        with pytest.raises(TelegramError):
+            telegram.call("getMe", {})
+        proxy.join()
+    expected = base64.b64encode("анна:p@ss".encode())
+    assert b"proxy-authorization: basic " + expected.lower() in received[0].lower()
 
 
 def test_what_telegram_quotes_is_not_logged() -> None:

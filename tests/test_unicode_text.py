@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from unicode_text import fold, storable, truncate_utf16, utf16_length
+from unicode_text import fold, fold_with_positions, storable, truncate_utf16, utf16_length
 
 any_text = st.text(st.characters(exclude_categories=[]), max_size=50)  # with NUL and lone surrogates
 well_formed = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50)
@@ -47,9 +47,39 @@ def test_storable_leaves_well_formed_text_as_it_is(text: str) -> None:
     assert storable(text) == text
 
 
-def test_fold_replaces_yo_in_either_case_and_nothing_else() -> None:
-    assert fold("Ёлка и ёж, Ей и её") == "Елка и еж, Ей и ее"
-    assert fold("Йод, ELK, elk") == "Йод, ELK, elk"
+def test_fold_replaces_yo_and_capital_letters() -> None:
+    assert fold("Ёлка и ёж, Ей и её") == "елка и еж, ей и ее"
+    assert fold("Йод, ELK, elk") == "йод, elk, elk"
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("\u0439", "\u0438\u0306"),  # й, composed and decomposed, as macOS writes it
+        ("ё", "е\u0308"),
+        ("\u00b5", "\u03bc"),  # the micro sign and the Greek letter
+        ("ΟΔΟΣ", "οδος"),
+        ("οδοσ", "οδος"),
+        ("Straße", "STRASSE"),
+        ("\ufb01n", "fin"),  # a ligature
+        ("\u212b", "a\u030a"),  # the sign of the ångström
+        ("\uac01", "\u1100\u1161\u11a8"),  # a Hangul syllable and its letters
+    ],
+)
+def test_fold_makes_different_encodings_of_a_text_equal(text: str, same: str) -> None:
+    assert fold(text) == fold(same)
+
+
+@given(
+    text=st.text(st.characters() | st.sampled_from("еЕ\u0308\u0306\u0345иßİ\ufb01\u1100\u1161\u11a8\u09c7\u09be"))
+)
+def test_each_folded_character_comes_from_a_place_in_the_text(text: str) -> None:
+    folded, starts, ends = fold_with_positions(text)
+    assert folded == fold(text)
+    assert len(starts) == len(ends) == len(folded)
+    places = sorted(set(zip(starts, ends, strict=True)))
+    assert "".join(text[start:end] for start, end in places) == text
+    assert "".join(fold(text[start:end]) for start, end in places) == folded
 
 
 @pytest.mark.parametrize(

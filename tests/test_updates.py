@@ -12,6 +12,7 @@ from config import Settings
 from telegram.messages import CallbackQuery, Document, Message
 from telegram.transport import TelegramError
 from telegram.updates import (
+    ChatMigration,
     OrphanedQuery,
     StopRequest,
     Update,
@@ -200,6 +201,38 @@ def test_unknown_fields_of_what_an_update_refers_to_do_no_harm() -> None:
     assert query.message_id == 4
     stopped = {"chat": {**PRIVATE_CHAT, **UNKNOWN}, "draft_id": 3, **UNKNOWN}
     assert parse(stopped_message_generation=stopped).stop_request == StopRequest(ANN, 3)
+
+
+def test_an_unknown_kind_of_forward_drops_no_message() -> None:
+    message = parse_message(forward_origin={"type": "of_the_future"}, reply_to_message=[], entities=[{"type": 1}])
+    assert (message.text, message.is_forwarded) == ("раз", True)
+
+
+# Senders, topics, groups
+
+
+def test_a_chat_as_the_sender() -> None:
+    anonymous = {"id": 1087968824, "is_bot": True, "first_name": "Group", "username": "GroupAnonymousBot"}
+    assert parse_message(**{"from": anonymous}, sender_chat=GROUP_CHAT).is_anonymous
+    assert parse_message(**{"from": anonymous}).is_anonymous
+    assert not parse_message().is_anonymous
+
+
+def test_the_topic_of_a_message_and_of_a_button() -> None:
+    topic = {"message_thread_id": 12, "is_topic_message": True}
+    assert parse_message(chat=GROUP_CHAT, **topic).thread_id == 12
+    assert parse_message(chat=GROUP_CHAT, message_thread_id=12).thread_id is None
+    query = parse(callback_query={**QUERY, "message": {**OLD_MESSAGE, **topic}}).callback_query
+    assert query
+    assert query.thread_id == 12
+
+
+def test_a_group_that_becomes_a_supergroup() -> None:
+    new_chat = {**GROUP_CHAT, "id": -1001}
+    migration = ChatMigration(GROUP, -1001)
+    old_message = {**without(MESSAGE, "text"), "chat": GROUP_CHAT, "migrate_to_chat_id": -1001}
+    new_message = {**without(MESSAGE, "text"), "chat": new_chat, "migrate_from_chat_id": GROUP}
+    assert parse(message=old_message) == parse(message=new_message) == Update(5, chat_migration=migration)
 
 
 # Unreadable updates

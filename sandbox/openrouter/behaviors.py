@@ -11,8 +11,10 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.openrouter.documented_errors import documented
 from sandbox.openrouter.gateway import EmulatedGateway, Event
 from sandbox.openrouter.payloads import Json, chunk, completion, error_response
+from sandbox.openrouter.rvfreellm import ALL_MODELS_FAILED, FALLBACK_METADATA
 from sandbox.openrouter.unusual_streams import UNUSUAL_STREAMS
 
 Behavior = Callable[[EmulatedGateway, web.Request, Json, int], Awaitable[web.StreamResponse]]
@@ -67,8 +69,8 @@ async def _fell_back(
     _gateway: EmulatedGateway, _request: web.Request, body: Json, _number: int
 ) -> web.StreamResponse:
     """Answer with another model, as RVFreeLLM does on its own."""
-    metadata = {"original_model": "gpt-first", "original_provider": "First", "fallback_attempts": 2}
-    return web.json_response({**completion(body, "запасной ответ"), "model": "gpt-second", "_metadata": metadata})
+    fields = {"model": "gpt-4", "provider": "HuggingSpace", "_metadata": FALLBACK_METADATA}
+    return web.json_response({**completion(body, "запасной ответ"), **fields})
 
 
 # Unfinished and refused answers
@@ -82,7 +84,7 @@ async def _half(gateway: EmulatedGateway, request: web.Request, body: Json, _num
 
 async def _finish(gateway: EmulatedGateway, request: web.Request, body: Json, index: int) -> web.StreamResponse:
     """End an answer for a reason other than "stop"."""
-    reason = ["length", "content_filter", "tool_calls"][index]
+    reason = ["length", "content_filter", "tool_calls", "error"][index]
     return await gateway.answer(request, body, "часть ответа", finish_reason=reason)
 
 
@@ -130,11 +132,10 @@ async def _stream(gateway: EmulatedGateway, request: web.Request, body: Json, in
 # Errors
 
 
-async def _status(
-    _gateway: EmulatedGateway, _request: web.Request, _body: Json, status: int
-) -> web.StreamResponse:
+async def _status(_gateway: EmulatedGateway, _request: web.Request, body: Json, status: int) -> web.StreamResponse:
     """Answer with an HTTP status."""
-    return error_response(status, f"emulated status {status}")
+    message = f"No endpoints found for {body['model']}." if status == 404 else f"emulated status {status}"
+    return error_response(status, message)
 
 
 async def _flaky(gateway: EmulatedGateway, request: web.Request, body: Json, times: int) -> web.StreamResponse:
@@ -189,8 +190,7 @@ async def _all_failed(
     _gateway: EmulatedGateway, _request: web.Request, _body: Json, _number: int
 ) -> web.StreamResponse:
     """Report that every model failed, as RVFreeLLM does."""
-    error = {"message": "All models failed", "type": "server_error", "code": "all_models_failed", "param": None}
-    return web.json_response({"error": error}, status=503)
+    return web.json_response({"error": ALL_MODELS_FAILED}, status=503)
 
 
 # Bodies that are not an answer
@@ -276,6 +276,7 @@ BEHAVIORS: dict[str, Behavior] = {
     "thinker": _thinker,
     "refuse": _refuse,
     "stream": _stream,
+    "documented": documented,
     "status": _status,
     "flaky": _flaky,
     "unknown": _unknown,

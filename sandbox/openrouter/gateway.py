@@ -34,10 +34,15 @@ class EmulatedGateway:
 
         # Responses to GET /models and GET /providers: any JSON value, an HTTP status or a function (see http_api).
         self.catalog: Any = {"data": [describe_model(key, label) for key, label in SEED_MODELS.items()]}
-        self.providers: Any = {"data": []}
+        self.providers: Any = []
         self.answer_to: Callable[[Json], str] = default_answer  # request body → text
         self.think_s = 0.0  # the delay before every answer begins
         self.chunk_delay_s = 0.0  # the delay before every word of a streamed answer
+
+        self.rate_limit = 0  # requests in a window, as RVFreeLLM counts them; 0: no limit
+        self.rate_limit_window_s = 60
+        self.requests_in_window = 0
+        self.window_ends_at = 0  # Unix seconds
 
         self.requests: list[Json] = []  # bodies of POST /chat/completions
         self.headers: list[dict[str, str]] = []  # their headers
@@ -50,12 +55,13 @@ class EmulatedGateway:
     async def answer(self, request: web.Request, body: Json, text: str, **choice: Any) -> web.StreamResponse:
         """Send a text: word by word if the request asks for a stream, at once otherwise."""
         if not body.get("stream"):
-            return web.json_response(completion(body, text, **choice))
+            return web.json_response(completion(body, text, **choice), headers=self.headers_of_limit())
         return await self.stream(request, body, self._whole_answer(body, text, **choice))
 
     async def stream(self, request: web.Request, body: Json, events: AsyncIterator[Event]) -> web.StreamResponse:
         """Send events as a stream, and record when the client closes it."""
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        headers = {"Content-Type": "text/event-stream", **self.headers_of_limit()}
+        response = web.StreamResponse(headers=headers)
         try:
             await response.prepare(request)
             async for event in events:
@@ -63,6 +69,16 @@ class EmulatedGateway:
         except (ConnectionError, asyncio.CancelledError):
             self.closed_streams.append(body["model"])
         return response
+
+    def headers_of_limit(self) -> dict[str, str]:
+        """Return the headers by which RVFreeLLM tells the state of its limit; {} without a limit."""
+        if not self.rate_limit:
+            return {}
+        return {
+            "X-RateLimit-Limit": str(self.rate_limit),
+            "X-RateLimit-Remaining": str(max(self.rate_limit - self.requests_in_window, 0)),
+            "X-RateLimit-Reset": str(self.window_ends_at),
+        }
 
     async def words(self, body: Json, text: str) -> AsyncIterator[Event]:
         """Yield a text word by word, without the events that end a stream."""

@@ -3,18 +3,17 @@
 import asyncio
 import re
 import time
-from typing import Any
 
 from aiohttp import web
 
+from sandbox.openrouter import rvfreellm
 from sandbox.openrouter.behaviors import BEHAVIORS
 from sandbox.openrouter.gateway import EmulatedGateway
-from sandbox.openrouter.payloads import Json, error_response
+from sandbox.openrouter.payloads import Json, configured_response, error_response
 
 # Fields of a request that a gateway refuses, because only other gateways know them.
 UNKNOWN_FIELDS = {
-    "openrouter": {"stream_options", "web_search", "provider"},
-    "rvfreellm": {"reasoning", "user", "stream_options", "tools", "stream"},
+    "openrouter": {"stream_options", "web_search"},
     "local": {"reasoning", "user", "provider", "web_search", "tools"},
 }
 
@@ -27,8 +26,9 @@ def application(gateway: EmulatedGateway) -> web.Application:
     app.router.add_get(f"{gateway.prefix}/generation", api.generation)
     app.router.add_get(f"{gateway.prefix}/key", api.key)
     app.router.add_get(f"{gateway.prefix}/models", api.models)
-    app.router.add_get(f"{gateway.prefix}/models/list", api.models_text)
-    app.router.add_get(f"{gateway.prefix}/providers", api.providers)
+    if gateway.name == "rvfreellm":
+        app.router.add_get(f"{gateway.prefix}/models/list", api.models_text)
+        app.router.add_get(f"{gateway.prefix}/providers", api.providers)
     return app
 
 
@@ -41,15 +41,12 @@ class _GatewayApi:
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """Answer POST /chat/completions."""
         gateway = self._gateway
-        if gateway.name != "local" and not request.headers.get("Authorization", "").startswith("Bearer "):
-            return error_response(401, "No auth credentials found")
         body = await request.json()
-        if unknown_fields := UNKNOWN_FIELDS[gateway.name] & set(body):
-            return error_response(400, f"unknown fields: {sorted(unknown_fields)}")
+        refusal = _refusal(gateway, request, body)
+        if refusal is not None:
+            return refusal
         gateway.requests.append(dict(body))
         if gateway.name == "rvfreellm":
-            if not isinstance(body.get("provider"), str):
-                return error_response(400, "provider must be a string")
             body["model"] = f"{body['provider']}/{body['model']}"
         gateway.headers.append(dict(request.headers))
         gateway.request_counts[body["model"]] += 1
@@ -87,27 +84,31 @@ class _GatewayApi:
         }
         return web.json_response({"data": data})
 
-    async def models(self, _: web.Request) -> web.StreamResponse:
+    async def models(self, request: web.Request) -> web.StreamResponse:
         """Answer GET /models."""
+        if self._gateway.name == "rvfreellm":
+            return await rvfreellm.models(self._gateway, request)
         self._gateway.catalog_requests += 1
-        return await _configured_response(self._gateway.catalog)
+        return await configured_response(self._gateway.catalog)
 
-    async def providers(self, _: web.Request) -> web.StreamResponse:
-        """Answer GET /providers."""
-        return await _configured_response(self._gateway.providers)
+    async def providers(self, request: web.Request) -> web.StreamResponse:
+        """Answer GET /providers, which only RVFreeLLM has."""
+        return await rvfreellm.providers(self._gateway, request)
 
-    async def models_text(self, request: web.Request) -> web.Response:
-        """Answer GET /models/list?provider=…: a provider's models as a text for people."""
-        provider = request.query.get("provider")
-        models = [model for model in self._gateway.catalog if model["provider"] == provider]
-        return web.json_response({"text": "\n".join(f"• {model['id']}" for model in models)})
+    async def models_text(self, request: web.Request) -> web.StreamResponse:
+        """Answer GET /models/list, which only RVFreeLLM has."""
+        return await rvfreellm.models_text(self._gateway, request)
 
 
-async def _configured_response(configured: Any) -> web.StreamResponse:
-    """Return a response from a JSON value, an HTTP status or an async function that makes the response."""
-    if callable(configured):
-        response: web.StreamResponse = await configured()
-        return response
-    if isinstance(configured, int):
-        return error_response(configured, f"emulated status {configured}")
-    return web.json_response(configured)
+def _refusal(gateway: EmulatedGateway, request: web.Request, body: Json) -> web.Response | None:
+    """Return the error for a request that the gateway does not accept; None if it accepts it."""
+    if gateway.name == "rvfreellm":
+        return rvfreellm.refusal(gateway, request, body)
+    if gateway.name == "openrouter":
+        if not request.headers.get("Authorization", "").startswith("Bearer "):
+            return error_response(401, "No auth credentials found")
+        if not isinstance(body.get("provider", {}), dict):
+            return error_response(400, "provider must be an object")
+    if unknown_fields := UNKNOWN_FIELDS[gateway.name] & set(body):
+        return error_response(400, f"unknown fields: {sorted(unknown_fields)}")
+    return None

@@ -8,11 +8,7 @@ from aiohttp import web
 
 Json = dict[str, Any]
 
-SEED_MODELS = {  # key → label; the models that schema.sql adds to a new database
-    "deepseek/deepseek-chat-v3.1:free": "DeepSeek V3.1 (free)",
-    "deepseek/deepseek-r1:free": "DeepSeek R1 (free)",
-    "mistralai/mistral-small-24b-instruct-2501:free": "Mistral Small 24b (free)",
-    "meta-llama/llama-3.1-8b-instruct:free": "Llama 3.1 8B (free)",
+SEED_MODELS = {  # key → label; the models of schema.sql that OpenRouter still offers
     "google/gemma-4-31b-it:free": "Gemma 4 31B (free)",
     "google/gemma-4-26b-a4b-it:free": "Gemma 4 26B A4B (free)",
     "nvidia/nemotron-3.5-lightning:free": "Nemotron 3.5 Lightning (free)",
@@ -20,6 +16,9 @@ SEED_MODELS = {  # key → label; the models that schema.sql adds to a new datab
     "cohere/north-mini-code:free": "North Mini Code (free)",
     "openrouter/free": "OpenRouter: any free model",
 }
+
+
+ROUTED_TO = {"openrouter/free": "google/gemma-4-31b-it:free"}  # a router → the model that it picks
 
 
 def describe_model(key: str, label: str = "", **fields: Any) -> Json:
@@ -39,7 +38,8 @@ def completion(body: Json, content: Any, **choice: Any) -> Json:
     words = len(str(content).split())
     return {
         "id": f"gen-{time.time_ns()}",
-        "model": body["model"],
+        "model": ROUTED_TO.get(body["model"], body["model"]),
+        "provider": "Sandbox",
         "choices": [
             {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}, **choice}
         ],
@@ -52,7 +52,8 @@ def chunk(body: Json, content: str, **choice: Any) -> Json:
     delta = {"role": "assistant", "content": content}
     return {
         "id": f"gen-{body['model']}",
-        "model": body["model"],
+        "model": ROUTED_TO.get(body["model"], body["model"]),
+        "provider": "Sandbox",
         "choices": [{"index": 0, "delta": delta, "finish_reason": None, **choice}],
     }
 
@@ -73,3 +74,13 @@ def server_sent_event(value: Json) -> bytes:
 def encode(value: Any) -> bytes:
     """Encode JSON with letters as they are, not as \\u escapes."""
     return json.dumps(value, ensure_ascii=False).encode()
+
+
+async def configured_response(configured: Any) -> web.StreamResponse:
+    """Return a response from a JSON value, an HTTP status or an async function that makes the response."""
+    if callable(configured):
+        response: web.StreamResponse = await configured()
+        return response
+    if isinstance(configured, int):
+        return error_response(configured, f"emulated status {configured}")
+    return web.json_response(configured)

@@ -45,13 +45,35 @@ async def _error_before_text(_: Json) -> AsyncIterator[Event]:
     yield DONE
 
 
-async def _junk_before_text(body: Json) -> AsyncIterator[Event]:
-    yield b"data: not json\n\n"
-    yield b"data: []\n\n"
+async def _odd_events_before_text(body: Json) -> AsyncIterator[Event]:
     yield b"event: ping\n\n"
     yield b'data: {"choices": {}}\n\n'
     yield b"\n\n"
     yield chunk(body, "чисто", finish_reason="stop")
+
+
+async def _malformed_event(body: Json) -> AsyncIterator[Event]:
+    """Lose a part of the text in an event that is not JSON."""
+    yield chunk(body, "начало ")
+    yield b'data: {"choices": [{"delta": {"content": "lost\n\n'
+    yield chunk(body, " конец", finish_reason="stop")
+    yield DONE
+
+
+async def _split_emoji(body: Json) -> AsyncIterator[Event]:
+    """Split an emoji between two events, each with one half of its surrogate pair as a JSON escape."""
+    for half in ("кот \\ud83d", "\\ude00"):
+        event = encode(chunk(body, "HALF"))
+        yield b"data: " + event.replace(b"HALF", half.encode()) + b"\n\n"
+    yield chunk(body, "", finish_reason="stop")
+    yield DONE
+
+
+async def _finish_reason_error(body: Json) -> AsyncIterator[Event]:
+    """End with an error that has no error object."""
+    yield chunk(body, "начало ")
+    yield chunk(body, "", finish_reason="error")
+    yield DONE
 
 
 # The number in the name of a model `sandbox/stream-<number>` is an index into this list.
@@ -62,5 +84,8 @@ UNUSUAL_STREAMS: list[Callable[[Json], AsyncIterator[Event]]] = [
     _no_end,
     _comments_forever,
     _error_before_text,
-    _junk_before_text,
+    _odd_events_before_text,
+    _malformed_event,
+    _split_emoji,
+    _finish_reason_error,
 ]

@@ -5,12 +5,25 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any, ClassVar
 
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
 Json = dict[str, Any]
 
 MAX_TEXT_LENGTH, MAX_CAPTION_LENGTH, MAX_MARKDOWN_LENGTH = 4096, 1024, 32768  # characters
-MAX_CALLBACK_DATA_BYTES = 64
+MAX_CALLBACK_DATA_BYTES, MAX_TOAST_LENGTH = 64, 200
+MAX_RICH_BLOCKS, MAX_RICH_LEVELS, MAX_RICH_COLUMNS = 500, 16, 20
+CHAT_ACTIONS = frozenset(
+    [
+        *("typing", "upload_photo", "record_video", "upload_video", "record_voice", "upload_voice"),
+        *("upload_document", "choose_sticker", "find_location", "record_video_note", "upload_video_note"),
+    ]
+)
 MAX_UPLOAD_BYTES, MAX_PHOTO_BYTES, MAX_DOWNLOAD_BYTES = 50 * 2**20, 10 * 2**20, 20 * 2**20
-REFUSED_MARKDOWN = "<sandbox:refused>"  # a rich message that contains this is refused
+REFUSED_MARKDOWN = "sandbox:refused"  # a rich message that contains this is refused
+
+
+_rich_parser = MarkdownIt("commonmark", {"html": True, "maxNesting": 100}).enable(["table", "strikethrough"])
 
 
 class Refusal(Exception):
@@ -83,7 +96,43 @@ def rich_markdown(params: Json) -> str:
         raise Refusal(400, "Bad Request: rich message is too long")
     if REFUSED_MARKDOWN in markdown:
         raise Refusal(400, "Bad Request: can't parse rich message")
+    _check_rich_blocks(_rich_parser.parse(markdown))
     return markdown
+
+
+def split_text(text: str) -> list[str]:
+    """Return the messages into which a client splits a text: it cuts at a space near the end, if there is one."""
+    parts = []
+    while len(text) > MAX_TEXT_LENGTH:
+        space = max(text.rfind(" ", MAX_TEXT_LENGTH - 300, MAX_TEXT_LENGTH), text.rfind("\n", 0, MAX_TEXT_LENGTH))
+        end = space if space >= MAX_TEXT_LENGTH - 300 else MAX_TEXT_LENGTH
+        parts.append(text[:end].strip())
+        text = text[end:].strip()
+    return [*parts, text] if text else parts
+
+
+def _check_rich_blocks(tokens: list[Token]) -> None:
+    """Refuse Markdown over the limits, and what the bot must never pass on from a model.
+
+    Telegram would fetch an image, and turn HTML into media and buttons. There are no images here, so each one is
+    refused like a dead one; HTML is refused because a test would not notice it otherwise.
+    """
+    inline = [child for token in tokens for child in token.children or []]
+    if any(token.type == "image" for token in inline):
+        raise Refusal(400, "Bad Request: RICH_MESSAGE_PHOTO_NO_MEDIA_FOUND")
+    if any(token.type.startswith("html") for token in (*tokens, *inline)):
+        raise Refusal(400, "Bad Request: the sandbox accepts no HTML in rich messages")
+    cells = ("th_open", "td_open")
+    blocks = [token for token in tokens if token.nesting >= 0 and token.type not in ("inline", *cells)]
+    if len(blocks) > MAX_RICH_BLOCKS:
+        raise Refusal(400, "Bad Request: RICH_MESSAGE_BLOCKS_TOO_MANY")
+    if any(token.level > MAX_RICH_LEVELS for token in tokens):
+        raise Refusal(400, "Bad Request: RICH_MESSAGE_DEPTH_TOO_LARGE")
+    columns = 0
+    for token in tokens:
+        columns = 0 if token.type == "tr_open" else columns + (token.type in cells)
+        if columns > MAX_RICH_COLUMNS:
+            raise Refusal(400, "Bad Request: RICH_MESSAGE_TABLE_TOO_WIDE")
 
 
 def reply_markup(params: Json) -> Json | None:

@@ -11,6 +11,7 @@ from sandbox.telegram import control_api
 from sandbox.telegram.checks import MAX_UPLOAD_BYTES, Json, Refusal, Upload
 from sandbox.telegram.faults import Faults
 from sandbox.telegram.methods import call_method
+from sandbox.telegram.parameters import check_names
 from sandbox.telegram.world import World
 
 TEXT_PARAMETERS = ("text", "caption")
@@ -39,7 +40,7 @@ class _BotApi:
         self._world.calls.append((method, params))
         self._world.paths.append(request.path_qs)
         fault = faults.draw(method)
-        if faults.delay_s:
+        if faults.delay_s and (not faults.methods or method in faults.methods):
             await asyncio.sleep(faults.delay_s)
         if fault == "drop_before":
             return _drop_connection(request)
@@ -72,6 +73,7 @@ class _BotApi:
         if request.match_info["token"] != self._world.token:
             raise Refusal(401, "Unauthorized")
         if method.lower() == "getupdates":
+            check_names("getUpdates", params)
             return await self._world.get_updates(params)
         return call_method(self._world, method, params)
 

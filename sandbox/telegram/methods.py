@@ -11,6 +11,7 @@ from typing import Any
 
 from sandbox.telegram import checks
 from sandbox.telegram.checks import Json, Refusal, Upload
+from sandbox.telegram.parameters import check_names
 from sandbox.telegram.world import BOT, World
 
 
@@ -20,12 +21,13 @@ def call_method(world: World, method: str, params: Json) -> Any:
         handler = METHODS.get(method)
         if handler is None:
             raise Refusal(404, "Not Found")
+        check_names(method, params)
         return handler(world, params)
 
 
-def get_me(_: World, __: Json) -> Json:
+def get_me(world: World, _: Json) -> Json:
     """Describe the bot."""
-    return {**BOT, "can_join_groups": True, "can_read_all_group_messages": False}
+    return {**world.bot, "can_join_groups": True, "can_read_all_group_messages": False}
 
 
 def delete_webhook(_: World, __: Json) -> bool:
@@ -94,6 +96,7 @@ def send_photo(world: World, params: Json) -> Json:
 
 def _send(world: World, method: str, params: Json, content: Json) -> Json:
     chat = _find_chat(world, params)
+    content |= _topic(world, chat, params)
     reply = params.get("reply_parameters") or {}
     if reply:
         target = world.messages[chat["id"]].get(checks.to_integer(reply.get("message_id")))
@@ -147,19 +150,18 @@ def send_message_draft(world: World, params: Json) -> bool:
 def send_rich_message_draft(world: World, params: Json) -> bool:
     """Show Markdown that is still being written."""
     markdown = checks.rich_markdown(params)
-    if markdown.count("**") % 2:
-        raise Refusal(400, "Bad Request: can't parse rich message: unclosed **")
     return _show_draft(world, "sendRichMessageDraft", params, markdown)
 
 
 def _show_draft(world: World, method: str, params: Json, text: str) -> bool:
     chat = _find_chat(world, params)
     if chat["type"] != "private":
-        raise Refusal(400, "Bad Request: drafts can be sent only to private chats")
+        raise Refusal(400, "Bad Request: TEXTDRAFT_PEER_INVALID")
     draft_id = checks.to_integer(params.get("draft_id"))
     if draft_id == 0:
         raise Refusal(400, "Bad Request: DRAFT_ID_INVALID")
     draft = {"draft_id": draft_id, "text": text, "can_stop": bool(params.get("can_stop"))}
+    draft |= _topic(world, chat, params)
     world.add_event(method, chat["id"], draft=draft)
     return True
 
@@ -167,7 +169,9 @@ def _show_draft(world: World, method: str, params: Json, text: str) -> bool:
 def send_chat_action(world: World, params: Json) -> bool:
     """Show that the bot is typing or sending a file."""
     chat = _find_chat(world, params)
-    world.add_event("sendChatAction", chat["id"], action=params.get("action"))
+    if params.get("action") not in checks.CHAT_ACTIONS:
+        raise Refusal(400, "Bad Request: wrong parameter action in request")
+    world.add_event("sendChatAction", chat["id"], action=params.get("action"), **_topic(world, chat, params))
     return True
 
 
@@ -176,15 +180,35 @@ def answer_callback_query(world: World, params: Json) -> bool:
     query_id = str(params.get("callback_query_id"))
     if query_id not in world.open_queries:
         raise Refusal(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
+    if len(str(params.get("text") or "")) > checks.MAX_TOAST_LENGTH:
+        raise Refusal(400, "Bad Request: MESSAGE_TOO_LONG")
     chat_id = world.open_queries.pop(query_id)
     world.add_event("answerCallbackQuery", chat_id, query_id=query_id, text=params.get("text", ""))
     return True
+
+
+def _topic(world: World, chat: Json, params: Json) -> Json:
+    """Return the fields of a message that name its topic."""
+    thread_id = params.get("message_thread_id")
+    if thread_id is None:
+        if chat["id"] in world.closed_general:
+            raise Refusal(400, "Bad Request: TOPIC_CLOSED")
+        return {}
+    if checks.to_integer(thread_id) not in world.topics.get(chat["id"], set()):
+        raise Refusal(400, "Bad Request: message thread not found")
+    return {"message_thread_id": checks.to_integer(thread_id), "is_topic_message": True}
 
 
 def _find_chat(world: World, params: Json) -> Json:
     chat = world.chats.get(checks.to_integer(params.get("chat_id")))
     if chat is None:
         raise Refusal(400, "Bad Request: chat not found")
+    if chat["id"] in world.upgraded:
+        raise Refusal(
+            400,
+            "Bad Request: group chat was upgraded to a supergroup chat",
+            migrate_to_chat_id=world.upgraded[chat["id"]],
+        )
     if chat["id"] in world.blocked:
         raise Refusal(403, "Forbidden: bot was blocked by the user")
     return chat

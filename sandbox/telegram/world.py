@@ -14,9 +14,13 @@ from sandbox.telegram.checks import Json, Refusal
 from sandbox.telegram.faults import Faults
 
 TOKEN = "100000001:the-sandbox-is-not-the-real-telegram"
-BOT = {"id": 100000001, "is_bot": True, "first_name": "Заметки", "username": "sandbox_notes_bot"}
+BOT: Json = {"id": 100000001, "is_bot": True, "first_name": "Заметки", "username": "sandbox_notes_bot"}
 MAX_UPDATES_PER_POLL = 100
 MAX_POLL_S = 50
+
+
+ANONYMOUS_ADMIN: Json = {"id": 1087968824, "is_bot": True, "first_name": "Group", "username": "GroupAnonymousBot"}
+CHANNEL_USER: Json = {"id": 136817688, "is_bot": True, "first_name": "Channel", "username": "Channel_Bot"}
 
 
 def person(user_id: int) -> Json:
@@ -32,6 +36,7 @@ class World:
 
     def __init__(self, token: str = TOKEN) -> None:
         self.token = token
+        self.bot = BOT  # what getMe returns
         self.faults = Faults()
         self.blocked: set[int] = set()  # people who blocked the bot
         self.commands: list[Json] = []  # the bot's menu
@@ -41,6 +46,9 @@ class World:
         self.files: dict[str, bytes] = {}  # file_id → content
         self.chats: dict[int, Json] = {}
         self.messages: dict[int, dict[int, Json]] = defaultdict(dict)  # chat_id → message_id → message
+        self.upgraded: dict[int, int] = {}  # the old id of a group that became a supergroup → the new one
+        self.topics: dict[int, set[int]] = {}  # a chat with topics → the ids of its topics, without General
+        self.closed_general: set[int] = set()  # chats whose topic General is closed
         self.open_queries: dict[str, int] = {}  # callback_query_id → chat_id, until the bot answers it
         self.poll_number = 0  # the number of getUpdates calls
         self._updates: list[Json] = []
@@ -53,8 +61,34 @@ class World:
     # What people do
 
     def say(self, user_id: int, text: str, *, chat_id: int | None = None, **fields: Any) -> Json:
-        """Send a text message from a person, in private or in a group; return the message as the bot gets it."""
-        return self.send(user_id, {"text": text.strip(), **fields}, chat_id=chat_id)
+        """Send a text message from a person, in private or in a group; return the message as the bot gets it.
+
+        Like a client, split a text that is too long for one message; return the first of its messages then.
+        """
+        with self._changed:
+            first, *others = checks.split_text(text.strip()) or [""]
+            message = self.send(user_id, {"text": first, **fields}, chat_id=chat_id)
+            for part in others:
+                self.send(user_id, {"text": part}, chat_id=chat_id)
+            return message
+
+    def say_as_chat(self, sender_chat: Json, text: str, chat_id: int, **fields: Any) -> Json:
+        """Send a text to a group in the name of a channel, or of the group as an anonymous administrator."""
+        fake_user = ANONYMOUS_ADMIN if sender_chat["id"] == chat_id else CHANNEL_USER
+        content = {"text": text, "from": fake_user, "sender_chat": sender_chat, **fields}
+        return self.send(fake_user["id"], content, chat_id=chat_id)
+
+    def upgrade_group(self, chat_id: int, *, is_announced: bool = True) -> int:
+        """Make a group a supergroup, with or without the two service messages; return its new id."""
+        with self._changed:
+            new_id = -(10**12) + chat_id
+            self.upgraded[chat_id] = new_id
+            self.chats[chat_id]["type"] = "group"
+            self.chats[new_id] = {**self.chats[chat_id], "id": new_id, "type": "supergroup"}
+            if is_announced:
+                self.send(ANONYMOUS_ADMIN["id"], {"migrate_to_chat_id": new_id}, chat_id=chat_id)
+                self.send(ANONYMOUS_ADMIN["id"], {"migrate_from_chat_id": chat_id}, chat_id=new_id)
+            return new_id
 
     def send(self, user_id: int, content: Json, *, chat_id: int | None = None) -> Json:
         """Send a message with any content from a person; return the message as the bot gets it."""

@@ -41,6 +41,7 @@ async function switchModel(label) {
   for (let page = 0; page < MAX_PAGES; page++) {
     const buttons = message.buttons.flat();
     const wanted = buttons.find((button) => button.text.includes(label));
+    if (isActive(message, label)) return undefined;
     if (wanted) return post("tap", { message_id: message.message_id, data: wanted.callback_data });
     if (!buttons.some((button) => button.text === direction)) direction = "◀";
     const { message_id } = message;
@@ -50,6 +51,11 @@ async function switchModel(label) {
     message = await nextPage;
   }
   throw new Error("no such model");
+}
+
+// The active model has no button: it is the line with the star.
+function isActive(message, label) {
+  return message.text.split("\n").some((line) => line.startsWith("★") && line.includes(label));
 }
 
 const waiters = new Set(); // functions that get each new or changed message
