@@ -27,6 +27,9 @@ SCHEMA = Path(__file__).with_name("schema.sql")
 MIGRATIONS = SCHEMA.with_name("migrations")
 SCHEMA_VERSION = 3
 
+# While somebody reads for long, the write-ahead log only grows; afterwards SQLite truncates it to this size.
+MAX_IDLE_WAL_BYTES = 16 * 2**20
+
 
 class DatabaseUnavailable(SetupError):
     """The database cannot be opened now, but perhaps later: it is locked, or the disk is full or fails."""
@@ -127,6 +130,7 @@ def _connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute(f"PRAGMA journal_size_limit = {MAX_IDLE_WAL_BYTES}")
         connection.create_function("fold", 1, fold, deterministic=True)  # for the search index, see schema.sql
     except sqlite3.DatabaseError:
         connection.close()

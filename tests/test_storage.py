@@ -555,3 +555,18 @@ def test_a_transaction_in_a_deleted_or_replaced_file_fails(database: Path, is_re
         add("два")
         storage.on_commit(lambda: woken.append(1))
     assert woken == []
+
+
+def test_the_write_ahead_log_shrinks_after_a_long_reader(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "MAX_IDLE_WAL_BYTES", 2**20)
+    db.open(database)
+    wal = database.with_name(f"{database.name}-wal")
+    with closing(sqlite3.connect(database, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM notes").fetchall()
+        for _ in range(100):
+            add("слово " * 10_000)
+        assert wal.stat().st_size > 8 * 2**20
+    for _ in range(2):  # the first copies the log into the database, the second begins a new one
+        add("раз")
+    assert wal.stat().st_size <= 2**20
