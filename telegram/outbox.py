@@ -136,7 +136,7 @@ class Outbox:
             log.warning("chat %d: %s fails again and again, sent as plain text", chat_id, method)
             return _SentReply(reply["id"], [*calls, *remaining_calls], None)
         failed_for_s = time.monotonic() - failures.first_server_error_at
-        if not failures.server_errors or failed_for_s < DROP_AFTER_S or not self._accepts_calls(chat_id):
+        if not failures.server_errors or failed_for_s < DROP_AFTER_S or not self.accepts_calls(chat_id):
             return None
         log.error("chat %d: a reply (%s) is dropped: Telegram fails at it again and again", chat_id, method)
         if params.get("text") == texts.REPLY_DROPPED:
@@ -146,7 +146,7 @@ class Outbox:
             return _SentReply(reply["id"], remaining_calls, None)
         return _SentReply(reply["id"], dropped_calls(chat_id, params), None)
 
-    def _accepts_calls(self, chat_id: int) -> bool:
+    def accepts_calls(self, chat_id: int) -> bool:
         """Return whether Telegram accepts another call for a chat."""
         try:
             self._telegram.call("sendChatAction", {"chat_id": chat_id, "action": "typing"})
