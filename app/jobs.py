@@ -6,6 +6,7 @@ A job is stored in the transaction of its update, so it survives a crash. The jo
 import io
 import logging
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +22,7 @@ from journal import JobRow
 from llm import catalog
 from notes import chart, exports, imports, statistics
 from telegram.keyed_executor import KeyedExecutor
-from telegram.outbox import Outbox
+from telegram.outbox import DROP_AFTER_S, Outbox
 from telegram.replies import File, Job, Reply
 from telegram.transport import Telegram, TelegramError, backoff_s
 
@@ -117,6 +118,7 @@ class JobRunner:
         self._executor: KeyedExecutor[int] = KeyedExecutor("jobs", self._run_next, MAX_THREADS)
         self._begun: set[int] = set()  # jobs whose current run is recorded
         self._failures: dict[int, int] = {}  # user → consecutive failures of the next job
+        self._server_errors_since: dict[int, float] = {}  # user → first 5xx in a row, on time.monotonic()
         # User → a job that is done but not yet recorded as done, and the reply that is left to send.
         self._unrecorded: dict[int, tuple[JobRow, Reply | None]] = {}
 
@@ -151,7 +153,11 @@ class JobRunner:
                 self._unrecorded[user_id] = (job, self._attempt(job))
             except TelegramError as error:
                 self._forget_attempts(job)
-                return self._retry_delay_s(job, error)
+                if not self._is_hopeless(job, error):
+                    return self._retry_delay_s(job, error)
+                log.error("job %d (%s) is given up: Telegram fails at its file", job["id"], job["name"])
+                refusal = texts.IMPORT_UNAVAILABLE if job["name"] == "import" else texts.FILE_REFUSED
+                self._unrecorded[user_id] = (job, Reply(refusal))
         # If recording fails, the executor calls again and the entry prevents a second run.
         job, reply = self._unrecorded[user_id]
         with storage.transaction():
@@ -161,6 +167,7 @@ class JobRunner:
         del self._unrecorded[user_id]
         self._begun.discard(job["id"])
         self._failures.pop(user_id, None)
+        self._server_errors_since.pop(user_id, None)
         return 0.0
 
     def _attempt(self, job: JobRow) -> Reply | None:
@@ -216,6 +223,14 @@ class JobRunner:
         finally:
             file.content.close()
         return None
+
+    def _is_hopeless(self, job: JobRow, error: TelegramError) -> bool:
+        """Return whether Telegram fails at a file for too long while it accepts other calls; see the outbox."""
+        if error.status < 500:
+            self._server_errors_since.pop(job["user_id"], None)
+            return False
+        failed_for_s = time.monotonic() - self._server_errors_since.setdefault(job["user_id"], time.monotonic())
+        return failed_for_s >= DROP_AFTER_S and self._outbox.accepts_calls(job["chat_id"], job["thread_id"])
 
     def _retry_delay_s(self, job: JobRow, error: TelegramError) -> float:
         failures = self._failures.get(job["user_id"], 0) + 1

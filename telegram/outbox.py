@@ -158,7 +158,8 @@ class Outbox:
             log.warning("chat %d: %s fails again and again, sent as plain text", chat_id, method)
             return _SentReply(reply["id"], [*calls, *remaining_calls], None)
         failed_for_s = time.monotonic() - failures.first_server_error_at
-        if not failures.server_errors or failed_for_s < DROP_AFTER_S or not self._accepts_calls(chat_id, params):
+        thread_id = params.get("message_thread_id")
+        if not failures.server_errors or failed_for_s < DROP_AFTER_S or not self.accepts_calls(chat_id, thread_id):
             return None
         log.error("chat %d: a reply (%s) is dropped: Telegram fails at it again and again", chat_id, method)
         if params.get("text") == texts.REPLY_DROPPED:
@@ -168,9 +169,9 @@ class Outbox:
             return _SentReply(reply["id"], remaining_calls, None)
         return _SentReply(reply["id"], dropped_calls(chat_id, params), None)
 
-    def _accepts_calls(self, chat_id: int, params: dict[str, Any]) -> bool:
-        """Return whether Telegram accepts another call for the chat, and the topic, of a call."""
-        topic = {name: value for name, value in params.items() if name == "message_thread_id"}
+    def accepts_calls(self, chat_id: int, thread_id: int | None) -> bool:
+        """Return whether Telegram accepts another call for a chat and its topic."""
+        topic = {} if thread_id is None else {"message_thread_id": thread_id}
         try:
             self._telegram.call("sendChatAction", {"chat_id": chat_id, **topic, "action": "typing"})
         except TelegramError:

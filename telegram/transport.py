@@ -246,7 +246,10 @@ def _decode(status: int, body: bytes) -> _Response:
     except (ValueError, RecursionError):
         payload = None
     if not isinstance(payload, dict):
-        raise TelegramError(0, f"not JSON, status {status}") if status >= 400 else UnreadableResponse(body)
+        if status < 400:
+            raise UnreadableResponse(body)
+        # The web server before the Bot API says 502 when the Bot API fails; a 4xx may be of a proxy on the way.
+        raise TelegramError(status if status >= 500 else 0, f"not JSON, status {status}")
     if payload.get("ok") is True and "result" in payload:
         return _Response(status, payload)
     if payload.get("ok") is not False or type(payload.get("error_code")) is not int:

@@ -26,6 +26,7 @@ import db
 import journal
 import storage
 import texts
+from app import jobs
 from app.jobs import JobHandler, JobHandlers, JobRunner
 from app.logs import ErrorLog
 from bot import router
@@ -285,6 +286,19 @@ def test_a_refused_document_is_reported(run_jobs: RunJobs, world: World, caplog:
     add(run_jobs(work=lambda _: text_file(b"")), "work")  # Telegram refuses empty files
     eventually(lambda: sent_texts(world) == [texts.FILE_REFUSED])
     assert "sendDocument refused" in caplog.text
+
+
+def test_a_file_at_which_telegram_fails_makes_way_for_the_next_job(
+    run_jobs: RunJobs, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "DROP_AFTER_S", 0.2)
+    world.faults.bad_gateway, world.faults.methods = 1.0, frozenset(["sendDocument"])
+    runner = run_jobs(work=lambda _: text_file(), greet=lambda _: "раз")
+    add(runner, "work")
+    add(runner, "greet")
+    eventually(is_done)
+    sent = [event["message"]["text"] for event in world.events_of(ANN) if "message" in event]
+    assert sent == [texts.FILE_REFUSED, "раз"]
 
 
 def test_a_file_for_a_person_who_blocked_the_bot_is_dropped(

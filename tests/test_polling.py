@@ -329,7 +329,7 @@ def test_while_the_database_is_locked_updates_wait_at_telegram(
 def test_a_failed_poll_is_repeated(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.faults = Faults(bad_gateway=1.0)
     world.say(ANN, "раз")  # ends the long poll that waits
-    eventually(lambda: "getUpdates failed: [0] not JSON, status 502" in caplog.text)
+    eventually(lambda: "getUpdates failed: [502] not JSON, status 502" in caplog.text)
     world.faults = Faults()
     eventually(lambda: sent_texts(world) == ["ответ на «раз»"])
     assert stored_notes() == ["раз"]
