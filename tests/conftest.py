@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -244,10 +245,10 @@ def next_delivered(person: Person, bot: BotProcess) -> dict[str, Any]:
 
 
 def text_of(message: dict[str, Any]) -> str:
-    """Return the text of a message: rich (without the backslashes before punctuation), plain or a caption."""
+    """Return the text of a message: rich (without the escapes of Markdown), plain or a caption."""
     rich_text = message.get("rich_message", {}).get("markdown")
     if rich_text:
-        return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", rich_text)
+        return unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", rich_text))
     return str(message.get("text") or message.get("caption"))
 
 

@@ -123,8 +123,8 @@ def test_only_admins_may_use_the_admin_commands(text: str) -> None:
 @pytest.mark.usefixtures("database")
 def test_a_button_does_not_bypass_the_check() -> None:
     with pytest.raises(AccessDenied, match=texts.ADMINS_ONLY):
-        tap("model:5", ANN)
-    assert db.get_active_model()["id"] == 1
+        tap("model:6", ANN)
+    assert db.get_active_model()["id"] == 5
     assert "переключена" in tap("model:5", BOB).toast
     assert handle(message("/model", ANN))
     assert isinstance(handle(message("/models", ANN)), Reply)

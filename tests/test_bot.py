@@ -680,17 +680,17 @@ def test_the_pages_of_the_models_turn_within_the_list() -> None:
 
 
 def test_switching_from_a_higher_model_to_a_lower_one() -> None:
-    assert handle("/model 4") == (
+    assert ask_bot("/model 4").startswith(
         "Активная модель переключена: Llama 3.1 8B (free) [meta-llama/llama-3.1-8b-instruct:free]"
     )
-    assert (
-        handle("/model@our_bot 2") == "Активная модель переключена: DeepSeek R1 (free) [deepseek/deepseek-r1:free]"
+    assert ask_bot("/model@our_bot 2").startswith(
+        "Активная модель переключена: DeepSeek R1 (free) [deepseek/deepseek-r1:free]"
     )
     assert handle("/model") == (
         "Текущая активная модель: DeepSeek R1 (free) [deepseek/deepseek-r1:free]\n"
         "(сменить: /model <ID> или /models)"
     )
-    assert handle("/model\n3") == (
+    assert ask_bot("/model\n3").startswith(
         "Активная модель переключена: Mistral Small 24b (free) [mistralai/mistral-small-24b-instruct-2501:free]"
     )
 

@@ -410,7 +410,7 @@ def test_any_answer_of_a_model_arrives_whole(
     received = ""
     while "мс; модель: " not in received:
         received += text_of(ann.hears())
-    marks = re.compile(r"[\s`]+(python\n)?")  # a code block that is split is closed and reopened
+    marks = re.compile(r"[\s`*_]+(python\n)?")  # code and emphasis that are split are closed and reopened
     answer = marks.sub("", storable(ANSWERS[kind]))
     assert marks.sub("", received).startswith(answer)
     assert ann.asks("/note_count") == "У вас 0 заметок."
