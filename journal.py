@@ -94,6 +94,17 @@ class LlmRequest(TypedDict):
     is_free: bool
 
 
+class GenerationDetails(TypedDict):
+    """What OpenRouter reports of an answer some time later; see the table llm_requests for the columns."""
+
+    cost: float
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    provider: str | None
+    provider_latency_ms: int | None
+    provider_requests: int | None
+
+
 class UnpricedRequest(TypedDict):
     """A request whose cost is still unknown."""
 
@@ -368,18 +379,14 @@ def add_llm_request(request: LlmRequest) -> int:
     return int(cursor.lastrowid or 0)
 
 
-def set_llm_request_cost(
-    request_id: int,
-    cost: float,
-    prompt_tokens: int | None,
-    completion_tokens: int | None,
-    provider: str | None = None,
-) -> None:
-    """Add the cost (USD), the tokens and the provider of a request, which the gateway reports later."""
+def add_generation_details(request_id: int, details: GenerationDetails) -> None:
+    """Add to a request what the gateway reports later."""
     storage.execute(
-        "UPDATE llm_requests SET cost = ?, prompt_tokens = ?, completion_tokens = ?,"
-        " provider = coalesce(provider, ?) WHERE id = ?",
-        (cost, prompt_tokens, completion_tokens, provider, request_id),
+        "UPDATE llm_requests SET cost = :cost, prompt_tokens = :prompt_tokens,"
+        " completion_tokens = :completion_tokens, provider = coalesce(provider, :provider),"
+        " provider_latency_ms = :provider_latency_ms, provider_requests = :provider_requests"
+        " WHERE id = :request_id",
+        {**details, "request_id": request_id},
     )
 
 

@@ -232,7 +232,9 @@ CREATE TABLE llm_requests (
     is_free           INTEGER NOT NULL DEFAULT 0 CHECK (is_free IN (0, 1)),  -- 1: counts against the free limits
     cause             TEXT,               -- of a failure: a code such as data_policy or http_502, never any words
     provider          TEXT,               -- who ran the model, if the gateway says
-    answered_model    TEXT                -- the model that answered, if the gateway says; a router picks one
+    answered_model    TEXT,               -- the model that answered, if the gateway says; a router picks one
+    provider_latency_ms INTEGER,          -- until the provider began to answer; looked up later, like the cost
+    provider_requests INTEGER             -- how many providers OpenRouter asked; more than 1: it tried again
 ) STRICT;
 
 CREATE INDEX ix_llm_requests_time ON llm_requests(created_at);

@@ -1,4 +1,4 @@
-"""The costs of answers that were stopped or broke off: the gateway reports them only some time later."""
+"""The costs and providers of answers that were stopped or broke off: OpenRouter reports them some time later."""
 
 import logging
 
@@ -6,8 +6,9 @@ import clock
 import journal
 import openrouter_client
 import unicode_text
+from journal import GenerationDetails
 from llm.ledger import cost, count
-from openrouter_client import OpenRouterError
+from openrouter_client import Json, OpenRouterError
 from telegram.keyed_executor import KeyedExecutor
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ RETRY_DELAY_S = 2.0  # after the first attempt; longer after each further one
 
 
 class CostLookup:
-    """Adds missing costs to the ledger, on a thread of its own."""
+    """Adds missing costs and details to the ledger, on a thread of its own."""
 
     def __init__(self) -> None:
         self._executor: KeyedExecutor[int] = KeyedExecutor("costs", self._look_up, max_threads=1)
@@ -45,16 +46,29 @@ class CostLookup:
         except OpenRouterError as error:
             log.debug("the cost of request %d is not known yet: HTTP %d", request_id, error.status)
             generation = {}
-        total_cost = cost(generation.get("total_cost"))
-        if total_cost is None:
+        details = _read_details(generation)
+        if details is None:
             self._attempts[request_id] = attempts
             return RETRY_DELAY_S * attempts
-        prompt_tokens = count(generation.get("tokens_prompt"))
-        completion_tokens = count(generation.get("tokens_completion"))
-        name = generation.get("provider_name")
-        provider = unicode_text.storable(name) if isinstance(name, str) else None
-        journal.set_llm_request_cost(request_id, total_cost, prompt_tokens, completion_tokens, provider)
+        journal.add_generation_details(request_id, details)
         return None
+
+
+def _read_details(generation: Json) -> GenerationDetails | None:
+    """Return what the ledger keeps of a response to /generation; None while the cost is unknown."""
+    total_cost = cost(generation.get("total_cost"))
+    if total_cost is None:
+        return None
+    name = generation.get("provider_name")
+    responses = generation.get("provider_responses")
+    return {
+        "cost": total_cost,
+        "prompt_tokens": count(generation.get("tokens_prompt")),
+        "completion_tokens": count(generation.get("tokens_completion")),
+        "provider": unicode_text.storable(name) if isinstance(name, str) else None,
+        "provider_latency_ms": count(generation.get("latency")),
+        "provider_requests": len(responses) if isinstance(responses, list) else None,
+    }
 
 
 def _oldest() -> int:

@@ -185,18 +185,12 @@ class ModelCaller:
         if self._question["kind"] == "web" and not may_search and FEATURES[gateway.name].web_search_costs:
             raise OpenRouterError(402, texts.WEB_COSTS, ErrorKind.SETUP)
         messages = self._prompt.messages(model)
-        if is_free(model["gateway"], model["key"]):
-            queued_at = time.monotonic()
-            may_send = self._rate_limiter.acquire(self._progress.is_stopped, self._progress.set_queue_position)
-            self._deadline += time.monotonic() - queued_at  # the account's limit takes no time from the question
-            if not may_send:
-                return Completion("", 0, model["key"], "stopped"), None
-        pace = self._paces.get(gateway.name)
-        if pace and not pace.acquire(self._progress.is_stopped, self._progress.set_queue_position):
+        if not self._wait_for_limits(model):
             return Completion("", 0, model["key"], "stopped"), None
         self._called_models.add(model["id"])
         started = time.monotonic()
         time_left_s = max(self._deadline - started, MIN_REQUEST_TIME_S)
+        pace = self._paces.get(gateway.name)
         request = ChatRequest(
             messages=messages,
             model=model["key"],
@@ -219,6 +213,24 @@ class ModelCaller:
                 journal.add_llm_request(ledger_row(self._question, model, error, started))
             raise
         return completion, ledger_row(self._question, model, completion, started)
+
+    def _wait_for_limits(self, model: db.Model) -> bool:
+        """Wait until the account's limits permit a request; return False if the person presses Stop meanwhile.
+
+        The wait takes no time from the question.
+        """
+        limits: list[RateLimiter | GatewayPace] = []
+        if is_free(model["gateway"], model["key"]):
+            limits.append(self._rate_limiter)
+        if model["gateway"] in self._paces:
+            limits.append(self._paces[model["gateway"]])
+        queued_at = time.monotonic()
+        try:
+            return all(
+                limit.acquire(self._progress.is_stopped, self._progress.set_queue_position) for limit in limits
+            )
+        finally:
+            self._deadline += time.monotonic() - queued_at
 
     def _stream(self, request: ChatRequest) -> Completion:
         closer = RequestCloser()

@@ -18,6 +18,8 @@ UPDATE llm_requests SET is_free = 1
 ALTER TABLE llm_requests ADD COLUMN cause TEXT;
 ALTER TABLE llm_requests ADD COLUMN provider TEXT;
 ALTER TABLE llm_requests ADD COLUMN answered_model TEXT;
+ALTER TABLE llm_requests ADD COLUMN provider_latency_ms INTEGER;
+ALTER TABLE llm_requests ADD COLUMN provider_requests INTEGER;
 
 -- Deferred work was an attachment of a reply: {"kind": …, "user_id": …, <arguments>}. Some kinds had no user_id.
 CREATE TABLE jobs (

@@ -127,6 +127,7 @@ def test_stop_keeps_the_text_so_far_and_breaks_the_stream(
     eventually(lambda: gateway.closed_streams == ["sandbox/long-90"])
     # The bot asks for the cost until the gateway knows it.
     eventually(lambda: ledger(bot, "finish_reason, cost, completion_tokens") == [("stopped", 0.0125, 7)])
+    assert ledger(bot, "provider, provider_latency_ms, provider_requests") == [("Sandbox", 1643, 2)]
     assert ann.asks("/note_count") == "У вас 0 заметок."
 
 

@@ -235,6 +235,8 @@ def test_a_request_is_stored_with_everything() -> None:
         "cause": None,
         "provider": None,
         "answered_model": None,
+        "provider_latency_ms": None,
+        "provider_requests": None,
     }
 
 
@@ -306,14 +308,18 @@ def test_the_cost_of_an_interrupted_request_is_added_later() -> None:
     assert journal.unpriced_requests(now) == expected
     assert journal.unpriced_requests(now + 1) == []
     # The provider of the sample in the course's skill on OpenRouter, section "Пример JSON Output".
-    journal.set_llm_request_cost(stopped, 0.5, 7, 2, "Google AI Studio")
-    provider = "SELECT provider FROM llm_requests WHERE id = ?"
-    assert storage.fetch_one(provider, (stopped,)) == {"provider": "Google AI Studio"}
+    details: journal.GenerationDetails = {
+        "cost": 0.5,
+        "prompt_tokens": 7,
+        "completion_tokens": 2,
+        "provider": "Google AI Studio",
+        "provider_latency_ms": 1643,
+        "provider_requests": 2,
+    }
+    journal.add_generation_details(stopped, details)
     assert journal.unpriced_requests(now) == expected[1:]
-    row = storage.fetch_one(
-        "SELECT cost, prompt_tokens, completion_tokens FROM llm_requests WHERE id = ?", (stopped,)
-    )
-    assert row == {"cost": 0.5, "prompt_tokens": 7, "completion_tokens": 2}
+    columns = ", ".join(details)
+    assert storage.fetch_one(f"SELECT {columns} FROM llm_requests WHERE id = ?", (stopped,)) == details
 
 
 # Outbox

@@ -91,6 +91,10 @@ class _GatewayApi:
                     "tokens_completion": 7,
                     # From the sample of the course's skill on OpenRouter, section "Пример JSON Output".
                     "provider_name": "Google AI Studio",
+                    "provider_responses": [
+                        {"provider_name": "Google", "latency": 327, "status": 429},
+                        {"provider_name": "Google AI Studio", "latency": 1643, "status": 200},
+                    ],
                     "latency": 1643,
                     "generation_time": 3881,
                 }
