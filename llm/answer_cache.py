@@ -32,7 +32,7 @@ def find(question: QuestionRow) -> CallResult | None:
 
 
 def store(question: QuestionRow, result: CallResult) -> None:
-    """Keep an answer, if it is whole and no other model stood in. The row of the question must hold it already."""
+    """Keep a whole answer that is not from a fallback model. The row of the question must hold it already."""
     completion = result.completion
     if completion is None or completion.finish_reason != "stop" or not _can_be_cached(question):
         return
