@@ -15,6 +15,7 @@ if sys.version_info < (3, 11):
 import clock
 import config
 import db
+import db_messages
 import journal
 from app import checks, service
 from llm import model_menu
@@ -225,7 +226,7 @@ def plain_text_edited(message: Message, text: str) -> HandlerResult:
     note = db.get_note_by_message(message.user_id, message.chat_id, message_id, sent_at)
     if note is not None:
         return editing.follow_message(note, whole_text)
-    db.update_plain_text(message.user_id, message.chat_id, message_id, whole_text)
+    db_messages.update_plain_text(message.user_id, message.chat_id, message_id, whole_text)
     return None
 
 

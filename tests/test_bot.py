@@ -23,6 +23,7 @@ from test_updates import SETTINGS
 
 import clock
 import db
+import db_search
 import journal
 import storage
 import texts
@@ -440,7 +441,7 @@ def test_a_deleted_note_appears_nowhere() -> None:
     for kind in ("txt", "md", "json"):
         assert "раз два" not in exported(kind)
     assert len(db.note_times(ANN, 0)) == 1
-    assert db.similar_notes(ANN, ["раз"], 5) == []
+    assert db_search.similar_notes(ANN, ["раз"], 5) == []
 
 
 def test_a_deleted_note_is_purged_after_thirty_days_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:

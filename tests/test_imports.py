@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from test_exports import ANN, BOB, NOW, export
 
 import db
+import db_search
 import journal
 import storage
 import texts
@@ -78,7 +79,7 @@ def test_importing_into_another_bot_adds_every_note_once(tmp_path: Path) -> None
     assert import_file(content) == "Добавлено: 2 заметки. Уже были: 0 заметок."
     assert notes_without_ids() == before
     assert import_file(content) == "Добавлено: 0 заметок. Уже были: 2 заметки."
-    assert [note["text"] for note in db.find_notes(ANN, ["ещё"], 5)] == ["раз\nи ещё"]
+    assert [note["text"] for note in db_search.find_notes(ANN, ["ещё"], 5)] == ["раз\nи ещё"]
     assert db.count_notes(ANN) == 2
     # Another person may import the file, too.
     assert import_file(content, BOB) == "Добавлено: 2 заметки. Уже были: 0 заметок."
