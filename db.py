@@ -2,6 +2,9 @@
 
 Each function runs in the open transaction of its thread, or in one of its own. Call open() first. A function that
 takes a user_id sees only what belongs to that person.
+
+People know a note by its `number`, which counts their own notes: the functions for commands and buttons take and
+return it. A `note_id` identifies a note inside the database only, in other tables and in the search index.
 """
 
 import math
@@ -38,6 +41,14 @@ class Note(TypedDict):
     deleted_at: int | None
     question_id: int | None
     bot_id: int | None
+    number: int
+
+
+class AddedNote(TypedDict):
+    """A new note: the number for the person, the id for other tables."""
+
+    id: int
+    number: int
 
 
 class ImportedNote(TypedDict):
@@ -54,7 +65,7 @@ class ImportedNote(TypedDict):
 class ExportedNote(ImportedNote):
     """A note to write into a file."""
 
-    id: int
+    number: int
 
 
 class CatalogModel(TypedDict):
@@ -134,15 +145,26 @@ def backup(path: Path | str, target: Path | str) -> int:
 # Notes ---------------------------------------------------------------------------------------------------
 
 
-def add_note(user_id: int, chat_id: int, message_id: int, text: str, created_at: int) -> int:
-    """Store a note and return its number; NotesFull if the person has too many."""
+# The trigger notes_insert stores it as people.last_note_number.
+_NEXT_NUMBER = "(SELECT coalesce(max(last_note_number), 0) + 1 FROM people WHERE user_id = :user_id)"
+
+
+def add_note(user_id: int, chat_id: int, message_id: int, text: str, created_at: int) -> AddedNote:
+    """Store a note; NotesFull if the person has too many."""
     _check_room(user_id)
     cursor = storage.execute(
-        "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at, bot_id)"
-        " VALUES (?,?,?,?,?,?,?)",
-        (user_id, chat_id, message_id, text, created_at, created_at, _bot_id),
+        "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at, bot_id, number)"
+        f" VALUES (:user_id, :chat_id, :message_id, :text, :created_at, :created_at, :bot_id, {_NEXT_NUMBER})",
+        {
+            "user_id": user_id,
+            "chat_id": chat_id,
+            "message_id": message_id,
+            "text": text,
+            "created_at": created_at,
+            "bot_id": _bot_id,
+        },
     )
-    return int(cursor.lastrowid or 0)
+    return storage.fetch_one("SELECT id, number FROM notes WHERE id = ?", (cursor.lastrowid,))
 
 
 def has_room(user_id: int) -> bool:
@@ -156,22 +178,22 @@ def _check_room(user_id: int) -> None:
 
 
 def import_note(user_id: int, note: ImportedNote) -> None:
-    """Store a note from a file.
+    """Store a note from a file; it gets a new number, as the old one may be taken here.
 
     Its question_id is kept only if this database has that question and no note contains its answer yet.
     """
     storage.execute(
-        "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at, question_id)"
-        " VALUES (:user_id, :chat_id, :message_id, :text, :created_at, :updated_at, ("
+        "INSERT INTO notes (user_id, number, chat_id, message_id, text, created_at, updated_at, question_id)"
+        f" VALUES (:user_id, {_NEXT_NUMBER}, :chat_id, :message_id, :text, :created_at, :updated_at, ("
         " SELECT id FROM questions WHERE id = :question_id AND chat_id = :chat_id AND NOT EXISTS ("
         " SELECT 1 FROM notes WHERE user_id = :user_id AND question_id = :question_id AND deleted_at IS NULL)))",
         {**note, "user_id": user_id},
     )
 
 
-def get_note(user_id: int, note_id: int) -> Note | None:
+def get_note(user_id: int, number: int) -> Note | None:
     """Return a note, even if it is deleted: see its deleted_at."""
-    return storage.fetch_one("SELECT * FROM notes WHERE id = ? AND user_id = ?", (note_id, user_id))
+    return storage.fetch_one("SELECT * FROM notes WHERE user_id = ? AND number = ?", (user_id, number))
 
 
 def get_note_by_message(user_id: int, chat_id: int, message_id: int, sent_at: int) -> Note | None:
@@ -196,7 +218,7 @@ def list_notes(user_id: int, limit: int) -> list[db_search.FoundNote]:
 def iterate_notes(user_id: int) -> Iterator[ExportedNote]:
     """Yield all notes, oldest first, without loading them all into memory."""
     yield from storage.connection().execute(
-        "SELECT id, chat_id, message_id, text, created_at, updated_at, question_id FROM notes"
+        "SELECT number, chat_id, message_id, text, created_at, updated_at, question_id FROM notes"
         " WHERE user_id = ? AND deleted_at IS NULL ORDER BY id",
         (user_id,),
     )
@@ -222,23 +244,23 @@ def note_totals() -> NoteTotals:
     return storage.fetch_one("SELECT coalesce(sum(notes), 0) AS notes, count(*) AS people FROM people")
 
 
-def edit_note(user_id: int, note_id: int, text: str) -> int | None:
+def edit_note(user_id: int, number: int, text: str) -> int | None:
     """Replace the text of a note and return the id of the edit.
 
     0 if the text is already the same, None if there is no such note.
     """
     with storage.transaction():
         note = storage.fetch_one(
-            "SELECT text FROM notes WHERE id = ? AND user_id = ? AND deleted_at IS NULL", (note_id, user_id)
+            "SELECT id, text FROM notes WHERE user_id = ? AND number = ? AND deleted_at IS NULL", (user_id, number)
         )
         if note is None:
             return None
         if note["text"] == text:
             return 0
-        storage.execute("UPDATE notes SET text = ?, updated_at = ? WHERE id = ?", (text, clock.now(), note_id))
+        storage.execute("UPDATE notes SET text = ?, updated_at = ? WHERE id = ?", (text, clock.now(), note["id"]))
         cursor = storage.execute(
             "INSERT INTO edits (note_id, text_before, created_at) VALUES (?,?,?)",
-            (note_id, note["text"], clock.now()),
+            (note["id"], note["text"], clock.now()),
         )
         return cursor.lastrowid
 
@@ -250,20 +272,20 @@ def undo_edit(user_id: int, edit_id: int) -> tuple[int, int | None]:
     """
     with storage.transaction():
         edit = storage.fetch_one(
-            "SELECT note_id, text_before FROM edits JOIN notes ON notes.id = note_id"
+            "SELECT number, text_before FROM edits JOIN notes ON notes.id = note_id"
             " WHERE edits.id = ? AND user_id = ?",
             (edit_id, user_id),
         )
         if edit is None:
             raise ValueError(f"no edit {edit_id}")
-        return edit["note_id"], edit_note(user_id, edit["note_id"], edit["text_before"])
+        return edit["number"], edit_note(user_id, edit["number"], edit["text_before"])
 
 
-def delete_note(user_id: int, note_id: int) -> bool:
+def delete_note(user_id: int, number: int) -> bool:
     """Delete a note; it can be restored until purge_old() removes it. Return False if there is no such note."""
     cursor = storage.execute(
-        "UPDATE notes SET deleted_at = ? WHERE id = ? AND user_id = ? AND deleted_at IS NULL",
-        (clock.now(), note_id, user_id),
+        "UPDATE notes SET deleted_at = ? WHERE user_id = ? AND number = ? AND deleted_at IS NULL",
+        (clock.now(), user_id, number),
     )
     return cursor.rowcount == 1
 
@@ -273,7 +295,7 @@ def complete_note(note_id: int, text: str) -> None:
     storage.execute("UPDATE notes SET text = ? WHERE id = ?", (text, note_id))
 
 
-def restore_note(user_id: int, note_id: int) -> bool:
+def restore_note(user_id: int, number: int) -> bool:
     """Restore a deleted note; return False if it cannot be restored. NotesFull if the person has too many."""
     _check_room(user_id)
     # If the answer that the note contains has been saved again, the newer note keeps the question_id.
@@ -281,8 +303,8 @@ def restore_note(user_id: int, note_id: int) -> bool:
         "UPDATE notes SET deleted_at = NULL, question_id = iif(EXISTS (SELECT 1 FROM notes AS other"
         " WHERE other.user_id = notes.user_id AND other.question_id = notes.question_id"
         " AND other.deleted_at IS NULL), NULL, question_id)"
-        " WHERE id = ? AND user_id = ? AND deleted_at >= ?",
-        (note_id, user_id, clock.now() - DELETED_KEPT_S),
+        " WHERE user_id = ? AND number = ? AND deleted_at >= ?",
+        (user_id, number, clock.now() - DELETED_KEPT_S),
     )
     return cursor.rowcount == 1
 
@@ -291,14 +313,14 @@ def save_answer(user_id: int, chat_id: int, message_id: int, question_id: int, a
     """Store the answer to a question as a note, once; return the number of the note and whether it is new."""
     with storage.transaction():
         saved = storage.fetch_one(
-            "SELECT id FROM notes WHERE user_id = ? AND question_id = ? AND deleted_at IS NULL",
+            "SELECT number FROM notes WHERE user_id = ? AND question_id = ? AND deleted_at IS NULL",
             (user_id, question_id),
         )
         if saved:
-            return int(saved["id"]), False
-        note_id = add_note(user_id, chat_id, message_id, answer, clock.now())
-        storage.execute("UPDATE notes SET question_id = ? WHERE id = ?", (question_id, note_id))
-        return note_id, True
+            return int(saved["number"]), False
+        note = add_note(user_id, chat_id, message_id, answer, clock.now())
+        storage.execute("UPDATE notes SET question_id = ? WHERE id = ?", (question_id, note["id"]))
+        return note["number"], True
 
 
 # Groups --------------------------------------------------------------------------------------------------
