@@ -330,6 +330,24 @@ def question_answered_by(chat_id: int, message_id: int) -> QuestionRow | None:
     )
 
 
+def latest_question_in_topic(user_id: int, chat_id: int, thread_id: int) -> QuestionRow | None:
+    """Return the last question of the conversation in a topic of a private chat; None at its beginning."""
+    return storage.fetch_one(
+        "SELECT * FROM questions WHERE chat_id = :chat_id AND thread_id = :thread_id AND user_id = :user_id"
+        " AND id > coalesce((SELECT after_question FROM topics"
+        " WHERE chat_id = :chat_id AND thread_id = :thread_id), 0) ORDER BY id DESC LIMIT 1",
+        {"user_id": user_id, "chat_id": chat_id, "thread_id": thread_id},
+    )
+
+
+def begin_conversation(chat_id: int, thread_id: int) -> None:
+    """End the conversation in a topic: the next question there begins another one."""
+    storage.execute(
+        "INSERT OR REPLACE INTO topics SELECT :chat_id, :thread_id, coalesce(max(id), 0) FROM questions",
+        {"chat_id": chat_id, "thread_id": thread_id},
+    )
+
+
 def conversation_before(question_id: int) -> list[Turn]:
     """Return the answered questions that precede a question in its conversation, the latest first."""
     return storage.fetch_all(

@@ -122,6 +122,16 @@ CREATE TABLE message_parts (
 
 CREATE INDEX ix_message_parts_user ON message_parts(user_id, chat_id, sent_at);
 
+-- What people have set for themselves. NULL: the bot's own setting holds.
+CREATE TABLE personal_settings (
+    user_id      INTEGER PRIMARY KEY,
+    timezone     TEXT,          -- such as Europe/Moscow
+    prompt       TEXT,          -- the person's instructions for models
+    model_id     INTEGER REFERENCES models(id),   -- the person's own model
+    plain_text   TEXT CHECK (plain_text IN ('note', 'ask_first')),   -- what becomes of a message without a command
+    confirmation TEXT CHECK (confirmation IN ('reply', 'reaction'))  -- how the bot confirms a note
+) STRICT;
+
 -- Language models. The unique index allows at most one active model.
 CREATE TABLE models (
     id             INTEGER PRIMARY KEY,
@@ -192,6 +202,15 @@ CREATE TABLE questions (
 
 CREATE INDEX ix_questions_pending ON questions(user_id, id) WHERE state = 'pending';
 CREATE INDEX ix_questions_user ON questions(user_id, asked_at);
+CREATE INDEX ix_questions_topic ON questions(chat_id, thread_id, id) WHERE thread_id IS NOT NULL;
+
+-- Topics of private chats in which the person began a new conversation.
+CREATE TABLE topics (
+    chat_id        INTEGER NOT NULL,
+    thread_id      INTEGER NOT NULL,
+    after_question INTEGER NOT NULL,   -- the last question of the previous conversation
+    PRIMARY KEY (chat_id, thread_id)
+) STRICT, WITHOUT ROWID;
 
 -- Answers to give again if the same person soon asks the same model the same question.
 CREATE TABLE answer_cache (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import clock
@@ -513,6 +513,97 @@ def answer_failed(error: object, model: str = "") -> str:
 def queue_position(position: int) -> str:
     """Show how many requests are ahead of a question."""
     return f"в очереди: {position}"
+
+
+# Personal settings -------------------------------------------------------------------------------------
+
+CHOOSE_ZONE, CHOOSE_MODEL, SHOW_PROMPT = "🕑 Часовой пояс", "🤖 Модель", "✍️ Указания модели"
+RESET_SETTINGS, BACK_TO_SETTINGS = "Сбросить всё", "← Настройки"
+SETTINGS_RESET, SETTINGS_SAVED = "Настройки сброшены.", "Сохранено."
+SETTINGS_ONLY_IN_PRIVATE = "Личные настройки — в личном чате со мной: в группе их видели бы все."
+ZONES_HEADING = (
+    "Выберите строку, в которой сейчас ваше время. Нет подходящей? Напишите название пояса: /settings Europe/Rome"
+)
+OWNERS_ZONE = "Как настроено у бота"
+ZONE_UNKNOWN = "Такого часового пояса нет. Название выглядит так: Europe/Moscow. Выбрать кнопкой: /settings"
+REMOVE_PROMPT = "Убрать указания"
+PROMPT_SAVED = "Запомнил: теперь модели отвечают вам с учётом этих указаний. Посмотреть или убрать: /prompt"
+SHARED_MODEL = "Общая модель"
+OWN_MODEL_UNAVAILABLE = "Эта модель сейчас недоступна, выберите другую."
+
+_CITIES = {
+    "Europe/Kaliningrad": "Калининград",
+    "Europe/Moscow": "Москва",
+    "Europe/Samara": "Самара",
+    "Asia/Yekaterinburg": "Екатеринбург",
+    "Asia/Omsk": "Омск",
+    "Asia/Krasnoyarsk": "Красноярск",
+    "Asia/Irkutsk": "Иркутск",
+    "Asia/Yakutsk": "Якутск",
+    "Asia/Vladivostok": "Владивосток",
+    "Asia/Magadan": "Магадан",
+    "Asia/Kamchatka": "Камчатка",
+    "Europe/Minsk": "Минск",
+    "Asia/Almaty": "Алматы",
+    "Asia/Tashkent": "Ташкент",
+    "Asia/Tbilisi": "Тбилиси",
+    "Asia/Yerevan": "Ереван",
+    "Europe/Berlin": "Берлин",
+}
+
+
+def zone_button(name: str, now: datetime) -> str:
+    """Return the label of a time zone's button: a city and the time there."""
+    return f"{_CITIES[name]} · {now:%H:%M}"
+
+
+def personal_settings(*, zone: str | None, now: datetime, model: str | None, prompt: str | None) -> str:
+    """Show a person's settings; None where the bot's own setting holds."""
+    zone_text = "как у бота" if zone is None else _CITIES.get(zone, zone)
+    return "\n".join(
+        [
+            "Ваши настройки",
+            f"Часовой пояс: {zone_text}, сейчас {now:%H:%M}",
+            f"Модель: {model or 'общая, см. /model'}",
+            f"Указания модели: {prompt or 'нет'}",
+            "В группах действуют настройки бота, а не ваши.",
+        ]
+    )
+
+
+def prompt_page(prompt: str | None) -> str:
+    """Show a person's instructions for models and how to change them."""
+    if prompt is None:
+        return "Скажите, как модели вам отвечать. Например: /prompt Отвечай на «ты», коротко"
+    return f"Ваши указания модели:\n{prompt}\n\nЗаменить: /prompt <текст>"
+
+
+def prompt_too_long(length: int, limit: int) -> str:
+    """Refuse instructions that are too long."""
+    return f"Указания слишком длинные: {length} символов из {limit} возможных. Сократите их."
+
+
+def own_model_heading(label: str | None) -> str:
+    """Return the heading of the list from which a person chooses a model of their own."""
+    return f"Сейчас вам отвечает {label or 'общая модель, см. /model'}. Какая будет отвечать?"
+
+
+def own_model(model: Mapping[str, Any]) -> str:
+    """Add to model_active() that another model answers the person."""
+    return f"Вам отвечает ваша модель: {model['label']} [{model['key']}] (сменить: /settings)"
+
+
+# Conversations -----------------------------------------------------------------------------------------
+
+NEW_CONVERSATION = "Начинаем заново: прежний разговор модель больше не видит. Задайте вопрос: /ask <вопрос>"
+ALWAYS_NEW_CONVERSATION = (
+    "Здесь каждый /ask и так начинает новый разговор, а продолжает его ответ на сообщение модели."
+)
+
+
+def own_instructions(prompt: str) -> str:
+    """Return what the system prompt says of a person's own instructions."""
+    return f"Пожелания человека к ответам:\n{prompt}"
 
 
 # Usage and status --------------------------------------------------------------------------------------

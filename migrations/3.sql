@@ -146,3 +146,20 @@ CREATE TABLE purge_clock (
     id     INTEGER PRIMARY KEY CHECK (id = 1),
     moment INTEGER NOT NULL
 ) STRICT;
+
+-- Personal settings, and conversations in the topics of private chats.
+CREATE TABLE personal_settings (
+    user_id      INTEGER PRIMARY KEY,
+    timezone     TEXT,
+    prompt       TEXT,
+    model_id     INTEGER REFERENCES models(id),
+    plain_text   TEXT CHECK (plain_text IN ('note', 'ask_first')),
+    confirmation TEXT CHECK (confirmation IN ('reply', 'reaction'))
+) STRICT;
+CREATE TABLE topics (
+    chat_id        INTEGER NOT NULL,
+    thread_id      INTEGER NOT NULL,
+    after_question INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, thread_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ix_questions_topic ON questions(chat_id, thread_id, id) WHERE thread_id IS NOT NULL;

@@ -25,7 +25,7 @@ ROOT_MODULES = {path.stem for path in ROOT.glob("*.py")}
 
 LEAVES = {"clock", "unicode_text", "texts", "config"}
 TELEGRAM = LEAVES | {"storage", "journal", "telegram"}
-LLM = TELEGRAM | {"db", "db_search", "db_messages", "openrouter_client", "notes.search", "llm"}
+LLM = TELEGRAM | {"db", "db_search", "db_messages", "db_people", "openrouter_client", "notes.search", "llm"}
 
 # For each module at the root and each folder: the modules and folders that it may import.
 ALLOWED_IMPORTS: dict[str, set[str]] = {
@@ -37,6 +37,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "db_search": LEAVES | {"storage"},
     "db_messages": LEAVES | {"storage"},
     "db": LEAVES | {"storage", "db_search"},
+    "db_people": LEAVES | {"storage"},
     "journal": LEAVES | {"storage"},
     "gateway_connection": set(),
     "gateway_errors": {"texts"},
@@ -71,7 +72,16 @@ ORDER = {
         *("outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher", "polling"),
     ),
     "llm": (
-        *("models", "model_menu", "free_router", "catalog_readers", "catalog", "quota", "prompts"),
+        *(
+            "models",
+            "model_menu",
+            "settings_menu",
+            "free_router",
+            "catalog_readers",
+            "catalog",
+            "quota",
+            "prompts",
+        ),
         *(
             "rate_limiter",
             "gateway_pace",
