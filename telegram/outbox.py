@@ -160,7 +160,7 @@ class Outbox:
         failed_for_s = time.monotonic() - failures.first_server_error_at
         if not failures.server_errors or failed_for_s < DROP_AFTER_S:
             return None
-        # A reply is at fault if it fails between two calls that Telegram accepts; else an outage may just have ended.
+        # A reply is at fault if it fails between two calls that Telegram accepts; else an outage may have ended.
         others_accepted_before = failures.others_accepted
         failures.others_accepted = self.accepts_calls(chat_id, params.get("message_thread_id"))
         if not (others_accepted_before and failures.others_accepted):
