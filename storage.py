@@ -378,6 +378,12 @@ def open_read_only(path: Path | str) -> Iterator[sqlite3.Connection]:
     """Open a database that this process does not use; SetupError if it is missing, damaged, or not ours."""
     path = Path(path)
     try:
+        path.stat()
+    except FileNotFoundError:
+        raise SetupError(texts.db_missing(path)) from None
+    except OSError:
+        raise SetupError(texts.db_unusable(path)) from None
+    try:
         # mode=ro would leave -wal and -shm files behind, perhaps owned by another user than the bot's.
         uri = f"{path.absolute().as_uri()}?mode=rw"
         with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_S)) as connection:
