@@ -26,6 +26,7 @@ from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.messages import CallbackQuery, Message
 from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
 from telegram.router import Router, parse_number, parse_number_and_text
+from unicode_text import let_streams_print
 
 NOTES_PER_PAGE, MAX_NOTES_PER_PAGE = 10, 50
 DEFAULT_DAYS, MAX_DAYS = 30, 366
@@ -490,6 +491,7 @@ def _parse_days(text: str) -> int:
 
 def main(arguments: list[str]) -> int:
     """Run the bot, check the set-up, or copy the database; return the exit code."""
+    let_streams_print(texts.COMMAND_LINE)
     try:
         if not arguments:
             service.run(router)

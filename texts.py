@@ -919,6 +919,11 @@ def db_unusable(path: object) -> str:
     return f"Не удаётся открыть базу {path}: проверьте DB_PATH, папку и права на запись."
 
 
+def db_missing(path: object) -> str:
+    """Report that there is no database to copy."""
+    return f"Базы {path} нет: укажите в DB_PATH, где она лежит, или запустите команду в папке бота."
+
+
 def db_busy(path: object) -> str:
     """Report a database that another program has locked."""
     return f"База {path} занята другой программой: закройте её и запустите бота снова."
@@ -963,6 +968,9 @@ COMMAND_LINE = """Использование:
 CHECK_SETTINGS, CHECK_DATABASE, CHECK_TELEGRAM = "настройки", "база", "Telegram"
 SETTINGS_OK = "прочитаны."
 GATEWAY_ABSENT = "не настроен, это не обязательно."
+NO_GATEWAY_AT_ALL = "нет OPENROUTER_API_KEY (.env): заметки работают, но отвечать на вопросы некому."
+NOT_CHECKED = "не проверено: сначала исправьте то, что указано выше."
+MARK_OK, MARK_REMARK, MARK_FAILED = "ок", "—", "НЕ ОК"
 
 
 FREE_MODEL_ANSWERS = "Бесплатная модель отвечает."
@@ -973,13 +981,9 @@ def free_model_failed(error: object) -> str:
     return f"Бесплатная модель сейчас не ответила: {error}"
 
 
-def check_table(rows: Iterable[tuple[str, bool, str]]) -> str:
-    """Show the results of --check, each as (name, is_ok, details)."""
-    lines = []
-    for name, is_ok, details in rows:
-        mark = "ок" if is_ok else "НЕ ОК"
-        lines.append(f"{mark:<6} {name:<10} {details}")
-    return "\n".join(lines)
+def check_table(rows: Iterable[tuple[str, str, str]]) -> str:
+    """Show the results of --check, each as (mark, name, details)."""
+    return "\n".join(f"{mark:<6} {name:<10} {details}" for mark, name, details in rows)
 
 
 def db_will_be_created(path: object) -> str:

@@ -228,6 +228,30 @@ def test_two_bots_may_create_the_database_at_once(tmp_path: Path) -> None:
     assert errors == []
 
 
+def test_the_switch_to_the_write_ahead_log_waits_for_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, switches = storage._connect, list[str]()
+    with closing(sqlite3.connect(tmp_path / "new.db", isolation_level=None)) as other:
+
+        def lock_during_the_switch(statement: str) -> None:
+            if "WAL" in statement:
+                switches.append(statement)
+                if len(switches) in (1, 3):
+                    other.execute("BEGIN IMMEDIATE" if len(switches) == 1 else "COMMIT")
+
+        def connect_and_watch(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
+            connection = connect(path, synchronous)
+            connection.set_trace_callback(lock_during_the_switch)
+            return connection
+
+        monkeypatch.setattr(storage, "_connect", connect_and_watch)
+        db.open(tmp_path / "new.db")
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    storage.close()
+    assert len(switches) >= 3
+
+
 # Upgrades
 
 RENAMED_TABLES = {"catalogues": "catalogs", "switches": "model_replacements"}
