@@ -28,6 +28,7 @@ from telegram.router import Router, parse_number, parse_number_and_text
 
 NOTES_PER_PAGE, MAX_NOTES_PER_PAGE = 10, 50
 DEFAULT_DAYS, MAX_DAYS = 30, 366
+MAX_USAGE_DAYS = 3660
 
 router = Router()
 
@@ -342,7 +343,7 @@ def save_answer(query: CallbackQuery, question_id: int) -> ButtonResult:
 def usage(message: Message, text: str) -> HandlerResult:
     """Show your requests to models and the free requests used today; for an admin, `all` shows everybody's."""
     words = text.split()
-    days = _parse_days(" ".join(word for word in words if word != "all"))
+    days = _parse_days(" ".join(word for word in words if word != "all"), MAX_USAGE_DAYS)
     since = clock.period_start(days, message.settings.timezone)
     if "all" in words:
         check_access(message.settings, message.user_id, admin_only=True)
@@ -382,9 +383,9 @@ def _continue_conversation(message: Message, text: str, question: journal.Questi
     return Question(text, parent_id=question["id"], kind=kind)
 
 
-def _parse_days(text: str) -> int:
+def _parse_days(text: str, max_days: int = MAX_DAYS) -> int:
     """Parse the number of days to show."""
-    days = min(parse_number(text, default=DEFAULT_DAYS), MAX_DAYS)
+    days = min(parse_number(text, default=DEFAULT_DAYS), max_days)
     if days == 0:
         raise UsageError
     return days

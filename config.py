@@ -40,6 +40,7 @@ class Settings:
     allowed_user_ids: frozenset[int]  # empty: everyone may use the bot
     admin_user_ids: frozenset[int]  # empty: everyone is an admin
     max_notes: int  # per person
+    questions_kept_days: int
     questions_per_day: int  # per person
     free_requests_per_minute: int  # to free models of OpenRouter, for the whole account
     free_requests_per_day: int
@@ -113,6 +114,7 @@ def load_settings() -> Settings:
         allowed_user_ids=_user_ids(env, "ALLOWED_USER_IDS"),
         admin_user_ids=_user_ids(env, "ADMIN_USER_IDS"),
         max_notes=_number(env, "NOTES_MAX", 100_000),
+        questions_kept_days=_number(env, "QUESTIONS_KEPT_DAYS", 365),
         questions_per_day=_number(env, "ASK_PER_DAY", 50),
         free_requests_per_minute=_number(env, "FREE_REQUESTS_PER_MINUTE", 20),
         free_requests_per_day=_number(env, "FREE_REQUESTS_PER_DAY", 50),

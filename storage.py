@@ -6,6 +6,7 @@ This module knows no table. schema.sql defines the tables; db.py and journal.py 
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -29,6 +30,9 @@ SCHEMA_VERSION = 3
 
 # While somebody reads for long, the write-ahead log only grows; afterwards SQLite truncates it to this size.
 MAX_IDLE_WAL_BYTES = 16 * 2**20
+
+STEP_S = 0.005  # of in_steps()
+ROWS_IN_MEMORY = 10_000
 
 
 class DatabaseUnavailable(SetupError):
@@ -338,6 +342,24 @@ def execute(sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
         return own.execute(sql, parameters)
     with transaction():
         return own.execute(sql, parameters)
+
+
+def in_steps(query: str, limit: int, *statements: str) -> Iterator[None]:
+    """Run statements that delete the rows of a query; each step of the iterator takes about STEP_S.
+
+    `limit` is the parameter of the query, and each row holds those of the statements. Others can write between two
+    steps. A power failure may undo the latest steps.
+    """
+    while rows := fetch_all(f"{query} LIMIT {ROWS_IN_MEMORY}", (limit,)):
+        rows.reverse()
+        while rows:
+            with relaxed_transaction() as shared:
+                ends_at = time.monotonic() + STEP_S
+                while rows and time.monotonic() < ends_at:
+                    row = rows.pop()
+                    for statement in statements:
+                        shared.execute(statement, row)
+            yield
 
 
 def _open_path() -> Path:

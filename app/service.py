@@ -14,6 +14,7 @@ import db
 import journal
 import storage
 from app import logs
+from app.cleaner import Cleaner
 from app.jobs import JobHandlers, JobRunner
 from config import Settings, SetupError
 from llm.answers import Answers
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 # At the stop: confirming the last batch takes up to 2 s, and these up to 7 s.
 JOBS_LINGER_S = 3.0  # for running jobs
 OUTBOX_GRACE_S = 1.0  # for replies that are due
-PURGE_CATCH_UP = 24  # in an hour of running, up to a day that the bot was off counts as past
 OUTBOX_LINGER_S = 3.0  # for running calls
 
 
@@ -94,21 +94,11 @@ class Service:
             on_question=self._answers.ask,
             on_stop_request=self._answers.stop_question,
             on_job=self._jobs.add,
-            on_purge=self._purge_old,
             on_failure=on_failure,
             on_chat_migrated=_move_chat,
             refusals=(AccessDenied, db.NotesFull),
         )
-
-        self._purged_at = time.monotonic()
-
-    def _purge_old(self) -> None:
-        """Delete what nobody can ask for any more; after a jump of the clock, nothing at first."""
-        elapsed_s = time.monotonic() - self._purged_at
-        self._purged_at += elapsed_s
-        now = journal.advance_purge_clock(elapsed_s * PURGE_CATCH_UP)
-        db.purge_old(now)
-        journal.purge_old(now)
+        self._cleaner = Cleaner(settings.questions_kept_days * clock.DAY_S)
 
     def start(self) -> None:
         """Start all parts; what an earlier run left comes first."""
@@ -118,10 +108,12 @@ class Service:
         self._answers.start()
         self._polling.start()
         self._catalog.start()
+        self._cleaner.start()
 
     def stop(self) -> None:
         """Stop all parts; raise what has ended polling, SetupError if the owner must fix something."""
         self._polling.stop()
+        self._cleaner.stop()
         self._catalog.stop()
         self._answers.stop()
         self._jobs.stop(grace_s=0, linger_s=JOBS_LINGER_S)

@@ -6,7 +6,6 @@ nothing: an update that was not committed arrives again, and one that was commit
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -38,7 +37,6 @@ log = logging.getLogger(__name__)
 MAX_BATCH = 100  # updates; Telegram returns no more
 LONG_POLL_S = 25
 CONFIRM_TIMEOUT_S = 2.0
-PURGE_INTERVAL_S = 3600.0
 TOKEN_CHECK_S = 3.0  # a refused token ends the bot only if it is refused again after this time
 
 
@@ -52,9 +50,8 @@ class Polling:
     - on_job(job, *, user_id, chat_id, thread_id, reply_to) stores a job
     - on_chat_migrated(old_chat_id, new_chat_id) moves what belongs to a group that became a supergroup
 
-    on_purge() runs inside the transaction of a batch, once an hour, and deletes old rows. on_failure() runs when
-    polling ends by itself; `failure` then says why. `refusals` are the exceptions of handlers and callbacks whose
-    str() is a sentence for the person.
+    on_failure() runs when polling ends by itself; `failure` then says why. `refusals` are the exceptions of
+    handlers and callbacks whose str() is a sentence for the person.
     """
 
     def __init__(
@@ -67,7 +64,6 @@ class Polling:
         on_question: Callable[..., None],
         on_stop_request: Callable[[int, int], None],
         on_job: Callable[..., None],
-        on_purge: Callable[[], None],
         on_failure: Callable[[], None],
         on_chat_migrated: Callable[[int, int], None] = journal.move_chat,
         refusals: tuple[type[Exception], ...] = (AccessDenied,),
@@ -79,7 +75,6 @@ class Polling:
         self._on_question = on_question
         self._on_stop_request = on_stop_request
         self._on_job = on_job
-        self._on_purge = on_purge
         self._on_failure = on_failure
         self._on_chat_migrated = on_chat_migrated
         self._refusals = refusals
@@ -89,7 +84,6 @@ class Polling:
         self._suspect_id: int | None = None  # the only update of the last response, if it was unreadable
         self._stopping = threading.Event()
         self._batch_lock = threading.Lock()  # held while a batch is handled
-        self._next_purge_at = 0.0
 
     def start(self) -> None:
         """Start the polling thread."""
@@ -191,9 +185,6 @@ class Polling:
             for update in without_repeated_album_messages(updates):
                 self._handle(update)
             journal.mark_updates_handled(new_ids)
-            if time.monotonic() >= self._next_purge_at:
-                self._on_purge()
-                self._next_purge_at = time.monotonic() + PURGE_INTERVAL_S
         self._offset = max(by_id) + 1
 
     def _parse(self, raw_update: RawUpdate) -> Update | None:

@@ -37,7 +37,9 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "db_search": LEAVES | {"storage"},
     "db_messages": LEAVES | {"storage"},
     "db": LEAVES | {"storage", "db_search"},
+    "db_cleanup": LEAVES | {"storage", "db"},
     "journal": LEAVES | {"storage"},
+    "journal_cleanup": LEAVES | {"storage", "journal"},
     "gateway_connection": set(),
     "gateway_errors": {"texts"},
     "gateway_response": {"texts", "unicode_text", "gateway_errors"},
@@ -59,7 +61,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "notes",
     },
     "llm": LLM,
-    "app": LLM | {"notes", "app"},
+    "app": LLM | {"notes", "app", "db_cleanup", "journal_cleanup"},
     "bot": LLM | {"notes", "app"},
 }
 
@@ -95,7 +97,7 @@ ORDER = {
         "exports",
         "imports",
     ),
-    "app": ("logs", "status", "checks", "jobs", "service"),
+    "app": ("logs", "status", "checks", "jobs", "cleaner", "service"),
 }
 
 MAX_LINES = 300

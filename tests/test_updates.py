@@ -33,6 +33,7 @@ SETTINGS = Settings(
     allowed_user_ids=frozenset(),
     admin_user_ids=frozenset(),
     max_notes=1,
+    questions_kept_days=1,
     questions_per_day=1,
     free_requests_per_minute=1,
     free_requests_per_day=1,
