@@ -160,14 +160,19 @@ class JobRow(TypedDict):
     progress: dict[str, Any]  # what an interrupted run has done
 
 
-class Progress(TypedDict):
-    """Updates handled in a period, and what waits now: replies, questions and jobs."""
+class Waiting(TypedDict):
+    """What waits now: replies, questions and jobs."""
 
-    updates: int
     replies: int
     oldest_reply_at: int | None
     questions: int
     jobs: int
+
+
+class Progress(Waiting):
+    """The same, and the updates handled in a period."""
+
+    updates: int
 
 
 # Updates -------------------------------------------------------------------------------------------------
@@ -582,13 +587,19 @@ def finish_job(job_id: int) -> None:
 # Status --------------------------------------------------------------------------------------------------
 
 
-def progress(updates_since: int) -> Progress:
-    """Return how many updates were handled since a moment, and how much waits now."""
+def waiting() -> Waiting:
+    """Return how much waits now."""
     return storage.fetch_one(
-        "SELECT (SELECT count(*) FROM handled_updates WHERE handled_at >= ?) AS updates,"
-        " (SELECT count(*) FROM outbox) AS replies,"
+        "SELECT (SELECT count(*) FROM outbox) AS replies,"
         " (SELECT min(created_at) FROM outbox) AS oldest_reply_at,"
         " (SELECT count(*) FROM questions WHERE state = 'pending') AS questions,"
-        " (SELECT count(*) FROM jobs) AS jobs",
-        (updates_since,),
+        " (SELECT count(*) FROM jobs) AS jobs"
     )
+
+
+def progress(updates_since: int) -> Progress:
+    """Return how many updates were handled since a moment, and how much waits now."""
+    row = storage.fetch_one(
+        "SELECT count(*) AS updates FROM handled_updates WHERE handled_at >= ?", (updates_since,)
+    )
+    return {**waiting(), "updates": row["updates"]}

@@ -378,6 +378,12 @@ def size() -> int:
     return sum(file.stat().st_size for file in files if file.exists())
 
 
+def rows_ever_added(table: str) -> int:
+    """Return how many rows a table with AUTOINCREMENT has ever had."""
+    row = fetch_one("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))
+    return int(row["seq"]) if row else 0
+
+
 @contextmanager
 def open_read_only(path: Path | str) -> Iterator[sqlite3.Connection]:
     """Open a database that this process does not use; SetupError if it is missing, damaged, or not ours."""

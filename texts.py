@@ -789,6 +789,14 @@ def bad_number(name: str) -> str:
     return f"{name} должен быть целым числом больше нуля."
 
 
+BAD_HEALTH_PORT = "HEALTH_PORT записан неверно: нужен номер порта от 1 до 65535, например 9090, или адрес:порт."
+
+
+def health_port_unusable(host: str, port: int) -> str:
+    """Report that the health endpoint cannot be opened."""
+    return f"HEALTH_PORT: не удалось открыть {host}:{port}. Возможно, порт уже занят; выберите другой."
+
+
 def bad_user_ids(name: str) -> str:
     """Refuse a setting that is not a list of user ids."""
     return f"{name} должен быть списком номеров через запятую, например 123456789,987654321."

@@ -15,7 +15,7 @@ FIRST_AFTER_S = 60.0  # the start belongs to what waits
 INTERVAL_S = 3600.0
 PAUSE_S = 0.05  # between two steps; others write meanwhile
 CATCH_UP = 24  # in an hour of running, up to a day that the bot was off counts as past
-LINGER_S = 1.0  # at the stop, for the current step
+LINGER_S = 0.5  # at the stop, for the current step
 
 
 class Cleaner:

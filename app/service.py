@@ -15,7 +15,9 @@ import journal
 import storage
 from app import logs
 from app.cleaner import Cleaner
+from app.health import Health, HealthServer
 from app.jobs import JobHandlers, JobRunner
+from app.systemd import Watchdog
 from config import Settings, SetupError
 from llm.answers import Answers
 from llm.catalog import Catalog
@@ -99,6 +101,11 @@ class Service:
             refusals=(AccessDenied, db.NotesFull),
         )
         self._cleaner = Cleaner(settings.questions_kept_days * clock.DAY_S)
+        self.is_stuck = self._polling.heartbeat.is_stuck
+        self._health_server: HealthServer | None = None
+        if settings.health_address:
+            health = Health(self._polling.heartbeat, lambda: self._outbox.dropped_replies)
+            self._health_server = HealthServer(health, settings.health_address)
 
     def start(self) -> None:
         """Start all parts; what an earlier run left comes first."""
@@ -109,6 +116,8 @@ class Service:
         self._polling.start()
         self._catalog.start()
         self._cleaner.start()
+        if self._health_server:
+            self._health_server.start()
 
     def stop(self) -> None:
         """Stop all parts; raise what has ended polling, SetupError if the owner must fix something."""
@@ -129,6 +138,8 @@ def run(router: Router) -> None:
     stop_signal = StopSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_signal.handle_signal)
+    watchdog = Watchdog()
+    watchdog.start()
     if not _open_database(settings, stop_signal):
         return
     telegram = Telegram(settings)
@@ -139,9 +150,11 @@ def run(router: Router) -> None:
         db.use_bot(bot_user.id)
         service = Service(router, settings, telegram, bot_user.username, error_log, on_failure=stop_signal.set)
         service.start()
+        watchdog.watch(service.is_stuck)
         _set_menu(telegram, router, settings)
         stop_signal.wait(math.inf)
         log.info("stopping")
+        watchdog.stop()
         service.stop()
     finally:
         storage.close()

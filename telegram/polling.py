@@ -18,6 +18,7 @@ from journal import Call
 from telegram.albums import without_repeated_album_messages
 from telegram.calls import callback_answer, edit_call
 from telegram.dispatcher import Dispatcher
+from telegram.heartbeat import Heartbeat
 from telegram.messages import CallbackQuery, Message
 from telegram.outbox import Outbox
 from telegram.replies import AccessDenied, HandlerResult, Job, Question, Reply
@@ -78,6 +79,7 @@ class Polling:
         self._on_failure = on_failure
         self._on_chat_migrated = on_chat_migrated
         self._refusals = refusals
+        self.heartbeat = Heartbeat()
         self.failure: Exception | None = None  # why polling has ended by itself
         self._offset: int | None = None  # set while handled updates are not confirmed
         self._batch_limit = MAX_BATCH
@@ -129,11 +131,15 @@ class Polling:
                     refusals += 1
                     if refusals == 2:
                         raise SetupError(texts.TOKEN_REFUSED) from error
-                    self._stopping.wait(TOKEN_CHECK_S)
+                    self._pause(TOKEN_CHECK_S)
                     continue
                 failures, refusals = failures + 1, 0
                 retry_after = error.retry_after if isinstance(error, TelegramError) else None
-                self._stopping.wait(retry_after or backoff_s(failures))
+                self._pause(retry_after or backoff_s(failures))
+
+    def _pause(self, seconds: float) -> None:
+        self.heartbeat.begin_step(seconds)
+        self._stopping.wait(seconds)
 
     def _poll(self) -> None:
         raw_updates = self._fetch()
@@ -168,7 +174,9 @@ class Polling:
         params: dict[str, Any] = {"limit": limit, "timeout": wait_s, "allowed_updates": ALLOWED_UPDATES}
         if self._offset is not None:
             params["offset"] = self._offset
+        self.heartbeat.begin_step(timeout_s)
         raw_updates = self._telegram.call("getUpdates", params, timeout_s=timeout_s)
+        self.heartbeat.record_fetch()
         self._offset = None
         return raw_updates
 
@@ -186,6 +194,7 @@ class Polling:
                 self._handle(update)
             journal.mark_updates_handled(new_ids)
         self._offset = max(by_id) + 1
+        self.heartbeat.updates += len(new_ids)
 
     def _parse(self, raw_update: RawUpdate) -> Update | None:
         """Return an update; None if it is unreadable."""

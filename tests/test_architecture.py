@@ -70,7 +70,7 @@ ORDER = {
     "telegram": (
         *("limits", "replies", "messages", "access", "model_markdown", "markdown_writer", "markdown"),
         *("keyed_executor", "transport", "calls"),
-        *("outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher", "polling"),
+        *("outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher", "heartbeat", "polling"),
     ),
     "llm": (
         *("models", "model_menu", "free_router", "catalog_readers", "catalog", "quota", "prompts"),
@@ -97,7 +97,7 @@ ORDER = {
         "exports",
         "imports",
     ),
-    "app": ("logs", "status", "checks", "jobs", "cleaner", "service"),
+    "app": ("logs", "status", "checks", "jobs", "cleaner", "health", "systemd", "service"),
 }
 
 MAX_LINES = 300

@@ -34,6 +34,7 @@ SETTINGS = Settings(
     admin_user_ids=frozenset(),
     max_notes=1,
     questions_kept_days=1,
+    health_address=None,
     questions_per_day=1,
     free_requests_per_minute=1,
     free_requests_per_day=1,
