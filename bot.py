@@ -392,10 +392,12 @@ def _parse_days(text: str, max_days: int = MAX_DAYS) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the bot, check the set-up, or copy the database; return the exit code."""
+    """Run the bot, check the set-up, copy the database, or print the version; return the exit code."""
     try:
         if not arguments:
             service.run(router)
+        elif arguments == ["--version"]:
+            print(config.VERSION)
         elif arguments == ["--check"]:
             table, is_ok = checks.run_checks()
             print(table)

@@ -31,6 +31,9 @@ SCHEMA_VERSION = 3
 # While somebody reads for long, the write-ahead log only grows; afterwards SQLite truncates it to this size.
 MAX_IDLE_WAL_BYTES = 16 * 2**20
 
+PROGRESS_INSTRUCTIONS = 100_000  # of SQLite's virtual machine, between two looks at the clock
+PROGRESS_INTERVAL_S = 5.0
+
 STEP_S = 0.005  # of in_steps()
 ROWS_IN_MEMORY = 10_000
 
@@ -159,14 +162,50 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     """Bring an empty or older database to SCHEMA_VERSION, inside the transaction of the caller."""
     version = _pragma(connection, "user_version")
     if version == 0:
-        scripts = [SCHEMA]
-    else:
-        scripts = [MIGRATIONS / f"{number}.sql" for number in range(version + 1, SCHEMA_VERSION + 1)]
+        _run_scripts(connection, [SCHEMA])
+    elif version < SCHEMA_VERSION:
+        progress = _UpgradeProgress(version)
+        connection.create_function("fold", 1, progress.fold, deterministic=True)
+        connection.set_progress_handler(progress.report, PROGRESS_INSTRUCTIONS)
+        _run_scripts(
+            connection, [MIGRATIONS / f"{number}.sql" for number in range(version + 1, SCHEMA_VERSION + 1)]
+        )
+        connection.set_progress_handler(None, 0)
+        progress.finish()
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _run_scripts(connection: sqlite3.Connection, scripts: list[Path]) -> None:
     for script in scripts:
         for statement in _split_statements(script.read_text(encoding="utf-8")):
             connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+class _UpgradeProgress:
+    """Logs how far an upgrade is: with a million notes it takes minutes."""
+
+    def __init__(self, version: int) -> None:
+        self._started_at = self._reported_at = time.monotonic()
+        self._folded = 0
+        log.info("upgrading the database from version %d to %d", version, SCHEMA_VERSION)
+
+    def fold(self, text: str) -> str:
+        """Do what fold() does, and count the notes that are indexed anew: the longest part of an upgrade."""
+        self._folded += 1
+        return fold(text)
+
+    def report(self) -> int:
+        """Log the progress now and then; SQLite calls this again and again, and goes on after a 0."""
+        now = time.monotonic()
+        if now - self._reported_at >= PROGRESS_INTERVAL_S:
+            self._reported_at = now
+            log.info("upgrading the database: %d s, %d notes indexed", now - self._started_at, self._folded)
+        return 0
+
+    def finish(self) -> None:
+        """Log that the upgrade is done."""
+        log.info("the database is upgraded: %.1f s", time.monotonic() - self._started_at)
 
 
 def _split_statements(script: str) -> Iterator[str]:

@@ -827,7 +827,10 @@ def db_foreign(path: object) -> str:
 
 def db_newer(path: object) -> str:
     """Report a database that a newer version of the bot created."""
-    return f"База {path} создана более новой версией бота: обновите код, база не тронута."
+    return (
+        f"База {path} создана более новой версией бота и не тронута. Верните новую версию кода или, чтобы остаться"
+        " на этой, замените базу копией, сделанной до обновления (docs/hosting.md)."
+    )
 
 
 def db_damaged(path: object) -> str:
@@ -855,7 +858,8 @@ def backup_made(path: object, count: int) -> str:
 COMMAND_LINE = """Использование:
   python bot.py                запустить бота
   python bot.py --check        проверить настройки, базу, Telegram и шлюзы
-  python bot.py --backup FILE  сделать копию базы, можно на ходу"""
+  python bot.py --backup FILE  сделать копию базы, можно на ходу
+  python bot.py --version      показать версию"""
 CHECK_SETTINGS, CHECK_DATABASE, CHECK_TELEGRAM = "настройки", "база", "Telegram"
 SETTINGS_OK = "прочитаны."
 GATEWAY_ABSENT = "не настроен, это не обязательно."
