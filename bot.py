@@ -30,6 +30,7 @@ from unicode_text import let_streams_print
 
 NOTES_PER_PAGE, MAX_NOTES_PER_PAGE = 10, 50
 DEFAULT_DAYS, MAX_DAYS = 30, 366
+MAX_USAGE_DAYS = 3660
 
 router = Router()
 
@@ -429,7 +430,7 @@ def remove_prompt(query: CallbackQuery, _: int) -> ButtonResult:
 def usage(message: Message, text: str) -> HandlerResult:
     """Show your requests to models and the free requests used today; for an admin, `all` shows everybody's."""
     words = text.split()
-    days = _parse_days(" ".join(word for word in words if word != "all"))
+    days = _parse_days(" ".join(word for word in words if word != "all"), MAX_USAGE_DAYS)
     since = clock.period_start(days, _zone(message))
     if "all" in words:
         check_access(message.settings, message.user_id, admin_only=True)
@@ -481,20 +482,22 @@ def _continue_conversation(message: Message, text: str, question: journal.Questi
     return Question(text, parent_id=question["id"], kind=kind)
 
 
-def _parse_days(text: str) -> int:
+def _parse_days(text: str, max_days: int = MAX_DAYS) -> int:
     """Parse the number of days to show."""
-    days = min(parse_number(text, default=DEFAULT_DAYS), MAX_DAYS)
+    days = min(parse_number(text, default=DEFAULT_DAYS), max_days)
     if days == 0:
         raise UsageError
     return days
 
 
 def main(arguments: list[str]) -> int:
-    """Run the bot, check the set-up, or copy the database; return the exit code."""
+    """Run the bot, check the set-up, copy the database, or print the version; return the exit code."""
     let_streams_print(texts.COMMAND_LINE)
     try:
         if not arguments:
             service.run(router)
+        elif arguments == ["--version"]:
+            print(config.VERSION)
         elif arguments == ["--check"]:
             table, is_ok = checks.run_checks()
             print(table)

@@ -901,6 +901,14 @@ def bad_number(name: str) -> str:
     return f"{name} должен быть целым числом больше нуля."
 
 
+BAD_HEALTH_PORT = "HEALTH_PORT записан неверно: нужен номер порта от 1 до 65535, например 9090, или адрес:порт."
+
+
+def health_port_unusable(host: str, port: int) -> str:
+    """Report that the health endpoint cannot be opened."""
+    return f"HEALTH_PORT: не удалось открыть {host}:{port}. Возможно, порт уже занят; выберите другой."
+
+
 def bad_user_ids(name: str) -> str:
     """Refuse a setting that is not a list of user ids."""
     return f"{name} должен быть списком ID через запятую, например 123456789,987654321."
@@ -936,7 +944,10 @@ def db_foreign(path: object) -> str:
 
 def db_newer(path: object) -> str:
     """Report a database that a newer version of the bot created."""
-    return f"База {path} создана более новой версией бота: обновите код, база не тронута."
+    return (
+        f"База {path} создана более новой версией бота и не тронута. Верните новую версию кода или, чтобы остаться"
+        " на этой, замените базу копией, сделанной до обновления (docs/hosting.md)."
+    )
 
 
 def db_damaged(path: object) -> str:
@@ -964,7 +975,8 @@ def backup_made(path: object, count: int) -> str:
 COMMAND_LINE = """Использование:
   python bot.py                запустить бота
   python bot.py --check        проверить настройки, базу, Telegram и шлюзы
-  python bot.py --backup FILE  сделать копию базы, можно на ходу"""
+  python bot.py --backup FILE  сделать копию базы, можно на ходу
+  python bot.py --version      показать версию"""
 CHECK_SETTINGS, CHECK_DATABASE, CHECK_TELEGRAM = "настройки", "база", "Telegram"
 SETTINGS_OK = "прочитаны."
 GATEWAY_ABSENT = "не настроен, это не обязательно."

@@ -16,7 +16,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+import clock
 import db
+import db_cleanup
+import journal_cleanup
 import storage
 from sandbox import openrouter, telegram
 from sandbox.openrouter import EmulatedGateway
@@ -116,6 +119,11 @@ def eventually(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the awaited condition did not become true"
         time.sleep(0.01)
+
+
+def clean_up(now: int, questions_kept_s: int = 365 * clock.DAY_S) -> int:
+    """Delete what is old at a moment, as the cleaner does; return the number of steps."""
+    return len([*db_cleanup.steps(now), *journal_cleanup.steps(now, questions_kept_s)])
 
 
 class BotProcess:

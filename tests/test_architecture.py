@@ -38,7 +38,9 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "db_messages": LEAVES | {"storage"},
     "db": LEAVES | {"storage", "db_search"},
     "db_people": LEAVES | {"storage"},
+    "db_cleanup": LEAVES | {"storage", "db"},
     "journal": LEAVES | {"storage"},
+    "journal_cleanup": LEAVES | {"storage", "journal"},
     "gateway_connection": set(),
     "gateway_errors": {"texts"},
     "gateway_response": {"texts", "unicode_text", "gateway_connection", "gateway_errors"},
@@ -60,7 +62,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "notes",
     },
     "llm": LLM,
-    "app": LLM | {"notes", "app"},
+    "app": LLM | {"notes", "app", "db_cleanup", "journal_cleanup"},
     "bot": LLM | {"notes", "app"},
 }
 
@@ -69,7 +71,7 @@ ORDER = {
     "telegram": (
         *("limits", "replies", "messages", "access", "model_markdown", "markdown_writer", "markdown"),
         *("keyed_executor", "transport", "calls"),
-        *("outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher", "polling"),
+        *("outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher", "heartbeat", "polling"),
     ),
     "llm": (
         *(
@@ -105,7 +107,7 @@ ORDER = {
         "exports",
         "imports",
     ),
-    "app": ("logs", "status", "checks", "jobs", "service"),
+    "app": ("logs", "status", "checks", "jobs", "cleaner", "health", "systemd", "service"),
 }
 
 MAX_LINES = 300

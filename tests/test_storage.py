@@ -6,6 +6,7 @@
 """
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -333,6 +334,25 @@ def test_an_upgraded_database_has_the_schema_of_a_new_one(old_path: Path, tmp_pa
     assert schema_of(old_path) == schema_of(tmp_path / "new.db")
 
 
+def test_a_long_upgrade_logs_its_progress(
+    old_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(storage, "PROGRESS_INTERVAL_S", 0.0)
+    monkeypatch.setattr(storage, "PROGRESS_INSTRUCTIONS", 50)
+    caplog.set_level(logging.INFO)
+    db.open(old_path)
+    lines = [record.getMessage() for record in caplog.records if record.name == "storage"]
+    assert re.fullmatch(rf"upgrading the database from version \d to {storage.SCHEMA_VERSION}", lines[0])
+    assert {"upgrading the database: 0 s, 0 notes indexed", "upgrading the database: 0 s, 6 notes indexed"} <= set(
+        lines
+    )
+    assert re.fullmatch(r"the database is upgraded: \d\.\d s", lines[-1])
+    caplog.clear()
+    db.open(old_path)
+    assert caplog.records == []
+    storage.close()
+
+
 def test_the_migrations_are_numbered_without_gaps() -> None:
     names = sorted(path.name for path in storage.MIGRATIONS.iterdir())
     assert names == [f"{number}.sql" for number in range(2, storage.SCHEMA_VERSION + 1)]
@@ -503,7 +523,7 @@ def not_a_database(path: Path) -> None:
     [
         (foreign_sqlite, "не база этого бота"),
         (not_a_database, "не база этого"),
-        (newer, "более новой версией"),
+        (newer, "более новой версией.*замените базу копией"),
     ],
     ids=["another program's", "not a database", "newer"],
 )
