@@ -4,11 +4,12 @@ import json
 from dataclasses import dataclass
 
 import db
+import db_search
 import journal
 import openrouter_client
 import texts
 from clock import TimeZone
-from db import FoundNote
+from db_search import FoundNote
 from notes import search
 from openrouter_client import ChatMessage, ErrorKind, OpenRouterError
 
@@ -78,7 +79,7 @@ def build_prompt(question: journal.QuestionRow, zone: TimeZone) -> Prompt:
 
 def _notes_for(user_id: int, asked: str) -> list[FoundNote]:
     """Return the notes most similar to a question, shortened to fit into the prompt."""
-    candidates = db.similar_notes(user_id, search.trigrams(asked), CANDIDATES_PER_NOTE * MAX_NOTES)
+    candidates = db_search.similar_notes(user_id, search.trigrams(asked), CANDIDATES_PER_NOTE * MAX_NOTES)
     similar = [note for note in candidates if search.is_similar(asked, note["text"])]
     notes: list[FoundNote] = []
     room = MAX_NOTES_LENGTH

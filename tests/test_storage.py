@@ -22,6 +22,7 @@ from conftest import DATA
 
 import clock
 import db
+import db_search
 import journal
 import storage
 from config import SetupError
@@ -34,7 +35,7 @@ def add(text: str) -> int:
 
 
 def found(phrase: str) -> list[str]:
-    return [note["text"] for note in db.find_notes(ANN, [phrase], 100)]
+    return [note["text"] for note in db_search.find_notes(ANN, [phrase], 100)]
 
 
 def note_texts() -> list[str]:
@@ -407,7 +408,7 @@ def test_the_search_index_of_an_older_database_is_folded_anew(version_2: Path) -
         )
     db.open(version_2)
     for phrase in ("МОЙ", "и\u0306од", "\u03bcg"):
-        assert [note["text"] for note in db.find_notes(77, [phrase], 10)] == [text]
+        assert [note["text"] for note in db_search.find_notes(77, [phrase], 10)] == [text]
     storage.execute("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
 
 

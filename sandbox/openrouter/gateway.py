@@ -31,7 +31,7 @@ def default_answer(body: Json) -> str:
     """Return the answer of a model that has no behavior of its own."""
     question = question_of(body)
     return (
-        f"Это песочница: модель {body['model']} здесь играет программа. Вы спросили: «{question}»."
+        f"Это песочница: вместо модели {body['model']} — имитация. Вы спросили: «{question}»."
         " Задайте OPENROUTER_API_KEY — и ответит настоящая."
     )
 
