@@ -13,6 +13,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from conftest import clean_up
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -86,7 +87,7 @@ def test_numbers_are_never_reused() -> None:
     assert db.delete_note(ANN, first)
     assert add("два") == first + 1
     assert db.delete_note(ANN, first + 1)
-    db.purge_old(clock.now() + db.DELETED_KEPT_S + 1)
+    clean_up(clock.now() + db.DELETED_KEPT_S + 1)
     assert db.get_note(ANN, first + 1) is None
     assert add("три") == first + 2
 
@@ -431,7 +432,7 @@ def test_only_what_is_old_is_purged(monkeypatch: pytest.MonkeyPatch) -> None:
     text_id = db_messages.add_plain_text(ANN, ANN, 5, "текст", start)
     for seconds, is_kept in ((db.DELETED_KEPT_S, True), (db.DELETED_KEPT_S + 1, False)):
         monkeypatch.setattr(clock, "now", lambda now=start + seconds: now)
-        db.purge_old(clock.now())
+        clean_up(clock.now())
         assert (db.get_note(ANN, deleted) is not None) is is_kept
         assert (db_messages.get_listing(ANN, listing_id) is not None) is is_kept
         assert (db_messages.get_plain_text(ANN, text_id) is not None) is is_kept
