@@ -100,6 +100,7 @@ ORDER = {
         "search",
         "listing",
         "editing",
+        "note_card",
         "plain_texts",
         "long_messages",
         "statistics",
