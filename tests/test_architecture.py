@@ -23,20 +23,22 @@ FOLDERS = ("telegram", "llm", "notes", "app")
 PRODUCT = sorted([*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.py"))])
 ROOT_MODULES = {path.stem for path in ROOT.glob("*.py")}
 
-LEAVES = {"clock", "unicode_text", "texts", "config"}
+LEAVES = {"clock", "unicode_text", "entities", "texts", "config"}
 TELEGRAM = LEAVES | {"storage", "journal", "telegram"}
-LLM = TELEGRAM | {"db", "db_search", "db_messages", "openrouter_client", "notes.search", "llm"}
+LLM = TELEGRAM | {"db", "db_search", "db_messages", "db_attachments", "openrouter_client", "notes.search", "llm"}
 
 # For each module at the root and each folder: the modules and folders that it may import.
 ALLOWED_IMPORTS: dict[str, set[str]] = {
     "clock": set(),
     "unicode_text": set(),
+    "entities": {"unicode_text"},
     "texts": {"clock"},
     "config": {"texts"},
     "storage": {"config", "texts", "unicode_text"},
     "db_search": LEAVES | {"storage"},
     "db_messages": LEAVES | {"storage"},
-    "db": LEAVES | {"storage", "db_search"},
+    "db_attachments": LEAVES | {"storage"},
+    "db": LEAVES | {"storage", "db_search", "db_attachments"},
     "journal": LEAVES | {"storage"},
     "gateway_connection": set(),
     "gateway_errors": {"texts"},
@@ -50,10 +52,12 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "db",
         "db_search",
         "db_messages",
+        "db_attachments",
         "storage",
         "texts",
         "clock",
         "unicode_text",
+        "entities",
         "telegram.replies",
         "telegram.limits",
         "notes",
@@ -110,7 +114,7 @@ LONG_MODULES = {
 SQL = re.compile(
     r"\b(SELECT\s.+\sFROM|INSERT (OR \w+ )?INTO|UPDATE\s+\w+\s+SET|DELETE FROM|PRAGMA \w+|CREATE TABLE)\b"
 )
-TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN) (?!sqlite_)([a-z_]+)\b")
+TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN) (?!sqlite_|json_each)([a-z_]+)\b")
 SHARED_TABLES = {"questions"}  # db.import_note looks up the question that an imported note answers
 DB_MODULES = sorted(ROOT.glob("db*.py"))  # what people keep
 JOURNAL_MODULES = sorted(ROOT.glob("journal*.py"))  # what is in progress
