@@ -77,7 +77,7 @@ def note_list(message: Message, text: str) -> HandlerResult:
     return listing.first_page(message.user_id, "", page_size, message.settings.timezone) or texts.NO_NOTES
 
 
-@router.command("note_show", "показать заметку целиком", usage="<id>")
+@router.command("note_show", "показать заметку целиком", usage="<номер>")
 def note_show(message: Message, text: str) -> HandlerResult:
     """Show a whole note."""
     note_id = parse_number(text)
@@ -110,7 +110,7 @@ def show_newer_notes(query: CallbackQuery, listing_id: int, note_id: int) -> But
     return listing.newer_page(query.user_id, listing_id, note_id, query.settings.timezone)
 
 
-@router.command("note_edit", "изменить заметку", usage="<id> <текст>")
+@router.command("note_edit", "изменить заметку", usage="<номер> <текст>")
 def note_edit(message: Message, text: str) -> HandlerResult:
     """Replace the text of a note, with a button to undo it."""
     note_id, new_text = parse_number_and_text(text)
@@ -136,7 +136,7 @@ def redo_edit(query: CallbackQuery, edit_id: int) -> ButtonResult:
     return editing.redo_edit(query.user_id, edit_id)
 
 
-@router.command("note_del", "удалить заметку", usage="<id>")
+@router.command("note_del", "удалить заметку", usage="<номер>")
 def note_del(message: Message, text: str) -> HandlerResult:
     """Delete a note, with a button to restore it."""
     note_id = parse_number(text)
@@ -146,7 +146,7 @@ def note_del(message: Message, text: str) -> HandlerResult:
     return Reply(texts.note_deleted(note_id), buttons=[[restore]])
 
 
-@router.command("note_restore", "вернуть удалённую заметку", usage="<id>")
+@router.command("note_restore", "вернуть удалённую заметку", usage="<номер>")
 def note_restore(message: Message, text: str) -> HandlerResult:
     """Restore a note that was deleted in the last 30 days."""
     return editing.restore_note(message.user_id, parse_number(text))
@@ -257,7 +257,7 @@ def turn_model_page(query: CallbackQuery, page_number: int) -> ButtonResult:
     return model_menu.turn_to(page_number)
 
 
-@router.command("model", "показать или сменить модель", usage="<ID из /models>")
+@router.command("model", "показать или сменить модель", usage="[номер]")
 def model(message: Message, text: str) -> HandlerResult:
     """Show the active model, or switch to another."""
     if text:

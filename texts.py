@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import clock
 
+MIN_SHOWN_MEAN = 0.05  # a smaller mean would be shown as 0,0
+
 PYTHON_TOO_OLD = "Нужен Python 3.11 или новее: https://www.python.org/downloads/"
 
 
@@ -33,6 +35,18 @@ def notes(number: int) -> str:
 def days(number: int) -> str:
     """Return a number of days in words."""
     return plural(number, "день", "дня", "дней")
+
+
+def decimal(number: float) -> str:
+    """Return a number with one decimal place and a comma."""
+    return f"{number:.1f}".replace(".", ",")
+
+
+def size(number_of_bytes: int) -> str:
+    """Return the size of a file in its largest unit."""
+    if number_of_bytes >= 2**20:
+        return f"{decimal(number_of_bytes / 2**20)} МБ"
+    return f"{max(1, round(number_of_bytes / 2**10))} КБ"
 
 
 def when(seconds: float, zone: clock.TimeZone) -> str:
@@ -57,10 +71,10 @@ def duration(seconds: int) -> str:
 # Commands ----------------------------------------------------------------------------------------------
 
 GREETING = (
-    "Привет! Я храню ваши заметки и спрашиваю языковые модели.\n"
+    "Привет! Я храню ваши заметки и отвечаю на вопросы с помощью языковых моделей.\n"
     "Начните с /note_add купить молоко или /ask почему небо голубое?"
 )
-HINT = "Я понимаю команды, начинающиеся с «/». Вот все: /help"
+HINT = "Не понял команду. Список: /help"
 REPLY_DROPPED = "Один из моих ответов Telegram так и не принял, больше я его не отправляю. Попробуйте ещё раз."
 FAILED = "Что-то пошло не так, ошибка записана в журнал. Попробуйте ещё раз."
 JOB_GIVEN_UP = "Это не получилось: бот дважды прервался на этой команде и больше её не повторяет."
@@ -79,12 +93,13 @@ def help_text(lines: Iterable[str]) -> str:
 
 def usage_line(name: str, usage: str) -> str:
     """Show how to write a command."""
-    return f"Использование: /{name} {usage}".rstrip()
+    example = usage.replace("<номер>", "12")
+    return f"Напишите так: /{name} {example}".rstrip()
 
 
 def unknown_command(name: str) -> str:
     """Answer a mistyped command."""
-    return f"Не знаю команды /{name}. Вот все: /help"
+    return f"Не знаю команды /{name}. Список: /help"
 
 
 # Notes -------------------------------------------------------------------------------------------------
@@ -97,7 +112,7 @@ NO_MORE_NOTES = "Дальше ничего нет."
 LIST_UNAVAILABLE = "Этот список устарел или чужой. Откройте свой: /note_list"
 RESTORE, UNDO_EDIT, REDO_EDIT = "↩️ Вернуть", "↩️ Отменить правку", "↪️ Вернуть правку"
 EDIT_UNAVAILABLE = "Эту правку уже не отменить."
-EDIT_ALREADY_UNDONE = "Так в заметке и написано."
+EDIT_ALREADY_UNDONE = "В заметке уже этот текст."
 SAVE_AS_NOTE, ASK_MODEL = "📝 В заметки", "🤖 Спросить модель"
 PLAIN_TEXT = "Что с этим сделать?"
 PLAIN_TEXT_UNAVAILABLE = "Этого текста у меня больше нет, пришлите его ещё раз."
@@ -149,7 +164,7 @@ def note_restored(note_id: int) -> str:
 
 def note_not_deleted(note_id: int) -> str:
     """Refuse to restore a note that is not deleted."""
-    return f"Заметка #{note_id} не удалена: /note_show {note_id}"
+    return f"Заметка #{note_id} на месте, её не удаляли: /note_show {note_id}"
 
 
 def note_is_deleted(note_id: int) -> str:
@@ -183,7 +198,7 @@ def note_list(
     for note, excerpt in excerpts:
         paragraphs.append(f"{note_head(note, zone)}\n{excerpt}")
     if is_cut:
-        paragraphs.append("Целиком: /note_show &lt;id&gt;")
+        paragraphs.append("Целиком: /note_show &lt;номер&gt;")
     return "\n\n".join(paragraphs)
 
 
@@ -194,7 +209,7 @@ def latest_notes_heading(shown: int, total: int) -> str:
 
 def more_notes_heading(total: int) -> str:
     """Return the heading of the other pages of all notes."""
-    return f"Заметки дальше (всего {total}):"
+    return f"Более ранние заметки (всего {total}):"
 
 
 def found_notes_heading(shown: int, *, has_more: bool) -> str:
@@ -229,12 +244,14 @@ def stats_caption(
     *, period_days: int, total: int, mean: float, best_day: date, best_count: int, longest_streak: int
 ) -> str:
     """Return the caption of the chart of notes per day; longest_streak is in days."""
-    mean_text = f"{mean:.1f}".replace(".", ",")
-    return (
-        f"{stats_title(period_days)}: {total}.\n"
-        f"В среднем {mean_text} в день, больше всего {best_day:%d.%m.%Y}: {notes(best_count)}.\n"
-        f"Самая длинная серия: {days(longest_streak)} подряд."
-    )
+    lines = [f"{stats_title(period_days)}: {total}."]
+    best = f"больше всего {best_day:%d.%m.%Y}: {notes(best_count)}."
+    if mean >= MIN_SHOWN_MEAN:
+        lines.append(f"В среднем {decimal(mean)} в день, {best}")
+    else:
+        lines.append(best[0].upper() + best[1:])
+    lines.append(f"Дольше всего без перерыва: {days(longest_streak)}.")
+    return "\n".join(lines)
 
 
 EXPORT_CAPTION = "Все ваши заметки."
@@ -255,11 +272,11 @@ def exported_section(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
 
 
 IMPORT_NO_FILE = (
-    "Пришлите файл notes.json (или notes.json.zip), который дала команда /note_export json,"
+    "Пришлите файл notes.json (или notes.json.zip), полученный командой /note_export json,"
     " с подписью /note_import."
 )
 IMPORT_TOO_LARGE = "Файл больше 20 МБ: столько Telegram боту не отдаёт. Пришлите его в архиве zip."
-IMPORT_WRONG = "Это не файл команды /note_export json, либо он изменён или испорчен. Заметки не тронуты."
+IMPORT_WRONG = "Это не файл команды /note_export json, либо он изменён или повреждён. Заметки не тронуты."
 IMPORT_UNPACKED_TOO_LARGE = (
     "В файле больше 1 ГБ текста или больше миллиона заметок: столько мне не прочитать. Заметки не тронуты."
 )
@@ -268,9 +285,9 @@ IMPORT_UNAVAILABLE = "Telegram больше не отдаёт этот файл.
 
 def imported(added: int, already_present: int, refused: int) -> str:
     """Report the result of an import."""
-    report = f"Добавлено: {notes(added)}. Уже были: {notes(already_present)}."
+    report = f"Добавлено заметок: {added}. Уже было: {already_present}."
     if refused:
-        report += f" Не подошли: {plural(refused, 'запись', 'записи', 'записей')}."
+        report += f" Не подошло записей: {refused}."
     return report
 
 
@@ -287,12 +304,12 @@ ADMINS_ONLY = "Это может только хозяин бота."
 
 def not_allowed(user_id: int) -> str:
     """Refuse a person who is not on the list of allowed people."""
-    return f"Этот бот личный. Чтобы пользоваться им, передайте хозяину свой номер: {user_id}"
+    return f"Этот бот личный. Чтобы пользоваться им, передайте хозяину свой ID в Telegram: {user_id}"
 
 
 def notes_full(limit: int) -> str:
     """Refuse a note above the limit."""
-    return f"У вас уже {notes(limit)}, больше хранить нельзя. Удалите ненужные: /note_del <id>"
+    return f"У вас уже {notes(limit)}, больше хранить нельзя. Удалите ненужные: /note_del <номер>"
 
 
 def too_many_in_a_row(limit: int, opens_at: float, zone: clock.TimeZone) -> str:
@@ -310,9 +327,9 @@ def too_many_in_a_day(limit: int, opens_at: float, zone: clock.TimeZone) -> str:
 # Models ------------------------------------------------------------------------------------------------
 
 NO_MODELS = "Список моделей пуст."
-UNKNOWN_MODEL_ID = "Неизвестный ID модели"  # this sentence and the next are errors of db.py, as in the course
+UNKNOWN_MODEL_ID = "Неизвестный ID модели"  # this text and the next are errors of db.py, as in the course
 EMPTY_REGISTRY = "В реестре моделей нет записей"
-UNKNOWN_MODEL = f"{UNKNOWN_MODEL_ID}. Сначала /models."
+UNKNOWN_MODEL = "Нет модели с таким номером. Список: /models"
 NO_FREE_MODEL = "Сейчас нет ни одной бесплатной модели. Обновите список: /models_refresh"
 NO_PROVIDERS = "Провайдеры есть только у RVFreeLLM: задайте RVFREELLM_API_KEY в .env."
 
@@ -346,7 +363,7 @@ def model_list(models: Iterable[Mapping[str, Any]], page: int = 1, pages: int = 
             lines.append(f"★ {name} [{model['key']}]{note}")
         elif not model["available"]:
             lines.append(f"  {name}{note}")
-    lines.append("Активировать: кнопкой или /model <ID>")
+    lines.append("Активировать: кнопкой или /model <номер>")
     return "\n".join(lines)
 
 
@@ -357,7 +374,7 @@ def model_button(model: Mapping[str, Any]) -> str:
 
 def model_active(model: Mapping[str, Any]) -> str:
     """Show the active model."""
-    return f"Текущая активная модель: {model['label']} [{model['key']}]\n(сменить: /model <ID> или /models)"
+    return f"Текущая активная модель: {model['label']} [{model['key']}]\n(сменить: /model <номер> или /models)"
 
 
 def model_switched(model: Mapping[str, Any]) -> str:
@@ -407,9 +424,9 @@ def providers(rows: Iterable[Mapping[str, Any]]) -> str:
     for row in rows:
         line = f"{row['name']}: {plural(row['models'], 'модель', 'модели', 'моделей')}"
         if row["latency_ms"] is not None:
-            line += f", {row['latency_ms']:.0f} мс"
+            line += f", {decimal(row['latency_ms'] / 1000)} с"
         if row["quality"] is not None:
-            line += f", качество {row['quality']:g}"
+            line += f", качество {row['quality']:g}".replace(".", ",")
         lines.append(line)
     return "\n".join(lines)
 
@@ -417,7 +434,7 @@ def providers(rows: Iterable[Mapping[str, Any]]) -> str:
 # Questions and answers ---------------------------------------------------------------------------------
 
 SYSTEM_PROMPT = (
-    "Ты отвечаешь кратко и по-существу.\nПравила:\n1) Технические ответы давай корректно и по пунктам.\n"
+    "Ты отвечаешь кратко и по существу.\nПравила:\n1) Технические ответы давай корректно и по пунктам.\n"
 )
 NOTES_PROMPT = (
     "Ответь на вопрос по заметкам человека. Правила:\n"
@@ -425,7 +442,9 @@ NOTES_PROMPT = (
     "2) После каждого утверждения ставь номер заметки, из которой оно взято, в виде #12.\n"
     "3) Если в заметках ответа нет, так и скажи."
 )
-NO_SIMILAR_NOTES = "В ваших заметках нет ничего похожего на этот вопрос, модель не спрашивал. Поиск: /note_find"
+NO_SIMILAR_NOTES = (
+    "В ваших заметках нет ничего похожего на этот вопрос, поэтому модель не спрошена. Поиск: /note_find"
+)
 NOT_YOUR_CONVERSATION = "Это ответ на чужой вопрос. Чтобы спросить самому: /ask <вопрос>"
 QUESTION_TOO_LONG = "Вопрос не помещается в память модели. Сократите его или выберите другую модель: /models."
 ASK_AGAIN = "🔁 Ещё раз"
@@ -534,7 +553,7 @@ def bot_state(
     dropped_replies: int,
     oldest_reply_s: int | None,
     questions: int,
-    size: int,
+    database_size: int,
     notes: int,
     people: int,
     free_today: int,
@@ -545,7 +564,7 @@ def bot_state(
     errors: Sequence[tuple[str, int, float]],
     zone: clock.TimeZone,
 ) -> str:
-    """Describe the bot to its owner; size in bytes, errors as (kind, count, Unix seconds of the last one).
+    """Describe the bot to its owner; sizes in bytes, errors as (kind, count, Unix seconds of the last one).
 
     answering are the models that answered today, failures the causes of failed requests: gateway, cause, requests.
     """
@@ -559,7 +578,7 @@ def bot_state(
         f"Обновлений обработано: {updates}.",
         f"{waiting}.",
         f"Вопросов ждёт ответа: {questions}.",
-        f"База: {size / 2**20:.1f} МБ; заметок {notes}, людей с заметками {people}.",
+        f"База: {size(database_size)}; заметок {notes}, людей с заметками {people}.",
         f"Бесплатных запросов сегодня: {free_today} из {free_limit}.",
         f"Ключ OpenRouter: {key}",
         *([f"Отвечали сегодня: {', '.join(answering)}."] if answering else []),
@@ -594,7 +613,8 @@ WEB_COSTS = (
 NO_GATEWAY = "Шлюз этой модели не настроен (.env). Выберите другую: /models."
 LIMIT_MINUTE = "Запросы этой минуты к OpenRouter кончились, следующие — через минуту. Спросите снова."
 LIMIT_DAY = (
-    "Бесплатные запросы к OpenRouter на сегодня израсходованы, новые — после полуночи по UTC. Спросите тогда."
+    "Бесплатные запросы к OpenRouter на сегодня израсходованы, новые — после полуночи по UTC."
+    " Спросите после этого."
 )
 
 
@@ -667,7 +687,7 @@ def status_message(status: int, gateway: str = "openrouter") -> str:
 
 def no_api_key(gateway: str) -> str:
     """Report a key that is not set."""
-    return _about(gateway, "Отсутствует {key} (.env).")
+    return _about(gateway, "Не задан {key}: впишите его в .env.")
 
 
 def bad_api_key(gateway: str) -> str:
@@ -757,7 +777,8 @@ def limit_day(reset_at: float | None, zone: clock.TimeZone) -> str:
     """Report that the account has used its free requests of today; reset_at in Unix seconds, None if unknown."""
     opens = clock.to_local(reset_at or clock.next_utc_midnight(), zone)
     return (
-        f"Бесплатные запросы к OpenRouter на сегодня израсходованы, новые — {opens:%d.%m в %H:%M}. Спросите тогда."
+        f"Бесплатные запросы к OpenRouter на сегодня израсходованы, новые — {opens:%d.%m в %H:%M}."
+        " Спросите после этого."
     )
 
 
@@ -791,7 +812,7 @@ def bad_number(name: str) -> str:
 
 def bad_user_ids(name: str) -> str:
     """Refuse a setting that is not a list of user ids."""
-    return f"{name} должен быть списком номеров через запятую, например 123456789,987654321."
+    return f"{name} должен быть списком ID через запятую, например 123456789,987654321."
 
 
 def bad_url(name: str) -> str:

@@ -29,6 +29,22 @@ settings.register_profile("no-deadline", deadline=None)  # benchmarks measure ti
 settings.load_profile("no-deadline")
 
 PATIENCE_S = 60.0  # how long a test waits for a condition before it fails
+WORKERS_PER_CORE = 3  # most tests wait for a process or a server most of the time
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads its options
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the whole suite in parallel; named files and tests run in this process, where a debugger works.
+
+    `-n` decides otherwise, and without pytest-xdist everything runs in this process.
+    """
+    runs_whole_suite = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    is_worker = hasattr(config, "workerinput")
+    if not runs_whole_suite or is_worker or not config.pluginmanager.hasplugin("xdist"):
+        return
+    if config.option.numprocesses is None and not config.option.usepdb:
+        config.option.numprocesses = WORKERS_PER_CORE * (os.cpu_count() or 1)
+        config.option.dist = "worksteal"  # neighbors stay together: they share a browser
 
 
 @pytest.fixture(autouse=True)

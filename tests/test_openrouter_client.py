@@ -105,7 +105,7 @@ def test_chat_once_reads_the_key_at_every_call(monkeypatch: pytest.MonkeyPatch, 
 
 def test_no_request_is_sent_without_a_key(monkeypatch: pytest.MonkeyPatch, gateway: EmulatedGateway) -> None:
     monkeypatch.delenv("OPENROUTER_API_KEY")
-    assert str(error_of("sandbox/echo")) == "[401] Отсутствует OPENROUTER_API_KEY (.env)."
+    assert str(error_of("sandbox/echo")) == "[401] Не задан OPENROUTER_API_KEY: впишите его в .env."
     assert gateway.requests == []
 
 

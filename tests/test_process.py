@@ -154,7 +154,7 @@ def test_one_persons_questions_are_answered_in_order(
 def test_a_failed_question_is_explained(bot_process: BotProcess, person: MakePerson) -> None:
     del bot_process.env["OPENROUTER_API_KEY"]
     bot_process.start()
-    assert person().asks("/ask раз") == "Ошибка: [401] Отсутствует OPENROUTER_API_KEY (.env)."
+    assert person().asks("/ask раз") == "Ошибка: [401] Не задан OPENROUTER_API_KEY: впишите его в .env."
 
 
 def test_in_a_group_replies_refer_to_the_message(bot_process: BotProcess, person: MakePerson) -> None:

@@ -19,7 +19,7 @@ def default_answer(body: Json) -> str:
     """Return the answer of a model that has no behavior of its own."""
     question = body["messages"][-1]["content"]
     return (
-        f"Это песочница: модель {body['model']} здесь играет программа. Вы спросили: «{question}»."
+        f"Это песочница: вместо модели {body['model']} — имитация. Вы спросили: «{question}»."
         " Задайте OPENROUTER_API_KEY — и ответит настоящая."
     )
 
