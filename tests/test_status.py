@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, BotProcess, Person, eventually
 
+import config
 import db
 import storage
 import texts
@@ -47,7 +48,7 @@ def test_status(bot_process: BotProcess, person: MakePerson, world: World) -> No
         r"Обновлений обработано: \d+\.",
         r"Ответов ждёт отправки: 0\.",
         r"Вопросов ждёт ответа: 0\.",
-        r"База: 0\.\d МБ; заметок 1, людей с заметками 1\.",
+        r"База: \d+ КБ; заметок 1, людей с заметками 1\.",
         r"Бесплатных запросов сегодня: 1 из 50\.",
         r"Ключ OpenRouter: без предела по деньгам, бесплатных запросов сегодня осталось 49 из 50\.",
         r"Последние ошибки:",
@@ -76,6 +77,14 @@ def test_an_invalid_command_line_is_explained(bot_process: BotProcess, options: 
     code, output = run(bot_process, *options)
     assert code == 2
     assert output.startswith("Использование:")
+
+
+def test_the_version(bot_process: BotProcess) -> None:
+    assert run(bot_process, "--version") == (0, f"{config.VERSION}\n")
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## ([\d.]+)$", changelog, re.MULTILINE)[0] == config.VERSION
+    sources = [path.read_text(encoding="utf-8") for path in (*ROOT.glob("*.py"), *ROOT.glob("app/*.py"))]
+    assert sum(f'"{config.VERSION}"' in source for source in sources) == 1, "the version stands in one place"
 
 
 # --check

@@ -6,6 +6,7 @@
 """
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -22,6 +23,7 @@ from conftest import DATA
 
 import clock
 import db
+import db_search
 import journal
 import storage
 from config import SetupError
@@ -34,7 +36,7 @@ def add(text: str) -> int:
 
 
 def found(phrase: str) -> list[str]:
-    return [note["text"] for note in db.find_notes(ANN, [phrase], 100)]
+    return [note["text"] for note in db_search.find_notes(ANN, [phrase], 100)]
 
 
 def note_texts() -> list[str]:
@@ -332,6 +334,25 @@ def test_an_upgraded_database_has_the_schema_of_a_new_one(old_path: Path, tmp_pa
     assert schema_of(old_path) == schema_of(tmp_path / "new.db")
 
 
+def test_a_long_upgrade_logs_its_progress(
+    old_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(storage, "PROGRESS_INTERVAL_S", 0.0)
+    monkeypatch.setattr(storage, "PROGRESS_INSTRUCTIONS", 50)
+    caplog.set_level(logging.INFO)
+    db.open(old_path)
+    lines = [record.getMessage() for record in caplog.records if record.name == "storage"]
+    assert re.fullmatch(rf"upgrading the database from version \d to {storage.SCHEMA_VERSION}", lines[0])
+    assert {"upgrading the database: 0 s, 0 notes indexed", "upgrading the database: 0 s, 6 notes indexed"} <= set(
+        lines
+    )
+    assert re.fullmatch(r"the database is upgraded: \d\.\d s", lines[-1])
+    caplog.clear()
+    db.open(old_path)
+    assert caplog.records == []
+    storage.close()
+
+
 def test_the_migrations_are_numbered_without_gaps() -> None:
     names = sorted(path.name for path in storage.MIGRATIONS.iterdir())
     assert names == [f"{number}.sql" for number in range(2, storage.SCHEMA_VERSION + 1)]
@@ -431,7 +452,7 @@ def test_the_search_index_of_an_older_database_is_folded_anew(version_2: Path) -
         )
     db.open(version_2)
     for phrase in ("МОЙ", "и\u0306од", "\u03bcg"):
-        assert [note["text"] for note in db.find_notes(77, [phrase], 10)] == [text]
+        assert [note["text"] for note in db_search.find_notes(77, [phrase], 10)] == [text]
     storage.execute("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
 
 
@@ -502,7 +523,7 @@ def not_a_database(path: Path) -> None:
     [
         (foreign_sqlite, "не база этого бота"),
         (not_a_database, "не база этого"),
-        (newer, "более новой версией"),
+        (newer, "более новой версией.*замените базу копией"),
     ],
     ids=["another program's", "not a database", "newer"],
 )
