@@ -22,6 +22,7 @@ from notes import editing, exports, listing, long_messages, plain_texts
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.messages import CallbackQuery, Message
+from telegram.pacing import Limits
 from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
 from telegram.router import Router, parse_number, parse_number_and_text
 
@@ -389,11 +390,11 @@ def _parse_days(text: str) -> int:
     return days
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], limits: Limits | None = None) -> int:
     """Run the bot, check the set-up, or copy the database; return the exit code."""
     try:
         if not arguments:
-            service.run(router)
+            service.run(router, limits)
         elif arguments == ["--check"]:
             table, is_ok = checks.run_checks()
             print(table)

@@ -54,8 +54,8 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
 ORDER = {
     "telegram": (
         *("limits", "replies", "messages", "access", "model_markdown", "markdown_writer", "markdown"),
-        *("keyed_executor", "transport", "calls"),
-        *("outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher", "polling"),
+        *("keyed_executor", "pacing", "transport", "failures", "calls"),
+        *("due_replies", "outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher", "polling"),
     ),
     "llm": (
         *("models", "model_menu", "free_router", "catalog_readers", "catalog", "quota", "prompts"),

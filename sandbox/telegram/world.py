@@ -12,6 +12,7 @@ from typing import Any
 from sandbox.telegram import checks
 from sandbox.telegram.checks import Json, Refusal
 from sandbox.telegram.faults import Faults
+from sandbox.telegram.flood_limits import FloodLimits
 
 TOKEN = "100000001:the-sandbox-is-not-the-real-telegram"
 BOT: Json = {"id": 100000001, "is_bot": True, "first_name": "Заметки", "username": "sandbox_notes_bot"}
@@ -39,6 +40,8 @@ class World:
         self.bot = BOT  # what getMe returns
         self.faults = Faults()
         self.blocked: set[int] = set()  # people who blocked the bot
+        self.hanging_chats: set[int] = set()  # calls for them get no answer while they are here
+        self.flood_limits: FloodLimits | None = None  # refuses calls that come too often
         self.commands: list[Json] = []  # the bot's menu
         self.events: list[Json] = []  # what the bot did: {"seq", "at", "method", "chat_id", "message", …}
         self.calls: list[tuple[str, Json]] = []  # method and parameters of every call, refused calls included
