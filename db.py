@@ -1,27 +1,20 @@
-"""What people keep: notes, lists, plain texts, and the registry of models.
+"""What people keep: their notes and the registry of models. See also db_search.py and db_messages.py.
 
 Each function runs in the open transaction of its thread, or in one of its own. Call open() first. A function that
 takes a user_id sees only what belongs to that person.
 """
 
 import math
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
-from itertools import islice
-from operator import itemgetter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import TypedDict
 
 import clock
+import db_search
 import storage
 import texts
-from unicode_text import fold
 
 DEFAULT_MAX_NOTES = 100_000
-MAX_NOTES_PER_PERSON = 1 << 40  # the row numbers that the search index reserves for a person, see schema.sql
-MIN_INDEXED_LENGTH = 3  # the search index contains terms of three characters; shorter phrases need another way
-MAX_SCANNED_NOTES = 2000  # a search for a short phrase reads this many notes before it uses the index
 DELETED_KEPT_S = 30 * clock.DAY_S  # how long a deletion or an edit can be undone
 
 _max_notes = DEFAULT_MAX_NOTES  # of a person, in the open database
@@ -47,14 +40,6 @@ class Note(TypedDict):
     bot_id: int | None
 
 
-class FoundNote(TypedDict):
-    """A note in a list or a search result."""
-
-    id: int
-    text: str
-    created_at: int
-
-
 class ImportedNote(TypedDict):
     """A note from a file."""
 
@@ -70,40 +55,6 @@ class ExportedNote(ImportedNote):
     """A note to write into a file."""
 
     id: int
-
-
-class Listing(TypedDict):
-    """A list or a search that has pages; see the table for the columns."""
-
-    id: int
-    user_id: int
-    query: str
-    page_size: int
-    created_at: int
-
-
-class PlainText(TypedDict):
-    """A message without a command; see the table for the columns."""
-
-    id: int
-    user_id: int
-    chat_id: int
-    message_id: int
-    text: str
-    is_asked: int
-    sent_at: int
-
-
-class MessagePart(TypedDict):
-    """A part of a long message; see the table for the columns."""
-
-    chat_id: int
-    message_id: int
-    user_id: int
-    first_message_id: int
-    text: str
-    length: int
-    sent_at: int
 
 
 class CatalogModel(TypedDict):
@@ -237,9 +188,9 @@ def get_note_by_message(user_id: int, chat_id: int, message_id: int, sent_at: in
     )
 
 
-def list_notes(user_id: int, limit: int) -> list[FoundNote]:
+def list_notes(user_id: int, limit: int) -> list[db_search.FoundNote]:
     """Return the newest notes, newest first."""
-    return find_notes(user_id, [], limit)
+    return db_search.find_notes(user_id, [], limit)
 
 
 def iterate_notes(user_id: int) -> Iterator[ExportedNote]:
@@ -309,7 +260,7 @@ def undo_edit(user_id: int, edit_id: int) -> tuple[int, int | None]:
 
 
 def delete_note(user_id: int, note_id: int) -> bool:
-    """Delete a note; it can be restored until purge_old() removes it. Return False if there is no such note."""
+    """Delete a note; it can be restored until db_cleanup removes it. Return False if there is no such note."""
     cursor = storage.execute(
         "UPDATE notes SET deleted_at = ? WHERE id = ? AND user_id = ? AND deleted_at IS NULL",
         (clock.now(), note_id, user_id),
@@ -348,221 +299,6 @@ def save_answer(user_id: int, chat_id: int, message_id: int, question_id: int, a
         note_id = add_note(user_id, chat_id, message_id, answer, clock.now())
         storage.execute("UPDATE notes SET question_id = ? WHERE id = ?", (question_id, note_id))
         return note_id, True
-
-
-# Search --------------------------------------------------------------------------------------------------
-
-# CROSS JOIN makes SQLite begin with the index. It would otherwise read all notes of the person in the order of id.
-_MATCHING_NOTES = (
-    "SELECT notes.id, notes.text, notes.created_at"
-    " FROM notes_fts CROSS JOIN notes ON notes.id = notes_fts.rowid - :offset"
-    " WHERE notes_fts MATCH :expression AND notes_fts.rowid BETWEEN :first AND :last"
-    " AND notes.user_id = :user_id AND notes.deleted_at IS NULL"
-)
-
-
-class _Range(NamedTuple):
-    """The note numbers between after_id and before_id, both excluded, and the order in which to read them."""
-
-    after_id: int
-    before_id: int
-    is_ascending: bool
-
-    def remaining_after(self, note_id: int) -> "_Range":
-        """Return the range that remains after reading a note."""
-        return self._replace(after_id=note_id) if self.is_ascending else self._replace(before_id=note_id)
-
-
-def find_notes(
-    user_id: int,
-    phrases: Sequence[str],
-    limit: int,
-    *,
-    older_than: int = MAX_NOTES_PER_PERSON,
-    newer_than: int | None = None,
-) -> list[FoundNote]:
-    """Return the newest notes that contain all phrases, newest first; ignore case, and treat ё as е.
-
-    older_than and newer_than are numbers of notes. older_than excludes that note and all newer ones. newer_than
-    excludes that note and all older ones, and selects the oldest of the rest instead of the newest.
-    """
-    ids = _Range(newer_than or 0, older_than, is_ascending=newer_than is not None)
-    folded = [fold(phrase) for phrase in phrases]
-    indexed = [_quote(phrase) for phrase in folded if len(phrase) >= MIN_INDEXED_LENGTH]
-    short = [phrase for phrase in folded if len(phrase) < MIN_INDEXED_LENGTH]
-    if short:
-        notes = _find_short(user_id, indexed, short, ids, limit)
-    else:
-        notes = _fetch_notes(user_id, indexed, ids, limit)
-    return sorted(notes, key=itemgetter("id"), reverse=True)
-
-
-def _find_short(user_id: int, indexed: list[str], short: list[str], ids: _Range, limit: int) -> list[FoundNote]:
-    """Return the first notes in the range that match all expressions of the index and contain all short phrases.
-
-    Reading notes one by one soon finds a common phrase; the index soon finds a rare one. So read a limited number
-    of notes first, and then use the index.
-    """
-    found: list[FoundNote] = []
-    scanned = 0
-    with closing(_select_notes(user_id, indexed, ids)) as notes:
-        for note in islice(notes, MAX_SCANNED_NOTES):
-            scanned += 1
-            ids = ids.remaining_after(note["id"])
-            text = fold(note["text"])
-            if all(phrase in text for phrase in short):
-                found.append(note)
-                if len(found) == limit:
-                    return found
-    if scanned < MAX_SCANNED_NOTES:
-        return found  # there are no more notes
-    prefixes = [_prefix_expression(phrase) for phrase in short]
-    if not all(prefixes):
-        return found  # a phrase occurs in no note at all
-    return found + _fetch_notes(user_id, [*indexed, *prefixes], ids, limit - len(found))
-
-
-def _fetch_notes(user_id: int, expressions: list[str], ids: _Range, limit: int) -> list[FoundNote]:
-    """Return the first notes in the range that match all expressions."""
-    with closing(_select_notes(user_id, expressions, ids)) as notes:
-        return list(islice(notes, limit))
-
-
-def _select_notes(user_id: int, expressions: list[str], ids: _Range) -> sqlite3.Cursor:
-    """Select the notes in the range that match all expressions of the index; the cursor reads them one by one."""
-    order = "ASC" if ids.is_ascending else "DESC"
-    if not expressions:
-        return storage.connection().execute(
-            "SELECT id, text, created_at FROM notes WHERE user_id = ? AND deleted_at IS NULL"
-            f" AND id > ? AND id < ? ORDER BY id {order}",
-            (user_id, ids.after_id, ids.before_id),
-        )
-    return storage.connection().execute(
-        f"{_MATCHING_NOTES} ORDER BY notes_fts.rowid {order}",
-        _matching_parameters(user_id, " AND ".join(expressions), ids.after_id + 1, ids.before_id - 1),
-    )
-
-
-def similar_notes(user_id: int, trigrams: Iterable[str], limit: int) -> list[FoundNote]:
-    """Return the notes that share the most and the rarest of these trigrams, the best match first."""
-    expression = " OR ".join(map(_quote, trigrams))
-    if not expression:
-        return []
-    return storage.fetch_all(
-        f"{_MATCHING_NOTES} ORDER BY bm25(notes_fts) LIMIT :limit",
-        {**_matching_parameters(user_id, expression, 0, MAX_NOTES_PER_PERSON - 1), "limit": limit},
-    )
-
-
-def _matching_parameters(user_id: int, expression: str, first_id: int, last_id: int) -> dict[str, int | str]:
-    """Return the parameters of _MATCHING_NOTES; first_id and last_id are numbers of notes."""
-    person = storage.fetch_one("SELECT number << 40 AS offset FROM people WHERE user_id = ?", (user_id,))
-    offset = person["offset"] if person else 0  # 0: rows that belong to nobody
-    return {
-        "user_id": user_id,
-        "expression": expression,
-        "offset": offset,
-        "first": offset + first_id,
-        "last": offset + last_id,
-    }
-
-
-def _quote(phrase: str) -> str:
-    """Return the expression of the index that matches a phrase literally."""
-    return '"' + phrase.replace('"', '""') + '"'
-
-
-def _prefix_expression(letters: str) -> str:
-    """Return the expression of the index that matches one or two letters; "" if no term begins with them."""
-    rows = storage.fetch_all(
-        "SELECT term FROM notes_terms WHERE term >= :letters AND term < :letters || char(0x10FFFF)",
-        {"letters": letters},
-    )
-    if not rows:
-        return ""
-    return "(" + " OR ".join(_quote(row["term"]) for row in rows) + ")"
-
-
-# Lists and plain texts -----------------------------------------------------------------------------------
-
-
-def add_listing(user_id: int, query: str, page_size: int) -> int:
-    """Store a list ("" as the query) or a search that has pages; return its id."""
-    cursor = storage.execute(
-        "INSERT INTO listings (user_id, query, page_size, created_at) VALUES (?,?,?,?)",
-        (user_id, query, page_size, clock.now()),
-    )
-    return int(cursor.lastrowid or 0)
-
-
-def get_listing(user_id: int, listing_id: int) -> Listing | None:
-    """Return a list or a search that has pages."""
-    return storage.fetch_one("SELECT * FROM listings WHERE id = ? AND user_id = ?", (listing_id, user_id))
-
-
-def add_plain_text(user_id: int, chat_id: int, message_id: int, text: str, sent_at: int) -> int:
-    """Store the text of a message without a command; return its id."""
-    cursor = storage.execute(
-        "INSERT OR REPLACE INTO plain_texts (user_id, chat_id, message_id, text, sent_at) VALUES (?,?,?,?,?)",
-        (user_id, chat_id, message_id, text, sent_at),
-    )
-    return int(cursor.lastrowid or 0)
-
-
-def update_plain_text(user_id: int, chat_id: int, message_id: int, text: str) -> None:
-    """Replace a plain text after its message was edited."""
-    storage.execute(
-        "UPDATE plain_texts SET text = ? WHERE chat_id = ? AND message_id = ? AND user_id = ?",
-        (text, chat_id, message_id, user_id),
-    )
-
-
-def get_plain_text(user_id: int, text_id: int) -> PlainText | None:
-    """Return a plain text."""
-    return storage.fetch_one("SELECT * FROM plain_texts WHERE id = ? AND user_id = ?", (text_id, user_id))
-
-
-def mark_plain_text_asked(text_id: int) -> None:
-    """Record that a plain text was sent to a model as a question."""
-    storage.execute("UPDATE plain_texts SET is_asked = 1 WHERE id = ?", (text_id,))
-
-
-# Long messages -------------------------------------------------------------------------------------------
-
-
-def put_message_part(part: MessagePart) -> None:
-    """Store a part of a long message, or replace it."""
-    storage.execute(
-        "INSERT OR REPLACE INTO message_parts (chat_id, message_id, user_id, first_message_id, text, length,"
-        " sent_at) VALUES (:chat_id, :message_id, :user_id, :first_message_id, :text, :length, :sent_at)",
-        part,
-    )
-
-
-def latest_message_part(user_id: int, chat_id: int) -> MessagePart | None:
-    """Return the part that a person has sent last in a chat."""
-    return storage.fetch_one(
-        "SELECT * FROM message_parts WHERE user_id = ? AND chat_id = ?"
-        " ORDER BY sent_at DESC, message_id DESC LIMIT 1",
-        (user_id, chat_id),
-    )
-
-
-def get_message_part(user_id: int, chat_id: int, message_id: int, sent_at: int) -> MessagePart | None:
-    """Return a part of a long message."""
-    return storage.fetch_one(
-        "SELECT * FROM message_parts WHERE user_id = ? AND chat_id = ? AND message_id = ? AND sent_at = ?",
-        (user_id, chat_id, message_id, sent_at),
-    )
-
-
-def list_message_parts(user_id: int, chat_id: int, first_message_id: int) -> list[MessagePart]:
-    """Return all parts of a long message in their order."""
-    return storage.fetch_all(
-        "SELECT * FROM message_parts WHERE user_id = ? AND chat_id = ? AND first_message_id = ?"
-        " ORDER BY message_id",
-        (user_id, chat_id, first_message_id),
-    )
 
 
 # Groups --------------------------------------------------------------------------------------------------
@@ -675,17 +411,3 @@ def take_model_replacement() -> ModelReplacement | None:
         replacement: ModelReplacement | None = storage.fetch_one("SELECT vanished, active FROM model_replacements")
         storage.execute("DELETE FROM model_replacements")
     return replacement
-
-
-# Cleanup -------------------------------------------------------------------------------------------------
-
-
-def purge_old(now: int) -> None:
-    """Delete for good what cannot be restored or used at a moment: deleted notes, edits, lists, plain texts."""
-    limit = now - DELETED_KEPT_S
-    with storage.transaction():
-        storage.execute("DELETE FROM notes WHERE deleted_at < ?", (limit,))
-        storage.execute("DELETE FROM edits WHERE created_at < ?", (limit,))
-        storage.execute("DELETE FROM listings WHERE created_at < ?", (limit,))
-        storage.execute("DELETE FROM plain_texts WHERE sent_at < ?", (limit,))
-        storage.execute("DELETE FROM message_parts WHERE sent_at < ?", (limit,))

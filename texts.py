@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import clock
+
+MIN_SHOWN_MEAN = 0.05  # a smaller mean would be shown as 0,0
 
 PYTHON_TOO_OLD = "Нужен Python 3.11 или новее: https://www.python.org/downloads/"
 
@@ -35,6 +37,18 @@ def days(number: int) -> str:
     return plural(number, "день", "дня", "дней")
 
 
+def decimal(number: float) -> str:
+    """Return a number with one decimal place and a comma."""
+    return f"{number:.1f}".replace(".", ",")
+
+
+def size(number_of_bytes: int) -> str:
+    """Return the size of a file in its largest unit."""
+    if number_of_bytes >= 2**20:
+        return f"{decimal(number_of_bytes / 2**20)} МБ"
+    return f"{max(1, round(number_of_bytes / 2**10))} КБ"
+
+
 def when(seconds: float, zone: clock.TimeZone) -> str:
     """Return a moment (Unix seconds) as a date and a time."""
     return f"{clock.to_local(seconds, zone):%d.%m.%Y %H:%M}"
@@ -57,10 +71,10 @@ def duration(seconds: int) -> str:
 # Commands ----------------------------------------------------------------------------------------------
 
 GREETING = (
-    "Привет! Я храню ваши заметки и спрашиваю языковые модели.\n"
+    "Привет! Я храню ваши заметки и отвечаю на вопросы с помощью языковых моделей.\n"
     "Начните с /note_add купить молоко или /ask почему небо голубое?"
 )
-HINT = "Я понимаю команды, начинающиеся с «/». Вот все: /help"
+HINT = "Не понял команду. Список: /help"
 REPLY_DROPPED = "Один из моих ответов Telegram так и не принял, больше я его не отправляю. Попробуйте ещё раз."
 FAILED = "Что-то пошло не так, ошибка записана в журнал. Попробуйте ещё раз."
 JOB_GIVEN_UP = "Это не получилось: бот дважды прервался на этой команде и больше её не повторяет."
@@ -79,12 +93,13 @@ def help_text(lines: Iterable[str]) -> str:
 
 def usage_line(name: str, usage: str) -> str:
     """Show how to write a command."""
-    return f"Использование: /{name} {usage}".rstrip()
+    example = usage.replace("<номер>", "12")
+    return f"Напишите так: /{name} {example}".rstrip()
 
 
 def unknown_command(name: str) -> str:
     """Answer a mistyped command."""
-    return f"Не знаю команды /{name}. Вот все: /help"
+    return f"Не знаю команды /{name}. Список: /help"
 
 
 # Notes -------------------------------------------------------------------------------------------------
@@ -97,7 +112,7 @@ NO_MORE_NOTES = "Дальше ничего нет."
 LIST_UNAVAILABLE = "Этот список устарел или чужой. Откройте свой: /note_list"
 RESTORE, UNDO_EDIT, REDO_EDIT = "↩️ Вернуть", "↩️ Отменить правку", "↪️ Вернуть правку"
 EDIT_UNAVAILABLE = "Эту правку уже не отменить."
-EDIT_ALREADY_UNDONE = "Так в заметке и написано."
+EDIT_ALREADY_UNDONE = "В заметке уже этот текст."
 SAVE_AS_NOTE, ASK_MODEL = "📝 В заметки", "🤖 Спросить модель"
 PLAIN_TEXT = "Что с этим сделать?"
 PLAIN_TEXT_UNAVAILABLE = "Этого текста у меня больше нет, пришлите его ещё раз."
@@ -149,7 +164,7 @@ def note_restored(note_id: int) -> str:
 
 def note_not_deleted(note_id: int) -> str:
     """Refuse to restore a note that is not deleted."""
-    return f"Заметка #{note_id} не удалена: /note_show {note_id}"
+    return f"Заметка #{note_id} на месте, её не удаляли: /note_show {note_id}"
 
 
 def note_is_deleted(note_id: int) -> str:
@@ -183,7 +198,7 @@ def note_list(
     for note, excerpt in excerpts:
         paragraphs.append(f"{note_head(note, zone)}\n{excerpt}")
     if is_cut:
-        paragraphs.append("Целиком: /note_show &lt;id&gt;")
+        paragraphs.append("Целиком: /note_show &lt;номер&gt;")
     return "\n\n".join(paragraphs)
 
 
@@ -194,7 +209,7 @@ def latest_notes_heading(shown: int, total: int) -> str:
 
 def more_notes_heading(total: int) -> str:
     """Return the heading of the other pages of all notes."""
-    return f"Заметки дальше (всего {total}):"
+    return f"Более ранние заметки (всего {total}):"
 
 
 def found_notes_heading(shown: int, *, has_more: bool) -> str:
@@ -229,12 +244,14 @@ def stats_caption(
     *, period_days: int, total: int, mean: float, best_day: date, best_count: int, longest_streak: int
 ) -> str:
     """Return the caption of the chart of notes per day; longest_streak is in days."""
-    mean_text = f"{mean:.1f}".replace(".", ",")
-    return (
-        f"{stats_title(period_days)}: {total}.\n"
-        f"В среднем {mean_text} в день, больше всего {best_day:%d.%m.%Y}: {notes(best_count)}.\n"
-        f"Самая длинная серия: {days(longest_streak)} подряд."
-    )
+    lines = [f"{stats_title(period_days)}: {total}."]
+    best = f"больше всего {best_day:%d.%m.%Y}: {notes(best_count)}."
+    if mean >= MIN_SHOWN_MEAN:
+        lines.append(f"В среднем {decimal(mean)} в день, {best}")
+    else:
+        lines.append(best[0].upper() + best[1:])
+    lines.append(f"Дольше всего без перерыва: {days(longest_streak)}.")
+    return "\n".join(lines)
 
 
 EXPORT_CAPTION = "Все ваши заметки."
@@ -255,11 +272,11 @@ def exported_section(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
 
 
 IMPORT_NO_FILE = (
-    "Пришлите файл notes.json (или notes.json.zip), который дала команда /note_export json,"
+    "Пришлите файл notes.json (или notes.json.zip), полученный командой /note_export json,"
     " с подписью /note_import."
 )
 IMPORT_TOO_LARGE = "Файл больше 20 МБ: столько Telegram боту не отдаёт. Пришлите его в архиве zip."
-IMPORT_WRONG = "Это не файл команды /note_export json, либо он изменён или испорчен. Заметки не тронуты."
+IMPORT_WRONG = "Это не файл команды /note_export json, либо он изменён или повреждён. Заметки не тронуты."
 IMPORT_UNPACKED_TOO_LARGE = (
     "В файле больше 1 ГБ текста или больше миллиона заметок: столько мне не прочитать. Заметки не тронуты."
 )
@@ -268,9 +285,9 @@ IMPORT_UNAVAILABLE = "Telegram больше не отдаёт этот файл.
 
 def imported(added: int, already_present: int, refused: int) -> str:
     """Report the result of an import."""
-    report = f"Добавлено: {notes(added)}. Уже были: {notes(already_present)}."
+    report = f"Добавлено заметок: {added}. Уже было: {already_present}."
     if refused:
-        report += f" Не подошли: {plural(refused, 'запись', 'записи', 'записей')}."
+        report += f" Не подошло записей: {refused}."
     return report
 
 
@@ -287,12 +304,12 @@ ADMINS_ONLY = "Это может только хозяин бота."
 
 def not_allowed(user_id: int) -> str:
     """Refuse a person who is not on the list of allowed people."""
-    return f"Этот бот личный. Чтобы пользоваться им, передайте хозяину свой номер: {user_id}"
+    return f"Этот бот личный. Чтобы пользоваться им, передайте хозяину свой ID в Telegram: {user_id}"
 
 
 def notes_full(limit: int) -> str:
     """Refuse a note above the limit."""
-    return f"У вас уже {notes(limit)}, больше хранить нельзя. Удалите ненужные: /note_del <id>"
+    return f"У вас уже {notes(limit)}, больше хранить нельзя. Удалите ненужные: /note_del <номер>"
 
 
 def too_many_in_a_row(limit: int, opens_at: float, zone: clock.TimeZone) -> str:
@@ -310,9 +327,9 @@ def too_many_in_a_day(limit: int, opens_at: float, zone: clock.TimeZone) -> str:
 # Models ------------------------------------------------------------------------------------------------
 
 NO_MODELS = "Список моделей пуст."
-UNKNOWN_MODEL_ID = "Неизвестный ID модели"  # this sentence and the next are errors of db.py, as in the course
+UNKNOWN_MODEL_ID = "Неизвестный ID модели"  # this text and the next are errors of db.py, as in the course
 EMPTY_REGISTRY = "В реестре моделей нет записей"
-UNKNOWN_MODEL = f"{UNKNOWN_MODEL_ID}. Сначала /models."
+UNKNOWN_MODEL = "Нет модели с таким номером. Список: /models"
 NO_FREE_MODEL = "Сейчас нет ни одной бесплатной модели. Обновите список: /models_refresh"
 NO_PROVIDERS = "Провайдеры есть только у RVFreeLLM: задайте RVFREELLM_API_KEY в .env."
 
@@ -346,7 +363,7 @@ def model_list(models: Iterable[Mapping[str, Any]], page: int = 1, pages: int = 
             lines.append(f"★ {name} [{model['key']}]{note}")
         elif not model["available"]:
             lines.append(f"  {name}{note}")
-    lines.append("Активировать: кнопкой или /model <ID>")
+    lines.append("Активировать: кнопкой или /model <номер>")
     return "\n".join(lines)
 
 
@@ -357,7 +374,7 @@ def model_button(model: Mapping[str, Any]) -> str:
 
 def model_active(model: Mapping[str, Any]) -> str:
     """Show the active model."""
-    return f"Текущая активная модель: {model['label']} [{model['key']}]\n(сменить: /model <ID> или /models)"
+    return f"Текущая активная модель: {model['label']} [{model['key']}]\n(сменить: /model <номер> или /models)"
 
 
 def model_switched(model: Mapping[str, Any]) -> str:
@@ -407,9 +424,9 @@ def providers(rows: Iterable[Mapping[str, Any]]) -> str:
     for row in rows:
         line = f"{row['name']}: {plural(row['models'], 'модель', 'модели', 'моделей')}"
         if row["latency_ms"] is not None:
-            line += f", {row['latency_ms']:.0f} мс"
+            line += f", {decimal(row['latency_ms'] / 1000)} с"
         if row["quality"] is not None:
-            line += f", качество {row['quality']:g}"
+            line += f", качество {row['quality']:g}".replace(".", ",")
         lines.append(line)
     return "\n".join(lines)
 
@@ -417,7 +434,7 @@ def providers(rows: Iterable[Mapping[str, Any]]) -> str:
 # Questions and answers ---------------------------------------------------------------------------------
 
 SYSTEM_PROMPT = (
-    "Ты отвечаешь кратко и по-существу.\nПравила:\n1) Технические ответы давай корректно и по пунктам.\n"
+    "Ты отвечаешь кратко и по существу.\nПравила:\n1) Технические ответы давай корректно и по пунктам.\n"
 )
 NOTES_PROMPT = (
     "Ответь на вопрос по заметкам человека. Правила:\n"
@@ -425,7 +442,9 @@ NOTES_PROMPT = (
     "2) После каждого утверждения ставь номер заметки, из которой оно взято, в виде #12.\n"
     "3) Если в заметках ответа нет, так и скажи."
 )
-NO_SIMILAR_NOTES = "В ваших заметках нет ничего похожего на этот вопрос, модель не спрашивал. Поиск: /note_find"
+NO_SIMILAR_NOTES = (
+    "В ваших заметках нет ничего похожего на этот вопрос, поэтому модель не спрошена. Поиск: /note_find"
+)
 NOT_YOUR_CONVERSATION = "Это ответ на чужой вопрос. Чтобы спросить самому: /ask <вопрос>"
 QUESTION_TOO_LONG = "Вопрос не помещается в память модели. Сократите его или выберите другую модель: /models."
 ASK_AGAIN = "🔁 Ещё раз"
@@ -496,6 +515,97 @@ def queue_position(position: int) -> str:
     return f"в очереди: {position}"
 
 
+# Personal settings -------------------------------------------------------------------------------------
+
+CHOOSE_ZONE, CHOOSE_MODEL, SHOW_PROMPT = "🕑 Часовой пояс", "🤖 Модель", "✍️ Указания модели"
+RESET_SETTINGS, BACK_TO_SETTINGS = "Сбросить всё", "← Настройки"
+SETTINGS_RESET, SETTINGS_SAVED = "Настройки сброшены.", "Сохранено."
+SETTINGS_ONLY_IN_PRIVATE = "Личные настройки — в личном чате со мной: в группе их видели бы все."
+ZONES_HEADING = (
+    "Выберите строку, в которой сейчас ваше время. Нет подходящей? Напишите название пояса: /settings Europe/Rome"
+)
+OWNERS_ZONE = "Как настроено у бота"
+ZONE_UNKNOWN = "Такого часового пояса нет. Название выглядит так: Europe/Moscow. Выбрать кнопкой: /settings"
+REMOVE_PROMPT = "Убрать указания"
+PROMPT_SAVED = "Запомнил: теперь модели отвечают вам с учётом этих указаний. Посмотреть или убрать: /prompt"
+SHARED_MODEL = "Общая модель"
+OWN_MODEL_UNAVAILABLE = "Эта модель сейчас недоступна, выберите другую."
+
+_CITIES = {
+    "Europe/Kaliningrad": "Калининград",
+    "Europe/Moscow": "Москва",
+    "Europe/Samara": "Самара",
+    "Asia/Yekaterinburg": "Екатеринбург",
+    "Asia/Omsk": "Омск",
+    "Asia/Krasnoyarsk": "Красноярск",
+    "Asia/Irkutsk": "Иркутск",
+    "Asia/Yakutsk": "Якутск",
+    "Asia/Vladivostok": "Владивосток",
+    "Asia/Magadan": "Магадан",
+    "Asia/Kamchatka": "Камчатка",
+    "Europe/Minsk": "Минск",
+    "Asia/Almaty": "Алматы",
+    "Asia/Tashkent": "Ташкент",
+    "Asia/Tbilisi": "Тбилиси",
+    "Asia/Yerevan": "Ереван",
+    "Europe/Berlin": "Берлин",
+}
+
+
+def zone_button(name: str, now: datetime) -> str:
+    """Return the label of a time zone's button: a city and the time there."""
+    return f"{_CITIES[name]} · {now:%H:%M}"
+
+
+def personal_settings(*, zone: str | None, now: datetime, model: str | None, prompt: str | None) -> str:
+    """Show a person's settings; None where the bot's own setting holds."""
+    zone_text = "как у бота" if zone is None else _CITIES.get(zone, zone)
+    return "\n".join(
+        [
+            "Ваши настройки",
+            f"Часовой пояс: {zone_text}, сейчас {now:%H:%M}",
+            f"Модель: {model or 'общая, см. /model'}",
+            f"Указания модели: {prompt or 'нет'}",
+            "В группах действуют настройки бота, а не ваши.",
+        ]
+    )
+
+
+def prompt_page(prompt: str | None) -> str:
+    """Show a person's instructions for models and how to change them."""
+    if prompt is None:
+        return "Скажите, как модели вам отвечать. Например: /prompt Отвечай на «ты», коротко"
+    return f"Ваши указания модели:\n{prompt}\n\nЗаменить: /prompt <текст>"
+
+
+def prompt_too_long(length: int, limit: int) -> str:
+    """Refuse instructions that are too long."""
+    return f"Указания слишком длинные: {length} символов из {limit} возможных. Сократите их."
+
+
+def own_model_heading(label: str | None) -> str:
+    """Return the heading of the list from which a person chooses a model of their own."""
+    return f"Сейчас вам отвечает {label or 'общая модель, см. /model'}. Какая будет отвечать?"
+
+
+def own_model(model: Mapping[str, Any]) -> str:
+    """Add to model_active() that another model answers the person."""
+    return f"Вам отвечает ваша модель: {model['label']} [{model['key']}] (сменить: /settings)"
+
+
+# Conversations -----------------------------------------------------------------------------------------
+
+NEW_CONVERSATION = "Начинаем заново: прежний разговор модель больше не видит. Задайте вопрос: /ask <вопрос>"
+ALWAYS_NEW_CONVERSATION = (
+    "Здесь каждый /ask и так начинает новый разговор, а продолжает его ответ на сообщение модели."
+)
+
+
+def own_instructions(prompt: str) -> str:
+    """Return what the system prompt says of a person's own instructions."""
+    return f"Пожелания человека к ответам:\n{prompt}"
+
+
 # Usage and status --------------------------------------------------------------------------------------
 
 NO_USAGE = "пока не было"
@@ -534,7 +644,7 @@ def bot_state(
     dropped_replies: int,
     oldest_reply_s: int | None,
     questions: int,
-    size: int,
+    database_size: int,
     notes: int,
     people: int,
     free_today: int,
@@ -545,7 +655,7 @@ def bot_state(
     errors: Sequence[tuple[str, int, float]],
     zone: clock.TimeZone,
 ) -> str:
-    """Describe the bot to its owner; size in bytes, errors as (kind, count, Unix seconds of the last one).
+    """Describe the bot to its owner; sizes in bytes, errors as (kind, count, Unix seconds of the last one).
 
     answering are the models that answered today, failures the causes of failed requests: gateway, cause, requests.
     """
@@ -559,7 +669,7 @@ def bot_state(
         f"Обновлений обработано: {updates}.",
         f"{waiting}.",
         f"Вопросов ждёт ответа: {questions}.",
-        f"База: {size / 2**20:.1f} МБ; заметок {notes}, людей с заметками {people}.",
+        f"База: {size(database_size)}; заметок {notes}, людей с заметками {people}.",
         f"Бесплатных запросов сегодня: {free_today} из {free_limit}.",
         f"Ключ OpenRouter: {key}",
         *([f"Отвечали сегодня: {', '.join(answering)}."] if answering else []),
@@ -594,7 +704,8 @@ WEB_COSTS = (
 NO_GATEWAY = "Шлюз этой модели не настроен (.env). Выберите другую: /models."
 LIMIT_MINUTE = "Запросы этой минуты к OpenRouter кончились, следующие — через минуту. Спросите снова."
 LIMIT_DAY = (
-    "Бесплатные запросы к OpenRouter на сегодня израсходованы, новые — после полуночи по UTC. Спросите тогда."
+    "Бесплатные запросы к OpenRouter на сегодня израсходованы, новые — после полуночи по UTC."
+    " Спросите после этого."
 )
 
 
@@ -667,7 +778,7 @@ def status_message(status: int, gateway: str = "openrouter") -> str:
 
 def no_api_key(gateway: str) -> str:
     """Report a key that is not set."""
-    return _about(gateway, "Отсутствует {key} (.env).")
+    return _about(gateway, "Не задан {key}: впишите его в .env.")
 
 
 def bad_api_key(gateway: str) -> str:
@@ -757,7 +868,8 @@ def limit_day(reset_at: float | None, zone: clock.TimeZone) -> str:
     """Report that the account has used its free requests of today; reset_at in Unix seconds, None if unknown."""
     opens = clock.to_local(reset_at or clock.next_utc_midnight(), zone)
     return (
-        f"Бесплатные запросы к OpenRouter на сегодня израсходованы, новые — {opens:%d.%m в %H:%M}. Спросите тогда."
+        f"Бесплатные запросы к OpenRouter на сегодня израсходованы, новые — {opens:%d.%m в %H:%M}."
+        " Спросите после этого."
     )
 
 
@@ -789,9 +901,17 @@ def bad_number(name: str) -> str:
     return f"{name} должен быть целым числом больше нуля."
 
 
+BAD_HEALTH_PORT = "HEALTH_PORT записан неверно: нужен номер порта от 1 до 65535, например 9090, или адрес:порт."
+
+
+def health_port_unusable(host: str, port: int) -> str:
+    """Report that the health endpoint cannot be opened."""
+    return f"HEALTH_PORT: не удалось открыть {host}:{port}. Возможно, порт уже занят; выберите другой."
+
+
 def bad_user_ids(name: str) -> str:
     """Refuse a setting that is not a list of user ids."""
-    return f"{name} должен быть списком номеров через запятую, например 123456789,987654321."
+    return f"{name} должен быть списком ID через запятую, например 123456789,987654321."
 
 
 def bad_url(name: str) -> str:
@@ -807,6 +927,11 @@ def db_unusable(path: object) -> str:
     return f"Не удаётся открыть базу {path}: проверьте DB_PATH, папку и права на запись."
 
 
+def db_missing(path: object) -> str:
+    """Report that there is no database to copy."""
+    return f"Базы {path} нет: укажите в DB_PATH, где она лежит, или запустите команду в папке бота."
+
+
 def db_busy(path: object) -> str:
     """Report a database that another program has locked."""
     return f"База {path} занята другой программой: закройте её и запустите бота снова."
@@ -819,7 +944,10 @@ def db_foreign(path: object) -> str:
 
 def db_newer(path: object) -> str:
     """Report a database that a newer version of the bot created."""
-    return f"База {path} создана более новой версией бота: обновите код, база не тронута."
+    return (
+        f"База {path} создана более новой версией бота и не тронута. Верните новую версию кода или, чтобы остаться"
+        " на этой, замените базу копией, сделанной до обновления (docs/hosting.md)."
+    )
 
 
 def db_damaged(path: object) -> str:
@@ -847,10 +975,14 @@ def backup_made(path: object, count: int) -> str:
 COMMAND_LINE = """Использование:
   python bot.py                запустить бота
   python bot.py --check        проверить настройки, базу, Telegram и шлюзы
-  python bot.py --backup FILE  сделать копию базы, можно на ходу"""
+  python bot.py --backup FILE  сделать копию базы, можно на ходу
+  python bot.py --version      показать версию"""
 CHECK_SETTINGS, CHECK_DATABASE, CHECK_TELEGRAM = "настройки", "база", "Telegram"
 SETTINGS_OK = "прочитаны."
 GATEWAY_ABSENT = "не настроен, это не обязательно."
+NO_GATEWAY_AT_ALL = "нет OPENROUTER_API_KEY (.env): заметки работают, но отвечать на вопросы некому."
+NOT_CHECKED = "не проверено: сначала исправьте то, что указано выше."
+MARK_OK, MARK_REMARK, MARK_FAILED = "ок", "—", "НЕ ОК"
 
 
 FREE_MODEL_ANSWERS = "Бесплатная модель отвечает."
@@ -861,13 +993,9 @@ def free_model_failed(error: object) -> str:
     return f"Бесплатная модель сейчас не ответила: {error}"
 
 
-def check_table(rows: Iterable[tuple[str, bool, str]]) -> str:
-    """Show the results of --check, each as (name, is_ok, details)."""
-    lines = []
-    for name, is_ok, details in rows:
-        mark = "ок" if is_ok else "НЕ ОК"
-        lines.append(f"{mark:<6} {name:<10} {details}")
-    return "\n".join(lines)
+def check_table(rows: Iterable[tuple[str, str, str]]) -> str:
+    """Show the results of --check, each as (mark, name, details)."""
+    return "\n".join(f"{mark:<6} {name:<10} {details}" for mark, name, details in rows)
 
 
 def db_will_be_created(path: object) -> str:

@@ -25,7 +25,7 @@ def report(settings: Settings, error_log: ErrorLog, started_at: int, dropped_rep
         dropped_replies=dropped_replies,
         oldest_reply_s=None if oldest_reply_at is None else clock.now() - oldest_reply_at,
         questions=progress["questions"],
-        size=storage.size(),
+        database_size=storage.size(),
         notes=totals["notes"],
         people=totals["people"],
         free_today=len(journal.free_request_times(clock.utc_midnight())),

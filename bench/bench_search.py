@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import db
+import db_search
 import storage
 from bench.measure import print_table
 from notes import search
@@ -74,7 +75,7 @@ def add_note() -> object:
 
 def find(query: str) -> object:
     """Search as the bot does."""
-    return db.find_notes(1, search.parse_query(query), PAGE_SIZE + 1)
+    return db_search.find_notes(1, search.parse_query(query), PAGE_SIZE + 1)
 
 
 def find_with_like(phrase: str) -> object:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import texts
 from clock import TimeZone
-from db import FoundNote
+from db_search import FoundNote
 from journal import QuestionRow
 from llm.models import FREE_ROUTER
 from llm.progress import CallResult

@@ -7,6 +7,8 @@ appear twice or be skipped.
 from dataclasses import dataclass
 
 import db
+import db_messages
+import db_search
 import texts
 from clock import TimeZone
 from notes import search
@@ -20,7 +22,7 @@ NOTE_HEAD_LENGTH = 36  # characters reserved for the number and the date of a no
 
 @dataclass(frozen=True)
 class _Page:
-    notes: list[db.FoundNote]  # newest first
+    notes: list[db_search.FoundNote]  # newest first
     has_newer: bool  # whether newer notes come before this page
     has_older: bool  # whether older notes come after this page
 
@@ -28,43 +30,43 @@ class _Page:
 def first_page(user_id: int, query: str, page_size: int, zone: TimeZone) -> Reply | None:
     """Return the newest notes that match a query, or of all notes if it is ""; None if there are none."""
     phrases = _phrases(query)
-    found = db.find_notes(user_id, phrases, page_size + 1)
+    found = db_search.find_notes(user_id, phrases, page_size + 1)
     if not found:
         return None
     page = _Page(found[:page_size], has_newer=False, has_older=len(found) > page_size)
     text = _page_text(user_id, page, phrases, zone)
     if not page.has_older:
         return Reply(text, is_html=True)
-    listing_id = db.add_listing(user_id, query, page_size)
+    listing_id = db_messages.add_listing(user_id, query, page_size)
     return Reply(text, is_html=True, buttons=_page_buttons(listing_id, page))
 
 
 def older_page(user_id: int, listing_id: int, note_id: int, zone: TimeZone) -> ButtonResult:
     """Turn to the page of notes that are older than a note."""
-    listing = db.get_listing(user_id, listing_id)
+    listing = db_messages.get_listing(user_id, listing_id)
     if listing is None:
         return ButtonResult(texts.LIST_UNAVAILABLE)
     phrases, page_size = _phrases(listing["query"]), listing["page_size"]
-    found = db.find_notes(user_id, phrases, page_size + 1, older_than=note_id)
+    found = db_search.find_notes(user_id, phrases, page_size + 1, older_than=note_id)
     if not found:
         return ButtonResult(texts.NO_MORE_NOTES)
     notes = found[:page_size]
-    newer = db.find_notes(user_id, phrases, 1, newer_than=notes[0]["id"])
+    newer = db_search.find_notes(user_id, phrases, 1, newer_than=notes[0]["id"])
     page = _Page(notes, has_newer=bool(newer), has_older=len(found) > page_size)
     return _turn_to(user_id, listing_id, page, phrases, zone)
 
 
 def newer_page(user_id: int, listing_id: int, note_id: int, zone: TimeZone) -> ButtonResult:
     """Turn to the page of notes that are newer than a note."""
-    listing = db.get_listing(user_id, listing_id)
+    listing = db_messages.get_listing(user_id, listing_id)
     if listing is None:
         return ButtonResult(texts.LIST_UNAVAILABLE)
     phrases, page_size = _phrases(listing["query"]), listing["page_size"]
-    found = db.find_notes(user_id, phrases, page_size + 1, newer_than=note_id)
+    found = db_search.find_notes(user_id, phrases, page_size + 1, newer_than=note_id)
     if not found:
         return ButtonResult(texts.NO_MORE_NOTES)
     notes = found[-page_size:]
-    older = db.find_notes(user_id, phrases, 1, older_than=notes[-1]["id"])
+    older = db_search.find_notes(user_id, phrases, 1, older_than=notes[-1]["id"])
     page = _Page(notes, has_newer=len(found) > page_size, has_older=bool(older))
     return _turn_to(user_id, listing_id, page, phrases, zone)
 

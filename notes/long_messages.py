@@ -6,6 +6,7 @@ The first part becomes a note or a plain text, and the others continue it.
 from itertools import pairwise
 
 import db
+import db_messages
 from telegram.limits import MAX_MESSAGE_LENGTH
 from unicode_text import utf16_length
 
@@ -19,7 +20,7 @@ def start(user_id: int, chat_id: int, message_id: int, message_text: str, text: 
     """Remember a message that may be the first part of a long one; `text` is what was stored of it."""
     length = utf16_length(message_text)
     if length >= MIN_FULL_LENGTH:
-        db.put_message_part(
+        db_messages.put_message_part(
             {
                 "chat_id": chat_id,
                 "message_id": message_id,
@@ -34,7 +35,7 @@ def start(user_id: int, chat_id: int, message_id: int, message_text: str, text: 
 
 def join(user_id: int, chat_id: int, message_id: int, text: str, sent_at: int) -> bool:
     """Append a text to the note or the plain text that it continues; return False if it continues none."""
-    previous = db.latest_message_part(user_id, chat_id)
+    previous = db_messages.latest_message_part(user_id, chat_id)
     if (
         previous is None
         or previous["length"] < MIN_FULL_LENGTH
@@ -43,34 +44,36 @@ def join(user_id: int, chat_id: int, message_id: int, text: str, sent_at: int) -
     ):
         return False
     length = utf16_length(text)
-    db.put_message_part({**previous, "message_id": message_id, "text": text, "length": length, "sent_at": sent_at})
-    parts = db.list_message_parts(user_id, chat_id, previous["first_message_id"])
+    db_messages.put_message_part(
+        {**previous, "message_id": message_id, "text": text, "length": length, "sent_at": sent_at}
+    )
+    parts = db_messages.list_message_parts(user_id, chat_id, previous["first_message_id"])
     first, whole = parts[0], _join_texts(parts)
     note = db.get_note_by_message(user_id, chat_id, first["message_id"], first["sent_at"])
     if note is not None:
         db.complete_note(note["id"], whole)
-    db.update_plain_text(user_id, chat_id, first["message_id"], whole)
+    db_messages.update_plain_text(user_id, chat_id, first["message_id"], whole)
     return True
 
 
 def replace_part(user_id: int, chat_id: int, message_id: int, text: str, sent_at: int) -> tuple[int, int, str]:
     """Return the message of a note after an edit of one of its parts: the id, the time and the whole text."""
-    part = db.get_message_part(user_id, chat_id, message_id, sent_at)
+    part = db_messages.get_message_part(user_id, chat_id, message_id, sent_at)
     if part is None:
         return message_id, sent_at, text
-    db.put_message_part({**part, "text": text, "length": utf16_length(text)})
-    parts = db.list_message_parts(user_id, chat_id, part["first_message_id"])
+    db_messages.put_message_part({**part, "text": text, "length": utf16_length(text)})
+    parts = db_messages.list_message_parts(user_id, chat_id, part["first_message_id"])
     return parts[0]["message_id"], parts[0]["sent_at"], _join_texts(parts)
 
 
-def _join_texts(parts: list[db.MessagePart]) -> str:
+def _join_texts(parts: list[db_messages.MessagePart]) -> str:
     whole = parts[0]["text"]
     for part, following in pairwise(parts):
         whole += _separator(part) + following["text"]
     return whole
 
 
-def _separator(part: db.MessagePart) -> str:
+def _separator(part: db_messages.MessagePart) -> str:
     """Return what the client has most likely removed between a part and the next one.
 
     A part of the full length was cut in the middle of a word. Otherwise it was cut at white space.

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 
 from telegram.transport import TelegramError, backoff_s
 
@@ -17,20 +18,28 @@ class Failures:
         self._count = 0
         self.server_errors = 0  # of them, the latest ones that were responses with a status of 5xx
         self._first_server_error_at = 0.0  # on the clock of time.monotonic()
+        self._others_accepted = False  # after the latest failure, Telegram accepted another call
 
     def add(self, error: TelegramError) -> None:
         """Count a failure."""
         self._count += 1
         if error.status < 500:  # no connection, or too many calls: this says nothing about the reply
-            self.server_errors = 0
+            self.server_errors, self._others_accepted = 0, False
             return
         if not self.server_errors:
             self._first_server_error_at = time.monotonic()
         self.server_errors += 1
 
-    def is_hopeless(self) -> bool:
-        """Return whether Telegram has failed (5xx) for so long that only an outage is a reason to go on."""
-        return self.server_errors > 0 and time.monotonic() - self._first_server_error_at >= DROP_AFTER_S
+    def is_hopeless(self, accepts_others: Callable[[], bool]) -> bool:
+        """Return whether Telegram fails (5xx) for long, and only here: between two other calls that it accepts.
+
+        If it accepts one only after the failure, an outage may have ended.
+        """
+        if not self.server_errors or time.monotonic() - self._first_server_error_at < DROP_AFTER_S:
+            return False
+        accepted_before = self._others_accepted
+        self._others_accepted = accepts_others()
+        return accepted_before and self._others_accepted
 
     def retry_delay_s(self, chat_id: int, error: TelegramError) -> float:
         """Return how long to wait after the last failure, and log it."""

@@ -208,7 +208,7 @@ class Outbox:
         if failures.server_errors == PLAIN_TEXT_FAILURES and (calls := plain_calls(method, params)):
             log.warning("chat %d: %s fails again and again, sent as plain text", chat_id, method)
             return _sent(reply, [*calls, *remaining_calls])
-        if not failures.is_hopeless() or not self.accepts_calls(chat_id, params.get("message_thread_id")):
+        if not failures.is_hopeless(partial(self.accepts_calls, chat_id, params.get("message_thread_id"))):
             return None
         log.error("chat %d: a reply (%s) is dropped: Telegram fails at it again and again", chat_id, method)
         if params.get("text") == texts.REPLY_DROPPED:

@@ -457,7 +457,7 @@ def test_a_paid_model_is_neither_free_nor_rate_limited(start: Start, ann: Person
 
 def test_a_request_that_was_never_sent_is_not_in_the_ledger(start: Start, ann: Person) -> None:
     bot = start("sandbox/echo:free", OPENROUTER_API_KEY="")
-    assert ann.asks("/ask раз") == "Ошибка: [401] Отсутствует OPENROUTER_API_KEY (.env)."
+    assert ann.asks("/ask раз") == "Ошибка: [401] Не задан OPENROUTER_API_KEY: впишите его в .env."
     assert ledger(bot, "id") == []
 
 

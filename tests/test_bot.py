@@ -16,13 +16,14 @@ from html import unescape
 from typing import Any
 
 import pytest
-from conftest import ROOT, without_times
+from conftest import ROOT, clean_up, without_times
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from test_updates import SETTINGS
 
 import clock
 import db
+import db_search
 import journal
 import storage
 import texts
@@ -246,34 +247,34 @@ def test_characters_that_cannot_be_stored_are_replaced(odd: str) -> None:
         ("/note_add", "/note_add <текст>"),
         ("/note_add \n ", "/note_add <текст>"),
         ("/note_find", "/note_find <слова или «фраза»>"),
-        ("/note_show", "/note_show <id>"),
-        ("/note_restore ²", "/note_restore <id>"),
+        ("/note_show", "/note_show 12"),
+        ("/note_restore ²", "/note_restore 12"),
         ("/note_export pdf", "/note_export [txt|md|json]"),
         ("/note_ask", "/note_ask <вопрос>"),
         ("/note_list ²", "/note_list [сколько]"),
         ("/note_list 0", "/note_list [сколько]"),
         ("/note_list " + "9" * 30, "/note_list [сколько]"),
-        ("/note_edit", "/note_edit <id> <текст>"),
-        ("/note_edit 1", "/note_edit <id> <текст>"),
-        ("/note_edit раз два", "/note_edit <id> <текст>"),
-        ("/note_edit ² два", "/note_edit <id> <текст>"),
-        ("/note_del", "/note_del <id>"),
-        ("/note_del ²", "/note_del <id>"),
-        ("/note_del -1", "/note_del <id>"),
-        ("/note_del 1 2", "/note_del <id>"),
-        ("/note_del " + "9" * 30, "/note_del <id>"),
+        ("/note_edit", "/note_edit 12 <текст>"),
+        ("/note_edit 1", "/note_edit 12 <текст>"),
+        ("/note_edit раз два", "/note_edit 12 <текст>"),
+        ("/note_edit ² два", "/note_edit 12 <текст>"),
+        ("/note_del", "/note_del 12"),
+        ("/note_del ²", "/note_del 12"),
+        ("/note_del -1", "/note_del 12"),
+        ("/note_del 1 2", "/note_del 12"),
+        ("/note_del " + "9" * 30, "/note_del 12"),
         ("/note_stats вчера", "/note_stats [дней]"),
         ("/note_stats 0", "/note_stats [дней]"),
-        ("/model ²", "/model <ID из /models>"),
-        ("/model x", "/model <ID из /models>"),
-        ("/model " + "9" * 30, "/model <ID из /models>"),
+        ("/model ²", "/model [номер]"),
+        ("/model x", "/model [номер]"),
+        ("/model " + "9" * 30, "/model [номер]"),
         ("/ask", "/ask <вопрос>"),
         ("/compare", "/compare <вопрос>"),
         ("/usage много", "/usage [дней] [all]"),
     ],
 )
 def test_wrong_arguments_get_the_usage_line(text: str, usage: str) -> None:
-    assert handle(text) == f"Использование: {usage}"
+    assert handle(text) == f"Напишите так: {usage}"
 
 
 # Notes
@@ -296,7 +297,7 @@ def test_showing_a_whole_note() -> None:
     text = "начало " + "середина " * 100 + "конец"
     db.add_note(ANN, ANN, 5, text, 1_700_000_000)
     assert "конец" not in ask_bot("/note_list")
-    assert "Целиком: /note_show <id>" in ask_bot("/note_list")
+    assert "Целиком: /note_show <номер>" in ask_bot("/note_list")
     shown = ask_bot("/note_show #1")
     assert shown.startswith("#1 · ")
     assert shown.endswith(text)
@@ -425,7 +426,7 @@ def test_a_deleted_note_can_be_restored_by_button_and_by_command() -> None:
     handle("/note_del 1")
     assert handle("/note_restore #1") == "Заметка #1 снова на месте."
     assert handle("/note_count") == "У вас 1 заметка."
-    assert handle("/note_restore 1") == "Заметка #1 не удалена: /note_show 1"
+    assert handle("/note_restore 1") == "Заметка #1 на месте, её не удаляли: /note_show 1"
 
 
 def test_a_deleted_note_appears_nowhere() -> None:
@@ -440,7 +441,7 @@ def test_a_deleted_note_appears_nowhere() -> None:
     for kind in ("txt", "md", "json"):
         assert "раз два" not in exported(kind)
     assert len(db.note_times(ANN, 0)) == 1
-    assert db.similar_notes(ANN, ["раз"], 5) == []
+    assert db_search.similar_notes(ANN, ["раз"], 5) == []
 
 
 def test_a_deleted_note_is_purged_after_thirty_days_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -449,12 +450,12 @@ def test_a_deleted_note_is_purged_after_thirty_days_and_not_before(monkeypatch: 
     handle("/note_del 1")
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 29.9 * 86400)
-    db.purge_old(clock.now())
+    clean_up(clock.now())
     assert handle("/note_restore 1") == "Заметка #1 снова на месте."
     handle("/note_del 1")
     monkeypatch.setattr(time, "time", lambda: now + 60 * 86400)
     assert handle("/note_restore 1") == "Заметка #1 не найдена."  # even before it is purged
-    db.purge_old(clock.now())
+    clean_up(clock.now())
     assert storage.fetch_all("SELECT * FROM notes") == storage.fetch_all("SELECT * FROM edits") == []
     storage.execute("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
 
@@ -466,7 +467,7 @@ def test_an_edit_can_be_undone_and_redone() -> None:
     assert undone
     assert undone.text == "Заметка #1: прежний текст вернулся."
     assert "раз" in ask_bot("/note_list")
-    assert tap(undo).toast == "Так в заметке и написано."
+    assert tap(undo).toast == "В заметке уже этот текст."
     redone = tap(buttons(undone)["↪️ Вернуть правку"]).edit
     assert redone
     assert redone.text == "Заметка #1: правка вернулась."
@@ -534,7 +535,7 @@ def test_an_edited_message_with_the_same_text_gets_no_reply() -> None:
 
 def test_an_edited_message_without_text_gets_the_usage_line_and_the_note_stays() -> None:
     handle("/note_add раз", message_id=7)
-    assert handle_edited("/note_add", message_id=7) == "Использование: /note_add <текст>"
+    assert handle_edited("/note_add", message_id=7) == "Напишите так: /note_add <текст>"
     assert db.list_notes(ANN, 5)[0]["text"] == "раз"
 
 
@@ -559,7 +560,7 @@ def test_an_edit_that_leaves_the_message_as_it_was_does_not_bring_back_a_purged_
     handle("/note_add раз", message_id=7)
     handle("/note_del 1")
     storage.execute("UPDATE notes SET deleted_at = 1")
-    db.purge_old(clock.now())
+    clean_up(clock.now())
     assert handle_edited("/note_add раз", message_id=7) is None
     assert db.count_notes(ANN) == 0
 
@@ -590,7 +591,7 @@ def test_editing_a_note_edit_message_edits_the_note_again() -> None:
     assert result.text == "Заметка #1 изменена."
     assert db.list_notes(ANN, 5)[0]["text"] == "три"
     assert handle_edited("/note_edit 1 три", message_id=7) is None
-    assert handle_edited("/note_edit", message_id=7) == "Использование: /note_edit <id> <текст>"
+    assert handle_edited("/note_edit", message_id=7) == "Напишите так: /note_edit 12 <текст>"
 
 
 def test_an_edit_by_somebody_else_does_not_change_a_note() -> None:
@@ -656,7 +657,7 @@ def test_the_list_of_models() -> None:
     assert lines[0] == "Доступные модели:"
     assert lines[1] == "★ 5. Gemma 4 31B (free) [google/gemma-4-31b-it:free]"
     assert lines[2] == "  1. DeepSeek V3.1 (free) — недоступна"
-    assert lines[-1] == "Активировать: кнопкой или /model <ID>"
+    assert lines[-1] == "Активировать: кнопкой или /model <номер>"
     assert len(lines) == 7
     # Each of the eleven entries appears once: as a line or as a button.
     in_lines = [int(line.split(".")[0].strip("★ ")) for line in lines[1:-1]]
@@ -688,7 +689,7 @@ def test_switching_from_a_higher_model_to_a_lower_one() -> None:
     )
     assert handle("/model") == (
         "Текущая активная модель: DeepSeek R1 (free) [deepseek/deepseek-r1:free]\n"
-        "(сменить: /model <ID> или /models)"
+        "(сменить: /model <номер> или /models)"
     )
     assert ask_bot("/model\n3").startswith(
         "Активная модель переключена: Mistral Small 24b (free) [mistralai/mistral-small-24b-instruct-2501:free]"
@@ -697,7 +698,7 @@ def test_switching_from_a_higher_model_to_a_lower_one() -> None:
 
 @pytest.mark.parametrize("text", ["/model 98", "/model 99", "/model " + "9" * 18])
 def test_an_unknown_model(text: str) -> None:
-    assert handle(text) == "Неизвестный ID модели. Сначала /models."
+    assert handle(text) == "Нет модели с таким номером. Список: /models"
     assert db.get_active_model()["id"] == 5
 
 

@@ -269,7 +269,7 @@ def test_providers(rvfreellm_gateway: EmulatedGateway) -> None:
     unmeasured = {**rvfreellm.SAMPLE_PROVIDER, "name": "Gemini", "models": {"total": 5}, "performance": None}
     rvfreellm_gateway.providers = [rvfreellm.SAMPLE_PROVIDER, unmeasured, {"name": "?", "models": "junk"}]
     assert catalog.describe_providers() == (
-        "Провайдеры RVFreeLLM:\nCapi: 18 моделей, 1552 мс, качество 8.2\nGemini: 5 моделей\n?: 0 моделей"
+        "Провайдеры RVFreeLLM:\nCapi: 18 моделей, 1,6 с, качество 8,2\nGemini: 5 моделей\n?: 0 моделей"
     )
     rvfreellm_gateway.providers = 401
     assert catalog.describe_providers().startswith("Ошибка: [401]")

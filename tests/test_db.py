@@ -13,11 +13,14 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from conftest import clean_up
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import clock
 import db
+import db_messages
+import db_search
 import journal
 import storage
 
@@ -35,7 +38,7 @@ def add(text: str, user_id: int = ANN) -> int:
 
 
 def found(phrase: str, user_id: int = ANN) -> list[str]:
-    return [note["text"] for note in db.find_notes(user_id, [phrase], NO_LIMIT)]
+    return [note["text"] for note in db_search.find_notes(user_id, [phrase], NO_LIMIT)]
 
 
 # Notes
@@ -52,7 +55,7 @@ def test_any_text_is_listed_found_and_deleted_unchanged(text: str) -> None:
     assert text in found(text)
     assert list(db.iterate_notes(ANN))[-1]["text"] == text
     assert db.delete_note(ANN, note_id)
-    assert db.find_notes(ANN, [text], NO_LIMIT) == []
+    assert db_search.find_notes(ANN, [text], NO_LIMIT) == []
 
 
 @one_database
@@ -153,7 +156,7 @@ def test_percent_and_underscore_are_ordinary_characters(text: str, phrase: str) 
 def test_search_returns_the_newest_notes_up_to_the_limit(phrase: str) -> None:
     for n in range(5):
         add(f"заметка {n}")
-    assert [note["text"] for note in db.find_notes(ANN, [phrase], 2)] == ["заметка 4", "заметка 3"]
+    assert [note["text"] for note in db_search.find_notes(ANN, [phrase], 2)] == ["заметка 4", "заметка 3"]
 
 
 @pytest.mark.usefixtures("database")
@@ -188,7 +191,7 @@ def test_the_index_matches_the_notes_after_every_kind_of_change() -> None:
 def test_all_phrases_must_occur_in_any_order(phrases: list[str], expected: list[int]) -> None:
     for text in ("купить молоко", "купить сыр", "молоко тоже купить", "молоко скисло, увы, ошибка", "ёж летит"):
         add(text)
-    assert [note["id"] for note in db.find_notes(ANN, phrases, NO_LIMIT)] == expected
+    assert [note["id"] for note in db_search.find_notes(ANN, phrases, NO_LIMIT)] == expected
 
 
 @pytest.mark.usefixtures("database")
@@ -207,9 +210,9 @@ def test_the_index_finds_what_reading_every_note_finds(
     ids = [add(text) for text in notes]
     at = data.draw(st.sampled_from(ids))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(db, "MAX_SCANNED_NOTES", scanned)
-        older = db.find_notes(ANN, phrases, limit, older_than=at)
-        newer = db.find_notes(ANN, phrases, limit, newer_than=at)
+        patch.setattr(db_search, "MAX_SCANNED_NOTES", scanned)
+        older = db_search.find_notes(ANN, phrases, limit, older_than=at)
+        newer = db_search.find_notes(ANN, phrases, limit, newer_than=at)
 
     def matches(text: str) -> bool:
         return all(phrase.replace("ё", "е") in text.lower().replace("ё", "е") for phrase in phrases)
@@ -225,8 +228,8 @@ def test_a_search_sees_the_notes_of_one_person_only(phrase: str) -> None:
     for user_id in (ANN, BOB, 3):
         add(f"новая {user_id}", user_id)
     assert found(phrase, BOB) == ["новая 2"]
-    assert [note["text"] for note in db.similar_notes(BOB, ["нов", "ова"], NO_LIMIT)] == ["новая 2"]
-    assert db.similar_notes(4, ["нов", "ова"], NO_LIMIT) == []
+    assert [note["text"] for note in db_search.similar_notes(BOB, ["нов", "ова"], NO_LIMIT)] == ["новая 2"]
+    assert db_search.similar_notes(4, ["нов", "ова"], NO_LIMIT) == []
     assert found(phrase, 4) == []
 
 
@@ -235,20 +238,22 @@ def test_the_most_similar_note_comes_first() -> None:
     for text in ("записан к врачу", "приём у врача в среду", "купить молоко", "в среду дождь"):
         add(text)
     db.delete_note(ANN, add("приём у врача"))
-    similar = [note["id"] for note in db.similar_notes(ANN, ["при", "рие", "ием", "сре"], NO_LIMIT)]
+    similar = [note["id"] for note in db_search.similar_notes(ANN, ["при", "рие", "ием", "сре"], NO_LIMIT)]
     assert similar == [2, 4]
-    assert [note["id"] for note in db.similar_notes(ANN, ["при", "рие", "ием", "сре"], 1)] == [2]
-    assert db.similar_notes(ANN, ['"при', 'и" '], NO_LIMIT) == db.similar_notes(ANN, [], NO_LIMIT) == []
+    assert [note["id"] for note in db_search.similar_notes(ANN, ["при", "рие", "ием", "сре"], 1)] == [2]
+    assert (
+        db_search.similar_notes(ANN, ['"при', 'и" '], NO_LIMIT) == db_search.similar_notes(ANN, [], NO_LIMIT) == []
+    )
 
 
 @pytest.mark.usefixtures("database")
 def test_scanned_and_indexed_results_together_respect_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db, "MAX_SCANNED_NOTES", 3)
+    monkeypatch.setattr(db_search, "MAX_SCANNED_NOTES", 3)
     for n in range(1, 11):
         add(f"ёж {n}")
-    assert [note["id"] for note in db.find_notes(ANN, ["еж"], 5)] == [10, 9, 8, 7, 6]
-    assert [note["id"] for note in db.find_notes(ANN, ["еж"], 5, older_than=8)] == [7, 6, 5, 4, 3]
-    assert [note["id"] for note in db.find_notes(ANN, ["еж"], 5, newer_than=2)] == [7, 6, 5, 4, 3]
+    assert [note["id"] for note in db_search.find_notes(ANN, ["еж"], 5)] == [10, 9, 8, 7, 6]
+    assert [note["id"] for note in db_search.find_notes(ANN, ["еж"], 5, older_than=8)] == [7, 6, 5, 4, 3]
+    assert [note["id"] for note in db_search.find_notes(ANN, ["еж"], 5, newer_than=2)] == [7, 6, 5, 4, 3]
 
 
 # Answers that are notes
@@ -359,24 +364,24 @@ def test_a_person_has_a_maximum_number_of_notes(database: Path) -> None:
 
 @pytest.mark.usefixtures("database")
 def test_only_the_owner_sees_a_list_and_a_plain_text() -> None:
-    listing_id = db.add_listing(ANN, "молоко", 10)
-    text_id = db.add_plain_text(ANN, ANN, 5, "текст", 1_700_000_000)
-    listing, plain = db.get_listing(ANN, listing_id), db.get_plain_text(ANN, text_id)
+    listing_id = db_messages.add_listing(ANN, "молоко", 10)
+    text_id = db_messages.add_plain_text(ANN, ANN, 5, "текст", 1_700_000_000)
+    listing, plain = db_messages.get_listing(ANN, listing_id), db_messages.get_plain_text(ANN, text_id)
     assert listing
     assert (listing["query"], listing["page_size"]) == ("молоко", 10)
     assert plain
     assert (plain["text"], plain["message_id"], plain["is_asked"]) == ("текст", 5, 0)
-    assert db.get_listing(BOB, listing_id) is None
-    assert db.get_plain_text(BOB, text_id) is None
+    assert db_messages.get_listing(BOB, listing_id) is None
+    assert db_messages.get_plain_text(BOB, text_id) is None
 
 
 @pytest.mark.usefixtures("database")
 def test_a_plain_text_follows_its_message() -> None:
-    text_id = db.add_plain_text(ANN, ANN, 5, "текст", 1_700_000_000)
-    db.update_plain_text(BOB, ANN, 5, "взлом")
-    db.update_plain_text(ANN, ANN, 5, "другой текст")
-    db.mark_plain_text_asked(text_id)
-    plain = db.get_plain_text(ANN, text_id)
+    text_id = db_messages.add_plain_text(ANN, ANN, 5, "текст", 1_700_000_000)
+    db_messages.update_plain_text(BOB, ANN, 5, "взлом")
+    db_messages.update_plain_text(ANN, ANN, 5, "другой текст")
+    db_messages.mark_plain_text_asked(text_id)
+    plain = db_messages.get_plain_text(ANN, text_id)
     assert plain
     assert (plain["text"], plain["is_asked"]) == ("другой текст", 1)
 
@@ -389,14 +394,14 @@ def test_only_what_is_old_is_purged(monkeypatch: pytest.MonkeyPatch) -> None:
     edit_id = db.edit_note(ANN, kept, "изменена")
     assert edit_id
     db.delete_note(ANN, deleted)
-    listing_id = db.add_listing(ANN, "", 10)
-    text_id = db.add_plain_text(ANN, ANN, 5, "текст", start)
+    listing_id = db_messages.add_listing(ANN, "", 10)
+    text_id = db_messages.add_plain_text(ANN, ANN, 5, "текст", start)
     for seconds, is_kept in ((db.DELETED_KEPT_S, True), (db.DELETED_KEPT_S + 1, False)):
         monkeypatch.setattr(clock, "now", lambda now=start + seconds: now)
-        db.purge_old(clock.now())
+        clean_up(clock.now())
         assert (db.get_note(ANN, deleted) is not None) is is_kept
-        assert (db.get_listing(ANN, listing_id) is not None) is is_kept
-        assert (db.get_plain_text(ANN, text_id) is not None) is is_kept
+        assert (db_messages.get_listing(ANN, listing_id) is not None) is is_kept
+        assert (db_messages.get_plain_text(ANN, text_id) is not None) is is_kept
         assert storage.fetch_one("SELECT count(*) AS edits FROM edits")["edits"] == int(is_kept)
     assert found("изменена") == ["изменена"]
 

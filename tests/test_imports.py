@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from test_exports import ANN, BOB, NOW, export
 
 import db
+import db_search
 import journal
 import storage
 import texts
@@ -61,11 +62,11 @@ def test_importing_into_the_same_bot_doubles_nothing(is_zipped: bool) -> None:
     before = notes_without_ids()
     if is_zipped:
         content = zipped(("notes.json", content))
-    assert import_file(content) == "Добавлено: 0 заметок. Уже были: 2 заметки."
+    assert import_file(content) == "Добавлено заметок: 0. Уже было: 2."
     db.edit_note(ANN, 4, "переписана")  # it is still the same note
-    assert import_file(content) == "Добавлено: 0 заметок. Уже были: 2 заметки."
+    assert import_file(content) == "Добавлено заметок: 0. Уже было: 2."
     db.delete_note(ANN, 1)
-    assert import_file(content) == "Добавлено: 1 заметка. Уже были: 1 заметка."
+    assert import_file(content) == "Добавлено заметок: 1. Уже было: 1."
     assert sorted(note["text"] for note in notes_without_ids()) == ["переписана", "раз\nи ещё"]
     assert len(notes_without_ids()) == len(before)
 
@@ -75,13 +76,13 @@ def test_importing_into_another_bot_adds_every_note_once(tmp_path: Path) -> None
     _, content = export("json")
     before = notes_without_ids()
     db.open(tmp_path / "another.db")
-    assert import_file(content) == "Добавлено: 2 заметки. Уже были: 0 заметок."
+    assert import_file(content) == "Добавлено заметок: 2. Уже было: 0."
     assert notes_without_ids() == before
-    assert import_file(content) == "Добавлено: 0 заметок. Уже были: 2 заметки."
-    assert [note["text"] for note in db.find_notes(ANN, ["ещё"], 5)] == ["раз\nи ещё"]
+    assert import_file(content) == "Добавлено заметок: 0. Уже было: 2."
+    assert [note["text"] for note in db_search.find_notes(ANN, ["ещё"], 5)] == ["раз\nи ещё"]
     assert db.count_notes(ANN) == 2
     # Another person may import the file, too.
-    assert import_file(content, BOB) == "Добавлено: 2 заметки. Уже были: 0 заметок."
+    assert import_file(content, BOB) == "Добавлено заметок: 2. Уже было: 0."
 
 
 storable_text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=50)
@@ -131,7 +132,7 @@ def test_a_saved_answer_is_recognized_after_an_import() -> None:
     note_id, _ = db.save_answer(ANN, ANN, 2, question_id, "да")
     _, content = export("json")
     db.delete_note(ANN, note_id)
-    assert import_file(content) == "Добавлено: 1 заметка. Уже были: 0 заметок."
+    assert import_file(content) == "Добавлено заметок: 1. Уже было: 0."
     assert db.save_answer(ANN, ANN, 2, question_id, "да") == (note_id + 1, False)
 
 
@@ -162,7 +163,7 @@ NOTE = {"text": "раз", "created_at": NOW}
 )
 def test_an_entry_that_is_not_a_note_is_counted_and_the_others_are_added(entry: Any) -> None:
     result = import_file(document(entry, NOTE))
-    assert result == "Добавлено: 1 заметка. Уже были: 0 заметок. Не подошли: 1 запись."
+    assert result == "Добавлено заметок: 1. Уже было: 0. Не подошло записей: 1."
     assert [note["text"] for note in notes_without_ids()] == ["раз"]
 
 
@@ -301,9 +302,7 @@ def test_a_note_of_any_length_is_refused_without_the_others() -> None:
     long_note = b'{"text": "' + b"a" * 900_000 + b'", "created_at": 1}'
     assert import_file(lines(LINE, long_note, long_note)) == texts.imported(1, 0, 2)
     storage.execute("DELETE FROM notes")
-    assert (
-        import_file(lines(LINE, long_note)) == "Добавлено: 1 заметка. Уже были: 0 заметок. Не подошли: 1 запись."
-    )
+    assert import_file(lines(LINE, long_note)) == "Добавлено заметок: 1. Уже было: 0. Не подошло записей: 1."
 
 
 @pytest.mark.usefixtures("database")
@@ -388,7 +387,7 @@ def test_any_damage_to_an_archive_gets_a_reply(compression: int) -> None:
 @pytest.mark.usefixtures("database")
 def test_a_file_with_another_layout_is_accepted() -> None:
     pretty = json.dumps(json.loads(GOOD), indent=8).encode()
-    assert import_file(b"\xef\xbb\xbf" + pretty) == "Добавлено: 1 заметка. Уже были: 0 заметок."
+    assert import_file(b"\xef\xbb\xbf" + pretty) == "Добавлено заметок: 1. Уже было: 0."
 
 
 @pytest.mark.usefixtures("database")
@@ -464,9 +463,9 @@ def test_an_exported_file_can_be_sent_back(bot_process: BotProcess, person: Make
     assert sent["document"]["file_name"] == "notes.json"
     content = world.files[sent["document"]["file_id"]]
     ann.sends_file("notes.json", content, "/note_import")
-    assert ann.hears()["text"] == "Добавлено: 0 заметок. Уже были: 1 заметка."
+    assert ann.hears()["text"] == "Добавлено заметок: 0. Уже было: 1."
     bob.sends_file("notes.json", content, "/note_import@sandbox_notes_bot")
-    assert bob.hears()["text"] == "Добавлено: 1 заметка. Уже были: 0 заметок."
+    assert bob.hears()["text"] == "Добавлено заметок: 1. Уже было: 0."
     assert bob.asks("/note_count") == "У вас 1 заметка."
 
 
@@ -504,7 +503,7 @@ def test_an_interrupted_download_is_repeated(bot_process: BotProcess, person: Ma
     ann.asks("/start")
     world.faults.drop_before, world.faults.methods = 0.5, frozenset(["getFile", "download"])
     ann.sends_file("notes.json", GOOD, "/note_import")
-    assert ann.hears()["text"] == "Добавлено: 1 заметка. Уже были: 0 заметок."
+    assert ann.hears()["text"] == "Добавлено заметок: 1. Уже было: 0."
 
 
 def test_a_note_above_the_limit_is_refused_with_a_sentence(bot_process: BotProcess, person: MakePerson) -> None:

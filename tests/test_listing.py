@@ -9,6 +9,7 @@ import re
 from html import unescape
 
 import pytest
+from conftest import clean_up
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,7 +88,7 @@ def test_the_heading_shows_the_position() -> None:
     page = first_page()
     assert page.text.startswith("Последние заметки (10 из 12):")
     page = turn_page(page, "▶")
-    assert page.text.startswith("Заметки дальше (всего 12):")
+    assert page.text.startswith("Более ранние заметки (всего 12):")
     assert turn_page(page, "◀").text.startswith("Последние заметки (10 из 12):")
     assert first_page("номер").text.startswith("Найденные заметки, сначала новые:")
     assert first_page("номер 11").text.startswith("Найдено: 1 заметка.")
@@ -108,7 +109,7 @@ def test_a_page_fits_into_one_message_whatever_the_notes(page_size: int, letters
     text = unescape(re.sub("</?b>", "", page.text))
     assert len(text) <= 4096
     assert len(numbers(page)) == page_size
-    assert text.endswith("Целиком: /note_show <id>")
+    assert text.endswith("Целиком: /note_show <номер>")
 
 
 @settings(max_examples=60)
@@ -169,5 +170,5 @@ def test_an_old_list_is_purged(monkeypatch: pytest.MonkeyPatch) -> None:
     fill(12)
     page = first_page()
     monkeypatch.setattr(clock, "now", lambda: 2_000_000_000)
-    db.purge_old(clock.now())
+    clean_up(clock.now())
     assert tap(page, "▶") == texts.LIST_UNAVAILABLE

@@ -24,7 +24,7 @@ import texts
 from bot import router
 from sandbox import telegram
 from sandbox.openrouter import EmulatedGateway
-from sandbox.telegram import World, checks
+from sandbox.telegram import World, entities
 
 MakePerson = Callable[..., Person]
 GROUP = -100500
@@ -89,7 +89,7 @@ def test_a_conversation_with_every_command(bot_process: BotProcess, person: Make
     [document] = [event["message"]["document"] for event in world.events if event["method"] == "sendDocument"]
     exported = json.loads(world.files[document["file_id"]])["notes"]
     assert [note["text"] for note in exported] == ["Купить кефир", "Ёлка:\n- гирлянда\n- звезда"]
-    [picture] = [event["message"]["photo"][0] for event in world.events if event["method"] == "sendPhoto"]
+    [picture] = [event["message"]["photo"][-1] for event in world.events if event["method"] == "sendPhoto"]
     assert world.files[picture["file_id"]].startswith(b"\x89PNG")
     assert [command["command"] for command in world.commands] == list(router.commands)
     assert bot_process.stop() == 0
@@ -154,7 +154,7 @@ def test_one_persons_questions_are_answered_in_order(
 def test_a_failed_question_is_explained(bot_process: BotProcess, person: MakePerson) -> None:
     del bot_process.env["OPENROUTER_API_KEY"]
     bot_process.start()
-    assert person().asks("/ask раз") == "Ошибка: [401] Отсутствует OPENROUTER_API_KEY (.env)."
+    assert person().asks("/ask раз") == "Ошибка: [401] Не задан OPENROUTER_API_KEY: впишите его в .env."
 
 
 def test_in_a_group_replies_refer_to_the_message(bot_process: BotProcess, person: MakePerson) -> None:
@@ -193,7 +193,7 @@ def test_a_page_refused_as_html_is_sent_as_plain_text(
     ann = person()
     for n in range(12):
         ann.asks(f"/note_add раз & <два> {n}")
-    monkeypatch.setattr(checks.TelegramHTML, "TAGS", frozenset())
+    monkeypatch.setattr(entities.TelegramHTML, "TAGS", frozenset())
     ann.says("/note_find два 1")
     first = ann.hears()
     assert "раз & <два> 1" in first["text"]

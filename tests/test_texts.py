@@ -36,8 +36,8 @@ def test_plural(number: int, expected: str) -> None:
 def test_every_number_has_its_form() -> None:
     days = [texts.days(number) for number in (1, 2, 5, 11, 21, 366)]
     assert days == ["1 день", "2 дня", "5 дней", "11 дней", "21 день", "366 дней"]
-    assert texts.imported(1, 2, 5) == "Добавлено: 1 заметка. Уже были: 2 заметки. Не подошли: 5 записей."
-    assert texts.imported(11, 21, 0) == "Добавлено: 11 заметок. Уже были: 21 заметка."
+    assert texts.imported(1, 2, 5) == "Добавлено заметок: 1. Уже было: 2. Не подошло записей: 5."
+    assert texts.imported(11, 21, 0) == "Добавлено заметок: 11. Уже было: 21."
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,8 @@ function switchPerson() {
 function showNotice(hasRealModels) {
   const key = make("code", {}, "OPENROUTER_API_KEY");
   const notice = hasRealModels
-    ? ["Песочница: Telegram играет эта страница, модели настоящие."]
-    : ["Песочница: Telegram и модели здесь играет программа. Задайте ", key, " — и ответят настоящие."];
+    ? ["Это песочница: вместо Telegram — имитация, модели настоящие."]
+    : ["Это песочница: вместо Telegram и моделей — имитация. Задайте ", key, " — и ответят настоящие."];
   byId("notice").replaceChildren(...notice);
   byId("failures").hidden = hasRealModels;
 }

@@ -1,0 +1,122 @@
+"""What the next messages and taps of a person refer to: lists with pages, texts without a command, long messages.
+
+Each function runs in the open transaction of its thread, or in one of its own.
+"""
+
+from typing import TypedDict
+
+import clock
+import storage
+
+
+class Listing(TypedDict):
+    """A list or a search that has pages; see the table for the columns."""
+
+    id: int
+    user_id: int
+    query: str
+    page_size: int
+    created_at: int
+
+
+class PlainText(TypedDict):
+    """A message without a command; see the table for the columns."""
+
+    id: int
+    user_id: int
+    chat_id: int
+    message_id: int
+    text: str
+    is_asked: int
+    sent_at: int
+
+
+class MessagePart(TypedDict):
+    """A part of a long message; see the table for the columns."""
+
+    chat_id: int
+    message_id: int
+    user_id: int
+    first_message_id: int
+    text: str
+    length: int
+    sent_at: int
+
+
+def add_listing(user_id: int, query: str, page_size: int) -> int:
+    """Store a list ("" as the query) or a search that has pages; return its id."""
+    cursor = storage.execute(
+        "INSERT INTO listings (user_id, query, page_size, created_at) VALUES (?,?,?,?)",
+        (user_id, query, page_size, clock.now()),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def get_listing(user_id: int, listing_id: int) -> Listing | None:
+    """Return a list or a search that has pages."""
+    return storage.fetch_one("SELECT * FROM listings WHERE id = ? AND user_id = ?", (listing_id, user_id))
+
+
+def add_plain_text(user_id: int, chat_id: int, message_id: int, text: str, sent_at: int) -> int:
+    """Store the text of a message without a command; return its id."""
+    cursor = storage.execute(
+        "INSERT OR REPLACE INTO plain_texts (user_id, chat_id, message_id, text, sent_at) VALUES (?,?,?,?,?)",
+        (user_id, chat_id, message_id, text, sent_at),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def update_plain_text(user_id: int, chat_id: int, message_id: int, text: str) -> None:
+    """Replace a plain text after its message was edited."""
+    storage.execute(
+        "UPDATE plain_texts SET text = ? WHERE chat_id = ? AND message_id = ? AND user_id = ?",
+        (text, chat_id, message_id, user_id),
+    )
+
+
+def get_plain_text(user_id: int, text_id: int) -> PlainText | None:
+    """Return a plain text."""
+    return storage.fetch_one("SELECT * FROM plain_texts WHERE id = ? AND user_id = ?", (text_id, user_id))
+
+
+def mark_plain_text_asked(text_id: int) -> None:
+    """Record that a plain text was sent to a model as a question."""
+    storage.execute("UPDATE plain_texts SET is_asked = 1 WHERE id = ?", (text_id,))
+
+
+# Long messages -------------------------------------------------------------------------------------------
+
+
+def put_message_part(part: MessagePart) -> None:
+    """Store a part of a long message, or replace it."""
+    storage.execute(
+        "INSERT OR REPLACE INTO message_parts (chat_id, message_id, user_id, first_message_id, text, length,"
+        " sent_at) VALUES (:chat_id, :message_id, :user_id, :first_message_id, :text, :length, :sent_at)",
+        part,
+    )
+
+
+def latest_message_part(user_id: int, chat_id: int) -> MessagePart | None:
+    """Return the part that a person has sent last in a chat."""
+    return storage.fetch_one(
+        "SELECT * FROM message_parts WHERE user_id = ? AND chat_id = ?"
+        " ORDER BY sent_at DESC, message_id DESC LIMIT 1",
+        (user_id, chat_id),
+    )
+
+
+def get_message_part(user_id: int, chat_id: int, message_id: int, sent_at: int) -> MessagePart | None:
+    """Return a part of a long message."""
+    return storage.fetch_one(
+        "SELECT * FROM message_parts WHERE user_id = ? AND chat_id = ? AND message_id = ? AND sent_at = ?",
+        (user_id, chat_id, message_id, sent_at),
+    )
+
+
+def list_message_parts(user_id: int, chat_id: int, first_message_id: int) -> list[MessagePart]:
+    """Return all parts of a long message in their order."""
+    return storage.fetch_all(
+        "SELECT * FROM message_parts WHERE user_id = ? AND chat_id = ? AND first_message_id = ?"
+        " ORDER BY message_id",
+        (user_id, chat_id, first_message_id),
+    )
