@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import clock
 import db
+import db_cleanup
 import db_messages
 import db_search
 import journal
@@ -87,7 +88,7 @@ def test_numbers_are_never_reused() -> None:
     assert db.delete_note(ANN, first)
     assert add("два") == first + 1
     assert db.delete_note(ANN, first + 1)
-    clean_up(clock.now() + db.DELETED_KEPT_S + 1)
+    list(db_cleanup.steps(clock.now() + db.DELETED_KEPT_S + 1))
     assert db.get_note(ANN, first + 1) is None
     assert add("три") == first + 2
 

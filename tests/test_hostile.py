@@ -229,7 +229,7 @@ def test_the_next_command_is_answered_after_any_updates(bot_process: BotProcess,
 
     send()
     with world.batch():
-        world.queue(random.Random(3).choices(pool, k=10_000))
+        world.queue(random.Random(3).choices(pool, k=2_000))
         ann.says("/note_count")
     assert text_of(ann.hears()) == "У вас 1 заметка."
     assert has_no_serious_errors(bot_process)

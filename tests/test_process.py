@@ -299,7 +299,7 @@ def test_a_signal_stops_it_in_the_middle_of_a_long_poll(
 
 
 def test_repeated_signals_stop_it_just_as_well(bot_process: BotProcess, world: World) -> None:
-    for _ in range(10):
+    for _ in range(4):
         polls = world.poll_number
         bot_process.start()
         world.wait(partial(lambda polls: world.poll_number > polls, polls))
