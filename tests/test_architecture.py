@@ -58,6 +58,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "clock",
         "unicode_text",
         "entities",
+        "telegram.messages",
         "telegram.replies",
         "telegram.limits",
         "notes",
@@ -70,9 +71,9 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
 # Inside a folder a module may import only modules that come before it.
 ORDER = {
     "telegram": (
-        *("limits", "replies", "messages", "access", "model_markdown", "markdown_writer", "markdown"),
-        *("keyed_executor", "transport", "calls"),
-        *("outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher", "polling"),
+        *("limits", "messages", "replies", "access", "model_markdown", "markdown_writer", "markdown"),
+        *("keyed_executor", "transport", "media_calls", "calls"),
+        *("outbox", "drafts", "rich_text", "contents", "updates", "albums", "router", "dispatcher", "polling"),
     ),
     "llm": (
         *("models", "model_menu", "free_router", "catalog_readers", "catalog", "quota", "prompts"),
@@ -90,6 +91,8 @@ ORDER = {
     ),
     "notes": (
         "search",
+        "contents",
+        "capture",
         "listing",
         "editing",
         "plain_texts",
