@@ -1,7 +1,8 @@
 -- The tables of a new database. The scripts in migrations/ upgrade older databases to the same schema.
 -- All times are Unix seconds (UTC).
 
--- Notes. AUTOINCREMENT never reuses a number, so #12 always means the same note.
+-- Notes. People see and type the number: each person's first note is #1, and #12 always means the same note. The id is
+-- for references inside the database; it would tell a person how many notes everybody has.
 CREATE TABLE notes (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id    INTEGER NOT NULL,
@@ -15,20 +16,23 @@ CREATE TABLE notes (
     bot_id     INTEGER,            -- the bot that got the message: each bot has its own message ids in private chats;
                                    -- NULL if unknown: imported, stored before version 3, or the chat has a new id
     entities   TEXT    NOT NULL DEFAULT '[]',   -- JSON: the formatting of the text, see entities.py
-    search_extra TEXT  NOT NULL DEFAULT ''   -- '' or a newline and what the search finds beside the text: hidden links,
+    search_extra TEXT  NOT NULL DEFAULT '',  -- '' or a newline and what the search finds beside the text: hidden links,
                                              -- names of files and sources, transcripts; see db_attachments.py
+    number     INTEGER NOT NULL DEFAULT 0   -- counts the notes of the person from 1; never 0, see next_number in db.py
 ) STRICT;
 
 CREATE INDEX ix_notes_user ON notes(user_id, id) WHERE deleted_at IS NULL;
 CREATE INDEX ix_notes_message ON notes(chat_id, message_id);
 CREATE INDEX ix_notes_deleted ON notes(deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE UNIQUE INDEX ux_notes_question ON notes(user_id, question_id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
 
 -- People who have notes, with a small number for each: the search index combines it with the id of a note.
 CREATE TABLE people (
     number  INTEGER PRIMARY KEY,
     user_id INTEGER NOT NULL UNIQUE,
-    notes   INTEGER NOT NULL DEFAULT 0   -- count without deleted notes; triggers keep it, as counting rows is slow
+    notes   INTEGER NOT NULL DEFAULT 0,  -- count without deleted notes; triggers keep it, as counting rows is slow
+    last_note_number INTEGER NOT NULL DEFAULT 0   -- of the newest note; a trigger keeps it, so no number comes twice
 ) STRICT;
 
 -- The search index finds any part of a word: each three consecutive characters are a term.
@@ -53,8 +57,8 @@ CREATE VIRTUAL TABLE notes_terms USING fts5vocab(notes_fts, row);
 
 -- The index stores no copy of the text, so a 'delete' must repeat the text that was indexed.
 CREATE TRIGGER notes_insert AFTER INSERT ON notes BEGIN
-    INSERT INTO people (user_id, notes) VALUES (new.user_id, 1)
-        ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1;
+    INSERT INTO people (user_id, notes, last_note_number) VALUES (new.user_id, 1, new.number)
+        ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1, last_note_number = max(last_note_number, new.number);
     INSERT INTO notes_fts(rowid, text) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
         fold(new.text || new.search_extra) || '  ');
@@ -162,6 +166,16 @@ CREATE TABLE message_parts (
 
 CREATE INDEX ix_message_parts_user ON message_parts(user_id, chat_id, sent_at);
 
+-- What people have set for themselves. NULL: the bot's own setting holds.
+CREATE TABLE personal_settings (
+    user_id      INTEGER PRIMARY KEY,
+    timezone     TEXT,          -- such as Europe/Moscow
+    prompt       TEXT,          -- the person's instructions for models
+    model_id     INTEGER REFERENCES models(id),   -- the person's own model
+    plain_text   TEXT CHECK (plain_text IN ('note', 'ask_first')),   -- what becomes of a message without a command
+    confirmation TEXT CHECK (confirmation IN ('reply', 'reaction'))  -- how the bot confirms a note
+) STRICT;
+
 -- Language models. The unique index allows at most one active model.
 CREATE TABLE models (
     id             INTEGER PRIMARY KEY,
@@ -232,6 +246,17 @@ CREATE TABLE questions (
 
 CREATE INDEX ix_questions_pending ON questions(user_id, id) WHERE state = 'pending';
 CREATE INDEX ix_questions_user ON questions(user_id, asked_at);
+CREATE INDEX ix_questions_topic ON questions(chat_id, thread_id, id) WHERE thread_id IS NOT NULL;
+
+-- Topics of private chats in which the person began a new conversation.
+CREATE TABLE topics (
+    chat_id        INTEGER NOT NULL,
+    thread_id      INTEGER NOT NULL,
+    after_question INTEGER NOT NULL,   -- the last question of the previous conversation
+    PRIMARY KEY (chat_id, thread_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ix_questions_parent ON questions(parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX ix_questions_finished ON questions(finished_at) WHERE finished_at IS NOT NULL;
 
 -- Answers to give again if the same person soon asks the same model the same question.
 CREATE TABLE answer_cache (
@@ -253,7 +278,9 @@ CREATE TABLE answer_messages (
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
 
--- Every HTTP request to a model, successful or not.
+CREATE INDEX ix_answer_messages_question ON answer_messages(question_id);
+
+-- Every HTTP request to a model, successful or not. Requests of past years are summed in llm_usage_days.
 CREATE TABLE llm_requests (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,
     created_at        INTEGER NOT NULL,
@@ -278,6 +305,17 @@ CREATE TABLE llm_requests (
 ) STRICT;
 
 CREATE INDEX ix_llm_requests_time ON llm_requests(created_at);
+
+-- Requests that are no longer in llm_requests, summed by day.
+CREATE TABLE llm_usage_days (
+    day      INTEGER NOT NULL,   -- when the day (UTC) begins
+    user_id  INTEGER NOT NULL,
+    model    TEXT    NOT NULL,
+    requests INTEGER NOT NULL,
+    tokens   INTEGER NOT NULL,   -- of prompts and completions
+    cost     REAL    NOT NULL,   -- in USD
+    PRIMARY KEY (day, user_id, model)
+) STRICT, WITHOUT ROWID;
 
 -- Replies that wait for Telegram. A row is deleted after Telegram has accepted all its calls.
 CREATE TABLE outbox (
@@ -312,6 +350,7 @@ CREATE TABLE message_texts (
     chat_id    INTEGER NOT NULL,
     message_id INTEGER NOT NULL,
     digest     INTEGER NOT NULL,   -- of the text
+    sent_at    INTEGER NOT NULL,
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
 

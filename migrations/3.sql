@@ -92,6 +92,14 @@ CREATE TABLE sources (
     url     TEXT,
     sent_at INTEGER NOT NULL
 ) STRICT;
+-- Notes that exist keep their numbers; the next number of a person follows the largest.
+ALTER TABLE notes ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+UPDATE notes SET number = id;
+CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
+ALTER TABLE people ADD COLUMN last_note_number INTEGER NOT NULL DEFAULT 0;
+UPDATE people SET last_note_number = coalesce(
+    (SELECT max(number) FROM notes WHERE notes.user_id = people.user_id), 0
+);
 
 CREATE TABLE message_parts (
     chat_id          INTEGER NOT NULL,
@@ -128,8 +136,8 @@ CREATE VIEW notes_folded AS
     FROM notes JOIN people ON people.user_id = notes.user_id;
 
 CREATE TRIGGER notes_insert AFTER INSERT ON notes BEGIN
-    INSERT INTO people (user_id, notes) VALUES (new.user_id, 1)
-        ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1;
+    INSERT INTO people (user_id, notes, last_note_number) VALUES (new.user_id, 1, new.number)
+        ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1, last_note_number = max(last_note_number, new.number);
     INSERT INTO notes_fts(rowid, text) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
         fold(new.text || new.search_extra) || '  ');
@@ -177,6 +185,7 @@ CREATE TABLE message_texts (
     chat_id    INTEGER NOT NULL,
     message_id INTEGER NOT NULL,
     digest     INTEGER NOT NULL,
+    sent_at    INTEGER NOT NULL,
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -185,3 +194,33 @@ CREATE TABLE purge_clock (
     id     INTEGER PRIMARY KEY CHECK (id = 1),
     moment INTEGER NOT NULL
 ) STRICT;
+
+-- Personal settings, and conversations in the topics of private chats.
+CREATE TABLE personal_settings (
+    user_id      INTEGER PRIMARY KEY,
+    timezone     TEXT,
+    prompt       TEXT,
+    model_id     INTEGER REFERENCES models(id),
+    plain_text   TEXT CHECK (plain_text IN ('note', 'ask_first')),
+    confirmation TEXT CHECK (confirmation IN ('reply', 'reaction'))
+) STRICT;
+CREATE TABLE topics (
+    chat_id        INTEGER NOT NULL,
+    thread_id      INTEGER NOT NULL,
+    after_question INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, thread_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ix_questions_topic ON questions(chat_id, thread_id, id) WHERE thread_id IS NOT NULL;
+-- What the deletion of old questions looks up, and the sums of old requests.
+CREATE INDEX ix_questions_parent ON questions(parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX ix_questions_finished ON questions(finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX ix_answer_messages_question ON answer_messages(question_id);
+CREATE TABLE llm_usage_days (
+    day      INTEGER NOT NULL,
+    user_id  INTEGER NOT NULL,
+    model    TEXT    NOT NULL,
+    requests INTEGER NOT NULL,
+    tokens   INTEGER NOT NULL,
+    cost     REAL    NOT NULL,
+    PRIMARY KEY (day, user_id, model)
+) STRICT, WITHOUT ROWID;

@@ -18,24 +18,24 @@ from notes import contents
 from telegram.messages import Attachment, ForwardSource, Message, RepliedMessage
 
 
-def keep(message: Message, text: FormattedText) -> int:
-    """Make a note of a message; return its number. The message replied to gives what the message does not have."""
-    note_id = db.add_note(
+def keep(message: Message, text: FormattedText) -> db.AddedNote:
+    """Make a note of a message. The message replied to gives what the message does not have."""
+    added = db.add_note(
         message.user_id, message.chat_id, message.message_id, text.text, message.sent_at, text.entities
     )
     replied_to = message.replied_to
     if message.attachments or message.source or replied_to is None:
-        _add_parts(note_id, message.chat_id, message.message_id, message.attachments, message.source)
+        _add_parts(added["id"], message.chat_id, message.message_id, message.attachments, message.source)
     elif replied_to.attachments:
-        _add_parts(note_id, replied_to.chat_id, replied_to.message_id, replied_to.attachments, replied_to.source)
+        _add_replied_parts(added["id"], replied_to)
     if message.media_group_id and text.text:
         _put_caption(message, message.message_id, text)
-    return note_id
+    return added
 
 
-def keep_replied(message: Message, replied_to: RepliedMessage) -> int:
-    """Make a note of the message that a message replies to; return its number."""
-    note_id = db.add_note(
+def keep_replied(message: Message, replied_to: RepliedMessage) -> db.AddedNote:
+    """Make a note of the message that a message replies to."""
+    added = db.add_note(
         message.user_id,
         replied_to.chat_id,
         replied_to.message_id,
@@ -43,8 +43,8 @@ def keep_replied(message: Message, replied_to: RepliedMessage) -> int:
         message.sent_at,
         replied_to.entities,
     )
-    _add_parts(note_id, replied_to.chat_id, replied_to.message_id, replied_to.attachments, replied_to.source)
-    return note_id
+    _add_replied_parts(added["id"], replied_to)
+    return added
 
 
 def find_note(user_id: int, chat_id: int, message_id: int, sent_at: int) -> db.Note | None:
@@ -55,7 +55,7 @@ def find_note(user_id: int, chat_id: int, message_id: int, sent_at: int) -> db.N
 
 def add_album_part(note_id: int, message: Message, text: FormattedText) -> None:
     """Add a further message of an album to its note."""
-    note = db.get_note(message.user_id, note_id)
+    note = db.get_note_by_id(message.user_id, note_id)
     if note is None:
         return
     _add_parts(note_id, message.chat_id, message.message_id, message.attachments, None)
@@ -95,11 +95,11 @@ def replace_attachments(note_id: int, message: Message) -> bool:
     return True
 
 
-def confirmation(note_id: int, message: Message) -> str:
+def confirmation(note: db.AddedNote, message: Message) -> str:
     """Return the sentence that confirms a note: it says what the note holds beside its text."""
     if message.media_group_id:
-        return texts.note_added(note_id, texts.ALBUM)
-    return texts.note_added(note_id, contents.describe(db_attachments.attachments_of(note_id)))
+        return texts.note_added(note["number"], texts.ALBUM)
+    return texts.note_added(note["number"], contents.describe(db_attachments.attachments_of(note["id"])))
 
 
 def stored_source(source: ForwardSource | None) -> Source | None:
@@ -110,6 +110,10 @@ def stored_source(source: ForwardSource | None) -> Source | None:
 def _identity(attachment: Attachment) -> tuple[Any, ...]:
     """Return what stays the same when only the caption is edited; Telegram may give a file a new file_id."""
     return attachment.kind, attachment.file_unique_id, dict(attachment.details) if not attachment.file_id else None
+
+
+def _add_replied_parts(note_id: int, replied_to: RepliedMessage) -> None:
+    _add_parts(note_id, replied_to.chat_id, replied_to.message_id, replied_to.attachments, replied_to.source)
 
 
 def _add_parts(

@@ -48,7 +48,9 @@ class Dispatcher:
             return texts.ANONYMOUS
         command = self._find_command(message, command_line)
         if command_line is None or (command and command.name in self._router.edit_handlers):
-            journal.remember_message_text(message.chat_id, message.message_id, _fingerprint(message))
+            journal.remember_message_text(
+                message.chat_id, message.message_id, _fingerprint(message), message.sent_at
+            )
         if command_line is None:
             return self._handle_plain(message)
         if command is None:
@@ -62,7 +64,8 @@ class Dispatcher:
         if not has_content or message.is_anonymous or not self._is_addressed_to_bot(message, command_line):
             return None
         command = self._find_command(message, command_line)
-        if not journal.remember_message_text(message.chat_id, message.message_id, _fingerprint(message)):
+        fingerprint = _fingerprint(message)
+        if not journal.remember_edited_text(message.chat_id, message.message_id, fingerprint, message.sent_at):
             return None  # Telegram reports reactions and other changes as edits, too
         if command_line is None:
             return self._router.edited_text_handler(message, message.text)

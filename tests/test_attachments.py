@@ -6,6 +6,7 @@ import pytest
 
 import db
 import db_attachments
+import db_cleanup
 import db_search
 import storage
 
@@ -33,7 +34,7 @@ LINK: dict[str, Any] = {"type": "text_link", "offset": 0, "length": 3, "url": "h
 
 
 def add(text: str, *entities: dict[str, Any]) -> int:
-    return db.add_note(ANN, ANN, 7, text, 1_700_000_000, entities)
+    return db.add_note(ANN, ANN, 7, text, 1_700_000_000, entities)["id"]
 
 
 def found(phrase: str, user_id: int = ANN) -> list[int]:
@@ -110,7 +111,8 @@ def test_attachments_and_sources_go_with_their_note() -> None:
     db_attachments.set_source(note_id, SOURCE)
     db.delete_note(ANN, note_id)
     assert len(db_attachments.attachments_of(note_id)) == 1, "a deleted note can be restored"
-    db.purge_old(2**32)
+    for _ in db_cleanup.steps(2**32):
+        pass
     assert db_attachments.attachments_of(note_id) == []
     assert db_attachments.source_of(note_id) is None
 

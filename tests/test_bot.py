@@ -16,7 +16,7 @@ from html import unescape
 from typing import Any
 
 import pytest
-from conftest import ROOT, without_times
+from conftest import ROOT, clean_up, without_times
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from test_updates import SETTINGS
@@ -337,6 +337,27 @@ def test_another_persons_note_looks_like_a_missing_one() -> None:
     assert "секрет" in ask_bot("/note_list", ANN)
 
 
+def test_nothing_that_a_person_sees_tells_how_much_others_write() -> None:
+    for n in range(12):
+        handle(f"/note_add секрет {n}", BOB)
+    for n in range(11):
+        assert handle(f"/note_add молоко {n}") == f"Заметка #{n + 1} добавлена."
+    assert handle("/note_edit 11 кефир")
+    assert tap(buttons(handle("/note_del 11"))[texts.RESTORE]).edit == Reply("Заметка #11 снова на месте.")
+    offer = handle("сыр", message_id=9)
+    edit = tap(buttons(offer)[texts.SAVE_AS_NOTE]).edit
+    assert edit
+    assert edit.text == "Заметка #12 добавлена."
+    seen = [ask_bot("/note_list 50"), ask_bot("/note_find молоко"), ask_bot("/note_show 12")]
+    seen += [exported(format) for format in exports.FORMATS]
+    for text in seen:
+        numbers = re.findall(r'(?:#|"id": |"number": )([0-9]+)', text)
+        assert numbers
+        assert max(map(int, numbers)) <= 12
+    [older] = buttons(handle("/note_list 3")).values()
+    assert older.split(":")[2] == "10"
+
+
 # Which message a note comes from
 
 
@@ -451,12 +472,12 @@ def test_a_deleted_note_is_purged_after_thirty_days_and_not_before(monkeypatch: 
     handle("/note_del 1")
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 29.9 * 86400)
-    db.purge_old(clock.now())
+    clean_up(clock.now())
     assert handle("/note_restore 1") == "Заметка #1 снова на месте."
     handle("/note_del 1")
     monkeypatch.setattr(time, "time", lambda: now + 60 * 86400)
     assert handle("/note_restore 1") == "Заметка #1 не найдена."  # even before it is purged
-    db.purge_old(clock.now())
+    clean_up(clock.now())
     assert storage.fetch_all("SELECT * FROM notes") == storage.fetch_all("SELECT * FROM edits") == []
     storage.execute("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
 
@@ -561,7 +582,7 @@ def test_an_edit_that_leaves_the_message_as_it_was_does_not_bring_back_a_purged_
     handle("/note_add раз", message_id=7)
     handle("/note_del 1")
     storage.execute("UPDATE notes SET deleted_at = 1")
-    db.purge_old(clock.now())
+    clean_up(clock.now())
     assert handle_edited("/note_add раз", message_id=7) is None
     assert db.count_notes(ANN) == 0
 
