@@ -86,7 +86,8 @@ function documentElement({ file_id, name, size }) {
 
 function buttonElement(view, button) {
   const onclick = () => {
-    if (button.url) window.open(button.url, "_blank", "noopener,noreferrer");
+    if (button.copy_text) navigator.clipboard.writeText(button.copy_text.text);
+    else if (button.url) window.open(button.url, "_blank", "noopener,noreferrer");
     else post("tap", { message_id: view.message_id, data: button.callback_data });
   };
   return make("button", { onclick }, button.text);
