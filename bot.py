@@ -28,7 +28,7 @@ from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.messages import CallbackQuery, Message, RepliedMessage
 from telegram.pacing import Limits
-from telegram.replies import ButtonResult, HandlerResult, Job, Question, Reply, UsageError
+from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
 from telegram.router import NUMBER, Router, parse_number, parse_number_and_text
 from unicode_text import let_streams_print
 
@@ -208,7 +208,10 @@ def restore_note(query: CallbackQuery, number: int) -> ButtonResult:
 @router.command("note_pin", "закрепить заметку в начале списка", usage="<номер>")
 def note_pin(message: Message, text: str) -> HandlerResult:
     """Pin a note: pinned notes lead the list."""
-    return note_card.pin(message.user_id, parse_number(text))
+    number = parse_number(text)
+    problem = note_card.pin(message.user_id, number)
+    unpin = Button(texts.UNPIN, f"unpin:0:0:{number}")
+    return problem or Reply(texts.note_pinned(number), buttons=[[unpin]])
 
 
 @router.button("pin", numbers=3)

@@ -47,22 +47,22 @@ def open_note(user_id: int, number: int, place: Place, zone: TimeZone) -> Button
     return ButtonResult(edit=_card(note, place, zone)) if note else ButtonResult(texts.note_missing(number))
 
 
-def pin(user_id: int, number: int) -> Reply:
-    """Pin a note; a button undoes it."""
-    problem = _pin_problem(user_id, number)
-    if problem:
-        return Reply(problem)
+def pin(user_id: int, number: int) -> str:
+    """Pin a note; return why it cannot be pinned, "" if it is."""
+    note = _existing(user_id, number)
+    if note is None:
+        return texts.note_missing(number)
+    if note["pinned_at"] is None and len(db.list_pinned_notes(user_id)) >= MAX_PINS:
+        return texts.too_many_pins(MAX_PINS)
     db.pin_note(user_id, number, is_pinned=True)
-    unpin = Button(texts.UNPIN, f"unpin:{_data(NO_PLACE, number)}")
-    return Reply(texts.note_pinned(number), buttons=[[unpin]])
+    return ""
 
 
 def pin_in_place(user_id: int, number: int, place: Place, zone: TimeZone) -> ButtonResult:
     """Pin the note that is shown."""
-    problem = _pin_problem(user_id, number)
+    problem = pin(user_id, number)
     if problem:
         return ButtonResult(problem)
-    db.pin_note(user_id, number, is_pinned=True)
     return ButtonResult(texts.note_pinned(number), edit=open_note(user_id, number, place, zone).edit)
 
 
@@ -142,13 +142,3 @@ def _data(place: Place, number: int) -> str:
 def _existing(user_id: int, number: int) -> db.Note | None:
     note = db.get_note(user_id, number)
     return note if note and note["deleted_at"] is None else None
-
-
-def _pin_problem(user_id: int, number: int) -> str:
-    """Say why a note cannot be pinned; "" if it can."""
-    note = _existing(user_id, number)
-    if note is None:
-        return texts.note_missing(number)
-    if note["pinned_at"] is None and len(db.list_pinned_notes(user_id)) >= MAX_PINS:
-        return texts.too_many_pins(MAX_PINS)
-    return ""
