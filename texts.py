@@ -882,6 +882,9 @@ COMMAND_LINE = """Использование:
   python bot.py --backup FILE  сделать копию базы, можно на ходу
   python bot.py --version      показать версию"""
 CHECK_SETTINGS, CHECK_DATABASE, CHECK_TELEGRAM = "настройки", "база", "Telegram"
+CHECK_REPLICA = "реплика"
+REPLICA_ELSEWHERE = "настроена. Что в ней есть, покажет litestream ltx, см. docs/hosting.md."
+REPLICA_EMPTY = "в папке из REPLICA_URL ничего нет: запустите Litestream, см. docs/hosting.md."
 SETTINGS_OK = "прочитаны."
 GATEWAY_ABSENT = "не настроен, это не обязательно."
 
@@ -901,6 +904,16 @@ def check_table(rows: Iterable[tuple[str, bool, str]]) -> str:
         mark = "ок" if is_ok else "НЕ ОК"
         lines.append(f"{mark:<6} {name:<10} {details}")
     return "\n".join(lines)
+
+
+def replica_age(seconds: int) -> str:
+    """Report when the replica last got a change."""
+    return f"последнее изменение сохранено {duration(seconds)} назад."
+
+
+def replica_behind(seconds: int) -> str:
+    """Report that the replica lacks the latest changes."""
+    return f"отстаёт от базы на {duration(seconds)}: проверьте, работает ли Litestream."
 
 
 def db_will_be_created(path: object) -> str:
