@@ -5,14 +5,17 @@ takes a user_id sees only what belongs to that person.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypedDict
 
 import clock
+import db_attachments
 import db_search
+import entities
 import storage
 import texts
+from entities import Entity
 
 DEFAULT_MAX_NOTES = 100_000
 DELETED_KEPT_S = 30 * clock.DAY_S  # how long a deletion or an edit can be undone
@@ -38,6 +41,8 @@ class Note(TypedDict):
     deleted_at: int | None
     question_id: int | None
     bot_id: int | None
+    entities: str  # JSON, see entities.loads()
+    search_extra: str
 
 
 class ImportedNote(TypedDict):
@@ -106,6 +111,11 @@ def use_bot(bot_id: int) -> None:
     _bot_id = bot_id
 
 
+def current_bot() -> int | None:
+    """Return the bot whose messages new notes are made from; None if unknown."""
+    return _bot_id
+
+
 def check(path: Path | str) -> int:
     """Check a database without changing it and return its number of notes.
 
@@ -134,13 +144,24 @@ def backup(path: Path | str, target: Path | str) -> int:
 # Notes ---------------------------------------------------------------------------------------------------
 
 
-def add_note(user_id: int, chat_id: int, message_id: int, text: str, created_at: int) -> int:
+def add_note(
+    user_id: int,
+    chat_id: int,
+    message_id: int,
+    text: str,
+    created_at: int,
+    text_entities: Sequence[Entity] = (),
+) -> int:
     """Store a note and return its number; NotesFull if the person has too many."""
     _check_room(user_id)
+    search_extra = db_attachments.search_extra(text_entities) if text_entities else ""
     cursor = storage.execute(
-        "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at, bot_id)"
-        " VALUES (?,?,?,?,?,?,?)",
-        (user_id, chat_id, message_id, text, created_at, created_at, _bot_id),
+        "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at, bot_id, entities,"
+        " search_extra) VALUES (?,?,?,?,?,?,?,?,?)",
+        (
+            *(user_id, chat_id, message_id, text, created_at, created_at, _bot_id),
+            *(entities.dumps(text_entities), search_extra),
+        ),
     )
     return int(cursor.lastrowid or 0)
 
@@ -188,6 +209,16 @@ def get_note_by_message(user_id: int, chat_id: int, message_id: int, sent_at: in
     )
 
 
+def get_note_by_attachment(user_id: int, chat_id: int, message_id: int) -> Note | None:
+    """Return the note that got an attachment from a message, a deleted one only if there is no other."""
+    return storage.fetch_one(
+        "SELECT notes.* FROM attachments JOIN notes ON notes.id = attachments.note_id"
+        " WHERE attachments.chat_id = ? AND attachments.message_id = ? AND attachments.bot_id IS ?"
+        " AND notes.user_id = ? ORDER BY notes.deleted_at IS NOT NULL, notes.id LIMIT 1",
+        (chat_id, message_id, _bot_id, user_id),
+    )
+
+
 def list_notes(user_id: int, limit: int) -> list[db_search.FoundNote]:
     """Return the newest notes, newest first."""
     return db_search.find_notes(user_id, [], limit)
@@ -222,23 +253,25 @@ def note_totals() -> NoteTotals:
     return storage.fetch_one("SELECT coalesce(sum(notes), 0) AS notes, count(*) AS people FROM people")
 
 
-def edit_note(user_id: int, note_id: int, text: str) -> int | None:
-    """Replace the text of a note and return the id of the edit.
+def edit_note(user_id: int, note_id: int, text: str, text_entities: Sequence[Entity] = ()) -> int | None:
+    """Replace the text of a note and its formatting; return the id of the edit.
 
-    0 if the text is already the same, None if there is no such note.
+    0 if both are already the same, None if there is no such note.
     """
     with storage.transaction():
         note = storage.fetch_one(
-            "SELECT text FROM notes WHERE id = ? AND user_id = ? AND deleted_at IS NULL", (note_id, user_id)
+            "SELECT text, entities FROM notes WHERE id = ? AND user_id = ? AND deleted_at IS NULL",
+            (note_id, user_id),
         )
         if note is None:
             return None
-        if note["text"] == text:
+        if note["text"] == text and entities.loads(note["entities"]) == list(text_entities):
             return 0
-        storage.execute("UPDATE notes SET text = ?, updated_at = ? WHERE id = ?", (text, clock.now(), note_id))
+        _set_text(note_id, text, text_entities)
+        storage.execute("UPDATE notes SET updated_at = ? WHERE id = ?", (clock.now(), note_id))
         cursor = storage.execute(
-            "INSERT INTO edits (note_id, text_before, created_at) VALUES (?,?,?)",
-            (note_id, note["text"], clock.now()),
+            "INSERT INTO edits (note_id, text_before, entities_before, created_at) VALUES (?,?,?,?)",
+            (note_id, note["text"], note["entities"], clock.now()),
         )
         return cursor.lastrowid
 
@@ -250,27 +283,36 @@ def undo_edit(user_id: int, edit_id: int) -> tuple[int, int | None]:
     """
     with storage.transaction():
         edit = storage.fetch_one(
-            "SELECT note_id, text_before FROM edits JOIN notes ON notes.id = note_id"
+            "SELECT note_id, text_before, entities_before FROM edits JOIN notes ON notes.id = note_id"
             " WHERE edits.id = ? AND user_id = ?",
             (edit_id, user_id),
         )
         if edit is None:
             raise ValueError(f"no edit {edit_id}")
-        return edit["note_id"], edit_note(user_id, edit["note_id"], edit["text_before"])
+        entities_before = entities.loads(edit["entities_before"])
+        return edit["note_id"], edit_note(user_id, edit["note_id"], edit["text_before"], entities_before)
+
+
+def complete_note(note_id: int, text: str, text_entities: Sequence[Entity] = ()) -> None:
+    """Replace the text of a note whose message arrives in several parts; this is no edit that could be undone."""
+    with storage.transaction():
+        _set_text(note_id, text, text_entities)
+
+
+def _set_text(note_id: int, text: str, text_entities: Sequence[Entity]) -> None:
+    storage.execute(
+        "UPDATE notes SET text = ?, entities = ? WHERE id = ?", (text, entities.dumps(text_entities), note_id)
+    )
+    db_attachments.update_search_extra(note_id)
 
 
 def delete_note(user_id: int, note_id: int) -> bool:
-    """Delete a note; it can be restored until purge_old() removes it. Return False if there is no such note."""
+    """Delete a note; it can be restored until db_cleanup removes it. Return False if there is no such note."""
     cursor = storage.execute(
         "UPDATE notes SET deleted_at = ? WHERE id = ? AND user_id = ? AND deleted_at IS NULL",
         (clock.now(), note_id, user_id),
     )
     return cursor.rowcount == 1
-
-
-def complete_note(note_id: int, text: str) -> None:
-    """Replace the text of a note whose message arrives in several parts; this is no edit that could be undone."""
-    storage.execute("UPDATE notes SET text = ? WHERE id = ?", (text, note_id))
 
 
 def restore_note(user_id: int, note_id: int) -> bool:
@@ -317,6 +359,7 @@ def move_chat(old_chat_id: int, new_chat_id: int) -> None:
             storage.execute(
                 f"UPDATE OR REPLACE {table} SET chat_id = ? WHERE chat_id = ?", (new_chat_id, old_chat_id)
             )
+        db_attachments.move_chat(old_chat_id, new_chat_id)
 
 
 # Models --------------------------------------------------------------------------------------------------
@@ -411,17 +454,3 @@ def take_model_replacement() -> ModelReplacement | None:
         replacement: ModelReplacement | None = storage.fetch_one("SELECT vanished, active FROM model_replacements")
         storage.execute("DELETE FROM model_replacements")
     return replacement
-
-
-# Cleanup -------------------------------------------------------------------------------------------------
-
-
-def purge_old(now: int) -> None:
-    """Delete for good what cannot be restored or used at a moment: deleted notes, edits, lists, plain texts."""
-    limit = now - DELETED_KEPT_S
-    with storage.transaction():
-        storage.execute("DELETE FROM notes WHERE deleted_at < ?", (limit,))
-        storage.execute("DELETE FROM edits WHERE created_at < ?", (limit,))
-        storage.execute("DELETE FROM listings WHERE created_at < ?", (limit,))
-        storage.execute("DELETE FROM plain_texts WHERE sent_at < ?", (limit,))
-        storage.execute("DELETE FROM message_parts WHERE sent_at < ?", (limit,))

@@ -24,11 +24,13 @@ class FoundNote(TypedDict):
     id: int
     text: str
     created_at: int
+    entities: str  # JSON, see entities.loads()
+    search_extra: str  # what the search finds beside the text
 
 
 # CROSS JOIN makes SQLite begin with the index. It would otherwise read all notes of the person in the order of id.
 _MATCHING_NOTES = (
-    "SELECT notes.id, notes.text, notes.created_at"
+    "SELECT notes.id, notes.text, notes.created_at, notes.entities, notes.search_extra"
     " FROM notes_fts CROSS JOIN notes ON notes.id = notes_fts.rowid - :offset"
     " WHERE notes_fts MATCH :expression AND notes_fts.rowid BETWEEN :first AND :last"
     " AND notes.user_id = :user_id AND notes.deleted_at IS NULL"
@@ -83,7 +85,7 @@ def _find_short(user_id: int, indexed: list[str], short: list[str], ids: _Range,
         for note in islice(notes, MAX_SCANNED_NOTES):
             scanned += 1
             ids = ids.remaining_after(note["id"])
-            text = fold(note["text"])
+            text = fold(note["text"] + note["search_extra"])
             if all(phrase in text for phrase in short):
                 found.append(note)
                 if len(found) == limit:
@@ -107,8 +109,8 @@ def _select_notes(user_id: int, expressions: list[str], ids: _Range) -> sqlite3.
     order = "ASC" if ids.is_ascending else "DESC"
     if not expressions:
         return storage.connection().execute(
-            "SELECT id, text, created_at FROM notes WHERE user_id = ? AND deleted_at IS NULL"
-            f" AND id > ? AND id < ? ORDER BY id {order}",
+            "SELECT id, text, created_at, entities, search_extra FROM notes WHERE user_id = ?"
+            f" AND deleted_at IS NULL AND id > ? AND id < ? ORDER BY id {order}",
             (user_id, ids.after_id, ids.before_id),
         )
     return storage.connection().execute(

@@ -59,7 +59,13 @@ def test_json_contains_all_columns_of_a_note() -> None:
     document: dict[str, Any] = json.loads(content)
     assert (document["format"], document["version"]) == ("notes-bot", 1)
     notes = document["notes"]
-    columns = set(storage.fetch_all("SELECT * FROM notes")[0]) - {"user_id", "deleted_at", "bot_id"}
+    columns = set(storage.fetch_all("SELECT * FROM notes")[0]) - {
+        "user_id",
+        "deleted_at",
+        "bot_id",
+        "search_extra",
+        "entities",
+    }
     assert all(set(note) == columns for note in notes)
     assert notes == list(db.iterate_notes(ANN))
 

@@ -46,7 +46,7 @@ class UpdateQueue:
             finally:
                 self._wake()
 
-    def wait(self, condition: Callable[[], object], timeout_s: float = 60.0) -> None:
+    def wait(self, condition: Callable[[], object], timeout_s: float = 180.0) -> None:
         """Wait until condition() is true; it is checked after every change."""
         with self._changed:
             if not self._changed.wait_for(condition, timeout_s):
