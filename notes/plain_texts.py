@@ -1,14 +1,20 @@
 """Messages without a command: buttons offer to save them as a note or to ask a model."""
 
 import db
+import db_attachments
 import db_messages
+import entities
 import texts
+from db_attachments import Source
+from entities import FormattedText
 from telegram.replies import Button, ButtonResult, Question, Reply
 
 
-def offer(user_id: int, chat_id: int, message_id: int, text: str, sent_at: int) -> Reply:
+def offer(
+    user_id: int, chat_id: int, message_id: int, text: FormattedText, sent_at: int, source: Source | None
+) -> Reply:
     """Remember a text and ask the person what to do with it; sent_at in Unix seconds."""
-    text_id = db_messages.add_plain_text(user_id, chat_id, message_id, text, sent_at)
+    text_id = db_messages.add_plain_text(user_id, chat_id, message_id, text.text, sent_at, text.entities, source)
     return _reply(texts.PLAIN_TEXT, text_id, can_save=True, can_ask=True)
 
 
@@ -23,7 +29,10 @@ def save(user_id: int, text_id: int) -> ButtonResult:
         return ButtonResult(texts.note_is_deleted(note["number"]))
     if note is not None:
         return ButtonResult(texts.note_already_saved(note["number"]))
-    added = db.add_note(user_id, chat_id, message_id, plain_text["text"], sent_at)
+    text_entities = entities.loads(plain_text["entities"])
+    added = db.add_note(user_id, chat_id, message_id, plain_text["text"], sent_at, text_entities)
+    if plain_text["source"]:
+        db_attachments.set_source(added["id"], plain_text["source"])
     can_ask = not plain_text["is_asked"]
     return ButtonResult(edit=_reply(texts.note_added(added["number"]), text_id, can_save=False, can_ask=can_ask))
 

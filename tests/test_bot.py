@@ -211,12 +211,13 @@ STICKER |= {"is_animated": False, "is_video": False}
 
 
 def test_a_caption_may_contain_a_command() -> None:
-    assert handle(None, **PHOTO, caption="/note_add раз") == "Заметка #1 добавлена."
+    assert handle(None, **PHOTO, caption="/note_add раз") == "Заметка #1 добавлена: фото."
     assert db.list_notes(ANN, 1)[0]["text"] == "раз"
 
 
-def test_media_without_text_get_a_hint_in_private() -> None:
-    assert handle(None, **PHOTO) == handle(None, sticker=STICKER) == texts.ONLY_TEXT
+def test_media_without_text_become_notes_in_private() -> None:
+    assert handle(None, **PHOTO) == "Заметка #1 добавлена: фото."
+    assert handle(None, sticker=STICKER) == "Заметка #2 добавлена: стикер."
     assert handle(None, chat_id=GROUP, **PHOTO) is None
 
 
@@ -550,7 +551,7 @@ def test_an_edited_message_with_the_same_text_gets_no_reply() -> None:
     assert handle_edited("/note_list", message_id=9) is None
     assert handle_edited("привет", message_id=9) is None
     assert handle_edited("/note_add@OtherBot раз", message_id=7) is None
-    assert handle_edited(None, message_id=7, **PHOTO) is None
+    assert handle_edited(None, message_id=9, **PHOTO) is None
     assert db.count_notes(ANN) == 1
 
 
