@@ -124,6 +124,7 @@ class JobRunner:
         self._begun: set[int] = set()  # jobs whose current run is recorded
         self._failures: dict[int, int] = {}  # user → consecutive failures of the next job
         self._server_errors_since: dict[int, float] = {}  # user → first 5xx in a row, on time.monotonic()
+        self._others_accepted: set[int] = set()  # users: after the latest 5xx Telegram accepted another call
         # User → a job that is done but not yet recorded as done, and the reply that is left to send.
         self._unrecorded: dict[int, tuple[JobRow, Reply | None]] = {}
 
@@ -173,6 +174,7 @@ class JobRunner:
         self._begun.discard(job["id"])
         self._failures.pop(user_id, None)
         self._server_errors_since.pop(user_id, None)
+        self._others_accepted.discard(user_id)
         return 0.0
 
     def _attempt(self, job: JobRow) -> Reply | None:
@@ -231,11 +233,17 @@ class JobRunner:
 
     def _is_hopeless(self, job: JobRow, error: TelegramError) -> bool:
         """Return whether Telegram fails at a file for too long while it accepts other calls; see the outbox."""
+        user_id = job["user_id"]
+        others_accepted_before = user_id in self._others_accepted
+        self._others_accepted.discard(user_id)
         if error.status < 500:
-            self._server_errors_since.pop(job["user_id"], None)
+            self._server_errors_since.pop(user_id, None)
             return False
-        failed_for_s = time.monotonic() - self._server_errors_since.setdefault(job["user_id"], time.monotonic())
-        return failed_for_s >= DROP_AFTER_S and self._outbox.accepts_calls(job["chat_id"], job["thread_id"])
+        failed_for_s = time.monotonic() - self._server_errors_since.setdefault(user_id, time.monotonic())
+        if failed_for_s < DROP_AFTER_S or not self._outbox.accepts_calls(job["chat_id"], job["thread_id"]):
+            return False
+        self._others_accepted.add(user_id)
+        return others_accepted_before
 
     def _retry_delay_s(self, job: JobRow, error: TelegramError) -> float:
         failures = self._failures.get(job["user_id"], 0) + 1
