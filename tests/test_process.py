@@ -105,7 +105,7 @@ def test_a_slow_model_does_not_delay_a_note(
     person(1).says("/ask Почему небо голубое?")
     person(1).says("/note_add раз")
     assert person(1).hears()["text"] == "Заметка #1 добавлена."
-    assert person(2).asks("/note_add два") == "Заметка #2 добавлена."
+    assert person(2).asks("/note_add два") == "Заметка #1 добавлена."
     assert bot_process.stop() == 0
 
 
