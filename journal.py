@@ -331,6 +331,15 @@ def stop_question(chat_id: int, question_id: int) -> bool:
     return cursor.rowcount == 1
 
 
+def has_pending_question(user_id: int, chat_id: int, message_id: int) -> bool:
+    """Return whether a question that a person asked with a button under a message still waits for its answer."""
+    row = storage.fetch_one(
+        "SELECT 1 FROM questions WHERE user_id = ? AND state = 'pending' AND chat_id = ? AND message_id = ?",
+        (user_id, chat_id, message_id),
+    )
+    return row is not None
+
+
 def is_question_stopped(question_id: int) -> bool:
     """Return whether the person pressed Stop while the question was pending."""
     row = storage.fetch_one("SELECT stop_at FROM questions WHERE id = ?", (question_id,))

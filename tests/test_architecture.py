@@ -99,6 +99,7 @@ ORDER = {
         "capture",
         "listing",
         "editing",
+        "note_card",
         "plain_texts",
         "long_messages",
         "statistics",
