@@ -498,6 +498,12 @@ def chats_with_replies() -> dict[int, int]:
     return {row["chat_id"]: row["newest_id"] for row in rows}
 
 
+def last_reply_id() -> int:
+    """Return the id of the last reply that was put into the outbox; the next one gets the following id."""
+    row = storage.fetch_one("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
+    return int(row["seq"]) if row else 0
+
+
 def stored_replies(chat_id: int, after_id: int, limit: int) -> list[OutboxRow]:
     """Return the oldest replies to a chat after an id."""
     with storage.relaxed_connection() as connection:
