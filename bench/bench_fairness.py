@@ -49,9 +49,7 @@ def hanging_questions(world: World, gateway: EmulatedGateway) -> None:
 def imports(world: World, _: EmulatedGateway) -> None:
     """Let one person import many files."""
     for number in range(IMPORTS):
-        entries = [
-            {"text": f"{number} {n}", "created_at": 1_700_000_000} for n in range(NOTES_PER_IMPORT)
-        ]
+        entries = [{"text": f"{number} {n}", "created_at": 1_700_000_000} for n in range(NOTES_PER_IMPORT)]
         content = "[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]"
         world.send_file(GREEDY, "notes.json", content.encode(), "/note_import")
     time.sleep(0.5)
