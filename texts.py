@@ -72,7 +72,7 @@ def duration(seconds: int) -> str:
 
 GREETING = (
     "Привет! Я храню ваши заметки и отвечаю на вопросы с помощью языковых моделей.\n"
-    "Начните с /note_add купить молоко или /ask почему небо голубое?"
+    "Напишите, например, «купить молоко» — это станет заметкой. Или спросите: /ask почему небо голубое?"
 )
 HINT = "Не понял команду. Список: /help"
 REPLY_DROPPED = "Один из моих ответов Telegram так и не принял, больше я его не отправляю. Попробуйте ещё раз."
@@ -110,93 +110,105 @@ ELLIPSIS = "…"
 PREVIOUS, NEXT = "◀", "▶"
 NO_MORE_NOTES = "Дальше ничего нет."
 LIST_UNAVAILABLE = "Этот список устарел или чужой. Откройте свой: /note_list"
+DELETE = "🗑 Удалить"
 RESTORE, UNDO_EDIT, REDO_EDIT = "↩️ Вернуть", "↩️ Отменить правку", "↪️ Вернуть правку"
 EDIT_UNAVAILABLE = "Эту правку уже не отменить."
 EDIT_ALREADY_UNDONE = "В заметке уже этот текст."
 SAVE_AS_NOTE, ASK_MODEL = "📝 В заметки", "🤖 Спросить модель"
 PLAIN_TEXT = "Что с этим сделать?"
+PLAIN_QUESTION = "Похоже на вопрос. Спросить модель?"
 PLAIN_TEXT_UNAVAILABLE = "Этого текста у меня больше нет, пришлите его ещё раз."
 PLAIN_TEXT_ASKED = "Спрашиваю модель."
 ALREADY_ASKED = "Уже спросили."
 ANONYMOUS = "Мне нужно знать, кто вы: напишите от своего имени, а не от имени группы или канала."
-ONLY_TEXT = "Я храню только текст. К фото или файлу можно добавить подпись: /note_add <текст>"
+CONTENT_UNKNOWN = "Такое сообщение я сохранить не могу. Пришлите текст, фото, файл или голосовое."
 
 
-def note_added(note_id: int) -> str:
-    """Confirm a new note."""
-    return f"Заметка #{note_id} добавлена."
+def note_added(number: int, contents: str = "") -> str:
+    """Confirm a new note; contents says what it holds beside its text."""
+    if contents:
+        return f"Заметка #{number} добавлена: {contents[0].lower()}{contents[1:]}."
+    return f"Заметка #{number} добавлена."
 
 
-def note_already_saved(note_id: int) -> str:
+def note_already_saved(number: int) -> str:
     """Name the note that already contains a text or an answer."""
-    return f"Уже в заметках: #{note_id}."
+    return f"Уже в заметках: #{number}."
 
 
-def note_saved(note_id: int, *, is_new: bool) -> str:
+def note_saved(number: int, *, is_new: bool) -> str:
     """Confirm that a text or an answer is saved as a note."""
-    return note_added(note_id) if is_new else note_already_saved(note_id)
+    return note_added(number) if is_new else note_already_saved(number)
 
 
-def note_edited(note_id: int) -> str:
+def note_edited(number: int) -> str:
     """Confirm an edit."""
-    return f"Заметка #{note_id} изменена."
+    return f"Заметка #{number} изменена."
 
 
-def edit_undone(note_id: int) -> str:
+def edit_undone(number: int) -> str:
     """Confirm that an edit is undone."""
-    return f"Заметка #{note_id}: прежний текст вернулся."
+    return f"Заметка #{number}: прежний текст вернулся."
 
 
-def edit_redone(note_id: int) -> str:
+def edit_redone(number: int) -> str:
     """Confirm that an undone edit is applied again."""
-    return f"Заметка #{note_id}: правка вернулась."
+    return f"Заметка #{number}: правка вернулась."
 
 
-def note_deleted(note_id: int) -> str:
+def note_deleted(number: int) -> str:
     """Confirm a deletion."""
-    return f"Заметка #{note_id} удалена."
+    return f"Заметка #{number} удалена."
 
 
-def note_restored(note_id: int) -> str:
+def note_restored(number: int) -> str:
     """Confirm that a deleted note is restored."""
-    return f"Заметка #{note_id} снова на месте."
+    return f"Заметка #{number} снова на месте."
 
 
-def note_not_deleted(note_id: int) -> str:
+def note_not_deleted(number: int) -> str:
     """Refuse to restore a note that is not deleted."""
-    return f"Заметка #{note_id} на месте, её не удаляли: /note_show {note_id}"
+    return f"Заметка #{number} на месте, её не удаляли: /note_show {number}"
 
 
-def note_is_deleted(note_id: int) -> str:
+def note_is_deleted(number: int) -> str:
     """Refuse to show or edit a deleted note."""
-    return f"Заметка #{note_id} удалена. Вернуть её: /note_restore {note_id}"
+    return f"Заметка #{number} удалена. Вернуть её: /note_restore {number}"
 
 
-def note_missing(note_id: int) -> str:
+def note_missing(number: int) -> str:
     """Answer for a note that does not exist or belongs to somebody else."""
-    return f"Заметка #{note_id} не найдена."
+    return f"Заметка #{number} не найдена."
 
 
 def note_head(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
     """Return the line above a note: its number and when it was created."""
-    return f"#{note['id']} · {when(note['created_at'], zone)}"
+    return f"#{note['number']} · {when(note['created_at'], zone)}"
 
 
-def note(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
-    """Show a whole note."""
+def whole_note_head(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
+    """Return the line above a whole note: its number, when it was created and edited."""
     head = note_head(note, zone)
     if note["updated_at"] > note["created_at"]:
         head += f" · изменена {when(note['updated_at'], zone)}"
-    return f"{head}\n{note['text']}"
+    return head
 
 
 def note_list(
-    heading: str, excerpts: Iterable[tuple[Mapping[str, Any], str]], zone: clock.TimeZone, *, is_cut: bool
+    heading: str,
+    excerpts: Iterable[tuple[Mapping[str, Any], str]],
+    zone: clock.TimeZone,
+    *,
+    is_cut: bool,
+    sources: Mapping[int, str],
 ) -> str:
-    """Show a page of notes, each as a pair (note, excerpt as HTML). Returns HTML."""
+    """Show a page of notes, each as a pair (note, excerpt as HTML), with their sources by note. All is HTML."""
     paragraphs = [heading]
     for note, excerpt in excerpts:
-        paragraphs.append(f"{note_head(note, zone)}\n{excerpt}")
+        head = note_head(note, zone)
+        if note["id"] in sources:
+            head += f" · {forwarded_from(sources[note['id']])}"
+        paragraphs.append(f"{head}\n{excerpt}")
     if is_cut:
         paragraphs.append("Целиком: /note_show &lt;номер&gt;")
     return "\n\n".join(paragraphs)
@@ -220,6 +232,94 @@ def found_notes_heading(shown: int, *, has_more: bool) -> str:
 def note_count(total: int) -> str:
     """Show the number of notes."""
     return f"У вас {notes(total)}."
+
+
+# What notes hold beside their text ------------------------------------------------------------------------
+
+MEDIA_UNAVAILABLE = (
+    "Вложение Telegram больше не отдаёт: скорее всего, его сохранил другой бот. Сама заметка на месте."
+)
+
+_ATTACHMENTS = {  # kind → icon, name
+    "photo": ("🖼", "Фото"),
+    "document": ("📎", "Файл"),
+    "video": ("🎬", "Видео"),
+    "animation": ("🎞", "Анимация"),
+    "audio": ("🎵", "Аудио"),
+    "voice": ("🎤", "Голосовое"),
+    "video_note": ("📹", "Видеосообщение"),
+    "sticker": ("🏷", "Стикер"),
+    "location": ("📍", "Геопозиция"),
+    "venue": ("📍", "Место"),
+    "contact": ("👤", "Контакт"),
+}
+_UNSUPPORTED = {
+    "poll": "Опрос",
+    "checklist": "Список задач",
+    "game": "Игру",
+    "dice": "Игральный кубик",
+    "story": "Историю",
+    "paid_media": "Платное фото или видео",
+    "invoice": "Счёт",
+    "giveaway": "Розыгрыш",
+}
+ALBUM = "Альбом"
+
+
+def attachment_icon(kind: str) -> str:
+    """Return the icon of an attachment."""
+    return _ATTACHMENTS[kind][0]
+
+
+def attachment(attachment: Mapping[str, Any]) -> str:
+    """Say what an attachment is: Фото; Голосовое, 0:42; Файл «Договор.pdf»."""
+    kind, details = attachment["kind"], attachment["details"]
+    parts = [_ATTACHMENTS[kind][1]]
+    name = _attachment_name(attachment)
+    if name:
+        parts[0] += f" {name}" if kind in ("sticker", "contact") else f" «{name}»"
+    if kind == "venue":
+        parts.append(details["address"])
+    elif kind == "contact":
+        parts.append(details["phone_number"])
+    elif kind == "location":
+        parts.append(f"{details['latitude']:.5f}, {details['longitude']:.5f}")
+    elif attachment["duration_s"]:
+        minutes, seconds = divmod(attachment["duration_s"], 60)
+        parts.append(f"{minutes}:{seconds:02}")
+    return ", ".join(filter(None, parts))
+
+
+def _attachment_name(attachment: Mapping[str, Any]) -> str:
+    kind, details = attachment["kind"], attachment["details"]
+    if kind == "contact":
+        return f"{details['first_name']} {details.get('last_name', '')}".strip()
+    if kind == "audio" and details.get("title"):
+        performer = details.get("performer")
+        return f"{performer} — {details['title']}" if performer else str(details["title"])
+    if kind == "sticker":
+        return str(details.get("emoji", ""))
+    if kind == "venue":
+        return str(details["title"])
+    return attachment["file_name"] or "" if kind in ("document", "audio") else ""
+
+
+def album(attachments: Sequence[Mapping[str, Any]]) -> str:
+    """Say what several attachments are: Альбом: фото — 3, видео — 1."""
+    kinds = [attachment["kind"] for attachment in attachments]
+    counts = [f"{_ATTACHMENTS[kind][1].lower()} — {kinds.count(kind)}" for kind in dict.fromkeys(kinds)]
+    return f"{ALBUM}: {', '.join(counts)}"
+
+
+def forwarded_from(name: str) -> str:
+    """Name the source of a forwarded note, in the line above it."""
+    return f"↪ {name}"
+
+
+def unsupported(kind: str, number: int | None = None) -> str:
+    """Say that content of a kind cannot be kept; the number is that of the note that its text became."""
+    sentence = f"{_UNSUPPORTED[kind]} я сохранить не могу"
+    return f"{sentence}." if number is None else f"{sentence}, а текст добавлен: заметка #{number}."
 
 
 # Statistics, export and import --------------------------------------------------------------------------
@@ -497,9 +597,9 @@ def fallback_from(model: str, reason: str) -> str:
     return f" (вместо {model}: {reason})"
 
 
-def notes_used(note_ids: Sequence[int]) -> str:
+def notes_used(numbers: Sequence[int]) -> str:
     """List the notes that were sent to the model."""
-    return "заметки: " + ", ".join(f"#{note_id}" for note_id in sorted(note_ids))
+    return "заметки: " + ", ".join(f"#{number}" for number in sorted(numbers))
 
 
 def answer_failed(error: object, model: str = "") -> str:
@@ -888,6 +988,7 @@ BAD_TOKEN = "TOKEN записан неверно: он выглядит как 1
 TOKEN_REFUSED = "Telegram не принял TOKEN: скопируйте его у @BotFather заново и впишите в .env."
 BAD_TIMEZONE = "TIMEZONE не найдена: нужен часовой пояс вида Europe/Moscow."
 BAD_ENV_FILE = "Файл .env не в кодировке UTF-8: сохраните его как UTF-8."
+BAD_PLAIN_TEXT = "PLAIN_TEXT должен быть note или ask_first."
 BAD_LOG_LEVEL = "LOG_LEVEL должен быть DEBUG, INFO, WARNING или ERROR."
 
 
@@ -978,6 +1079,9 @@ COMMAND_LINE = """Использование:
   python bot.py --backup FILE  сделать копию базы, можно на ходу
   python bot.py --version      показать версию"""
 CHECK_SETTINGS, CHECK_DATABASE, CHECK_TELEGRAM = "настройки", "база", "Telegram"
+CHECK_REPLICA = "реплика"
+REPLICA_ELSEWHERE = "настроена. Что в ней есть, покажет litestream ltx, см. docs/hosting.md."
+REPLICA_EMPTY = "в папке из REPLICA_URL ничего нет: запустите Litestream, см. docs/hosting.md."
 SETTINGS_OK = "прочитаны."
 GATEWAY_ABSENT = "не настроен, это не обязательно."
 NO_GATEWAY_AT_ALL = "нет OPENROUTER_API_KEY (.env): заметки работают, но отвечать на вопросы некому."
@@ -996,6 +1100,16 @@ def free_model_failed(error: object) -> str:
 def check_table(rows: Iterable[tuple[str, str, str]]) -> str:
     """Show the results of --check, each as (mark, name, details)."""
     return "\n".join(f"{mark:<6} {name:<10} {details}" for mark, name, details in rows)
+
+
+def replica_age(seconds: int) -> str:
+    """Report when the replica last got a change."""
+    return f"последнее изменение сохранено {duration(seconds)} назад."
+
+
+def replica_behind(seconds: int) -> str:
+    """Report that the replica lacks the latest changes."""
+    return f"отстаёт от базы на {duration(seconds)}: проверьте, работает ли Litestream."
 
 
 def db_will_be_created(path: object) -> str:

@@ -48,6 +48,8 @@ class Router:
         self.buttons: dict[str, ButtonEntry] = {}
         self.edit_handlers: dict[str, Handler] = {}  # by command name
         self.text_handler: Handler = _ignore
+        self.media_handler: Handler = _ignore
+        self.album_part_handler: Handler = _ignore
         self.edited_text_handler: Handler = _ignore
         self.continuation_handler: Callable[[Message], bool] = _is_new
 
@@ -85,6 +87,16 @@ class Router:
     def text(self, handler: Handler) -> Handler:
         """Register the handler of messages without a command."""
         self.text_handler = handler
+        return handler
+
+    def media(self, handler: Handler) -> Handler:
+        """Register the handler of messages without a command that hold more than text, such as a photo."""
+        self.media_handler = handler
+        return handler
+
+    def album_part(self, handler: Handler) -> Handler:
+        """Register the handler of the further messages of an album; it returns no reply."""
+        self.album_part_handler = handler
         return handler
 
     def continuation(self, handler: Callable[[Message], bool]) -> Callable[[Message], bool]:

@@ -23,21 +23,24 @@ FOLDERS = ("telegram", "llm", "notes", "app")
 PRODUCT = sorted([*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.py"))])
 ROOT_MODULES = {path.stem for path in ROOT.glob("*.py")}
 
-LEAVES = {"clock", "unicode_text", "texts", "config"}
+LEAVES = {"clock", "unicode_text", "entities", "texts", "config"}
 TELEGRAM = LEAVES | {"storage", "journal", "telegram"}
-LLM = TELEGRAM | {"db", "db_search", "db_messages", "db_people", "openrouter_client", "notes.search", "llm"}
+DB = {path.stem for path in ROOT.glob("db*.py")}  # what people keep
+LLM = TELEGRAM | DB | {"openrouter_client", "notes.search", "llm"}
 
 # For each module at the root and each folder: the modules and folders that it may import.
 ALLOWED_IMPORTS: dict[str, set[str]] = {
     "clock": set(),
     "unicode_text": set(),
+    "entities": {"unicode_text"},
     "texts": {"clock"},
     "config": {"texts"},
     "storage": {"config", "texts", "unicode_text"},
     "db_search": LEAVES | {"storage"},
     "db_messages": LEAVES | {"storage"},
-    "db": LEAVES | {"storage", "db_search"},
     "db_people": LEAVES | {"storage"},
+    "db_attachments": LEAVES | {"storage"},
+    "db": LEAVES | {"storage", "db_search", "db_attachments"},
     "db_cleanup": LEAVES | {"storage", "db"},
     "journal": LEAVES | {"storage"},
     "journal_cleanup": LEAVES | {"storage", "journal"},
@@ -50,16 +53,9 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     },
     "telegram": TELEGRAM,
     "notes": {
-        "db",
-        "db_search",
-        "db_messages",
-        "storage",
-        "texts",
-        "clock",
-        "unicode_text",
-        "telegram.replies",
-        "telegram.limits",
-        "notes",
+        *DB,
+        *("storage", "texts", "clock", "unicode_text", "entities"),
+        *("telegram.replies", "telegram.messages", "telegram.limits", "notes"),
     },
     "llm": LLM,
     "app": LLM | {"notes", "app", "db_cleanup", "journal_cleanup"},
@@ -69,9 +65,9 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
 # Inside a folder a module may import only modules that come before it.
 ORDER = {
     "telegram": (
-        *("limits", "replies", "messages", "access", "model_markdown", "markdown_writer", "markdown"),
-        *("keyed_executor", "pacing", "transport", "failures", "calls"),
-        *("due_replies", "outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher"),
+        *("limits", "messages", "replies", "access", "model_markdown", "markdown_writer", "markdown"),
+        *("keyed_executor", "pacing", "transport", "failures", "media_calls", "calls"),
+        *("due_replies", "outbox", "drafts", "rich_text", "contents", "updates", "albums", "router", "dispatcher"),
         *("heartbeat", "polling"),
     ),
     "llm": (
@@ -100,8 +96,11 @@ ORDER = {
     ),
     "notes": (
         "search",
+        "contents",
+        "capture",
         "listing",
         "editing",
+        "note_card",
         "plain_texts",
         "long_messages",
         "statistics",
@@ -124,7 +123,7 @@ LONG_MODULES = {
 SQL = re.compile(
     r"\b(SELECT\s.+\sFROM|INSERT (OR \w+ )?INTO|UPDATE\s+\w+\s+SET|DELETE FROM|PRAGMA \w+|CREATE TABLE)\b"
 )
-TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN) (?!sqlite_)([a-z_]+)\b")
+TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN) (?!sqlite_|json_each)([a-z_]+)\b")
 SHARED_TABLES = {"questions"}  # db.import_note looks up the question that an imported note answers
 DB_MODULES = sorted(ROOT.glob("db*.py"))  # what people keep
 JOURNAL_MODULES = sorted(ROOT.glob("journal*.py"))  # what is in progress
