@@ -85,6 +85,7 @@ ORDER = {
             "rate_limiter",
             "gateway_pace",
             "progress",
+            "queue_positions",
             "answer_cache",
             "ledger",
             "model_caller",
