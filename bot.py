@@ -16,15 +16,18 @@ import clock
 import config
 import db
 import db_messages
+import db_people
 import journal
 from app import checks, service
-from llm import model_menu
+from llm import model_menu, settings_menu
 from notes import editing, exports, listing, long_messages, plain_texts
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.messages import CallbackQuery, Message
+from telegram.pacing import Limits
 from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
 from telegram.router import Router, parse_number, parse_number_and_text
+from unicode_text import let_streams_print
 
 NOTES_PER_PAGE, MAX_NOTES_PER_PAGE = 10, 50
 DEFAULT_DAYS, MAX_DAYS = 30, 366
@@ -53,9 +56,9 @@ def note_add(message: Message, text: str) -> HandlerResult:
     """Add a note; it may span several lines."""
     if not text:
         raise UsageError
-    note_id = db.add_note(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
+    note = db.add_note(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
     _expect_more_parts(message, text)
-    return texts.note_added(note_id)
+    return texts.note_added(note["number"])
 
 
 @router.edited("note_add")
@@ -75,19 +78,19 @@ def note_list(message: Message, text: str) -> HandlerResult:
     if page_size == 0:
         raise UsageError
     page_size = min(page_size, MAX_NOTES_PER_PAGE)
-    return listing.first_page(message.user_id, "", page_size, message.settings.timezone) or texts.NO_NOTES
+    return listing.first_page(message.user_id, "", page_size, _zone(message)) or texts.NO_NOTES
 
 
 @router.command("note_show", "показать заметку целиком", usage="<номер>")
 def note_show(message: Message, text: str) -> HandlerResult:
     """Show a whole note."""
-    note_id = parse_number(text)
-    note = db.get_note(message.user_id, note_id)
+    number = parse_number(text)
+    note = db.get_note(message.user_id, number)
     if note is None:
-        return texts.note_missing(note_id)
+        return texts.note_missing(number)
     if note["deleted_at"] is not None:
-        return texts.note_is_deleted(note_id)
-    return texts.note(note, message.settings.timezone)
+        return texts.note_is_deleted(number)
+    return texts.note(note, _zone(message))
 
 
 @router.command("note_find", "найти заметки", usage="<слова или «фраза»>")
@@ -95,34 +98,34 @@ def note_find(message: Message, text: str) -> HandlerResult:
     """Find notes that contain all the words, or a "quoted phrase"."""
     if not text:
         raise UsageError
-    page = listing.first_page(message.user_id, text, NOTES_PER_PAGE, message.settings.timezone)
+    page = listing.first_page(message.user_id, text, NOTES_PER_PAGE, _zone(message))
     return page or texts.NOTHING_FOUND
 
 
 @router.button("older", numbers=2)
-def show_older_notes(query: CallbackQuery, listing_id: int, note_id: int) -> ButtonResult:
+def show_older_notes(query: CallbackQuery, listing_id: int, number: int) -> ButtonResult:
     """Turn to the page of older notes."""
-    return listing.older_page(query.user_id, listing_id, note_id, query.settings.timezone)
+    return listing.older_page(query.user_id, listing_id, number, _zone(query))
 
 
 @router.button("newer", numbers=2)
-def show_newer_notes(query: CallbackQuery, listing_id: int, note_id: int) -> ButtonResult:
+def show_newer_notes(query: CallbackQuery, listing_id: int, number: int) -> ButtonResult:
     """Turn to the page of newer notes."""
-    return listing.newer_page(query.user_id, listing_id, note_id, query.settings.timezone)
+    return listing.newer_page(query.user_id, listing_id, number, _zone(query))
 
 
 @router.command("note_edit", "изменить заметку", usage="<номер> <текст>")
 def note_edit(message: Message, text: str) -> HandlerResult:
     """Replace the text of a note, with a button to undo it."""
-    note_id, new_text = parse_number_and_text(text)
-    return editing.edit_note(message.user_id, note_id, new_text)
+    number, new_text = parse_number_and_text(text)
+    return editing.edit_note(message.user_id, number, new_text)
 
 
 @router.edited("note_edit")
 def note_edit_edited(message: Message, text: str) -> HandlerResult:
     """Edit the note again when the message with the command is edited."""
-    note_id, new_text = parse_number_and_text(text)
-    return editing.edit_note_again(message.user_id, note_id, new_text)
+    number, new_text = parse_number_and_text(text)
+    return editing.edit_note_again(message.user_id, number, new_text)
 
 
 @router.button("unedit")
@@ -140,11 +143,11 @@ def redo_edit(query: CallbackQuery, edit_id: int) -> ButtonResult:
 @router.command("note_del", "удалить заметку", usage="<номер>")
 def note_del(message: Message, text: str) -> HandlerResult:
     """Delete a note, with a button to restore it."""
-    note_id = parse_number(text)
-    if not db.delete_note(message.user_id, note_id):
-        return texts.note_missing(note_id)
-    restore = Button(texts.RESTORE, f"restore:{note_id}")
-    return Reply(texts.note_deleted(note_id), buttons=[[restore]])
+    number = parse_number(text)
+    if not db.delete_note(message.user_id, number):
+        return texts.note_missing(number)
+    restore = Button(texts.RESTORE, f"restore:{number}")
+    return Reply(texts.note_deleted(number), buttons=[[restore]])
 
 
 @router.command("note_restore", "вернуть удалённую заметку", usage="<номер>")
@@ -154,9 +157,9 @@ def note_restore(message: Message, text: str) -> HandlerResult:
 
 
 @router.button("restore")
-def restore_note(query: CallbackQuery, note_id: int) -> ButtonResult:
+def restore_note(query: CallbackQuery, number: int) -> ButtonResult:
     """Restore a deleted note."""
-    return ButtonResult(edit=Reply(editing.restore_note(query.user_id, note_id)))
+    return ButtonResult(edit=Reply(editing.restore_note(query.user_id, number)))
 
 
 @router.command("note_count", "сколько заметок")
@@ -200,13 +203,16 @@ def note_import(message: Message, text: str) -> HandlerResult:
 
 @router.text
 def plain_text(message: Message, text: str) -> HandlerResult:
-    """Continue a conversation with a model in reply to an answer; otherwise offer to save the text or to ask."""
+    """Continue a conversation, in reply to an answer or in a topic; otherwise offer to save the text or to ask."""
     if message.replied_to_message_id is not None:
         question = journal.question_answered_by(message.chat_id, message.replied_to_message_id)
         if question is not None:
             return _continue_conversation(message, text, question)
     if not message.is_private:
         return None
+    topic_question = None if message.is_forwarded else _latest_question_in_topic(message)
+    if topic_question is not None and not text.startswith("/"):
+        return _continue_conversation(message, text, topic_question)
     if text.startswith("/") and not message.is_forwarded:
         return texts.HINT
     if not message.is_forwarded:
@@ -264,7 +270,7 @@ def model(message: Message, text: str) -> HandlerResult:
     if text:
         check_access(message.settings, message.user_id, admin_only=True)
         return model_menu.switch(message.settings, parse_number(text))
-    return texts.model_active(db.get_active_model()) if db.list_models() else texts.NO_MODELS
+    return model_menu.active_model(message.settings, message.user_id, message.chat_id)
 
 
 @router.button("model", admin_only=True)
@@ -291,6 +297,9 @@ def providers(message: Message, text: str) -> HandlerResult:
 @router.command("ask", "спросить модель", usage="<вопрос>")
 def ask(message: Message, text: str) -> HandlerResult:
     """Ask the active model."""
+    previous = _latest_question_in_topic(message)
+    if text and previous is not None:
+        return _continue_conversation(message, text, previous)
     return _question(text, "ask")
 
 
@@ -330,10 +339,89 @@ def save_answer(query: CallbackQuery, question_id: int) -> ButtonResult:
     question = journal.get_question(query.chat_id, question_id)
     if question is None or question["answer"] is None:
         return ButtonResult(texts.ANSWER_UNAVAILABLE)
-    note_id, is_new = db.save_answer(
+    number, is_new = db.save_answer(
         query.user_id, query.chat_id, query.message_id, question_id, question["answer"]
     )
-    return ButtonResult(texts.note_saved(note_id, is_new=is_new))
+    return ButtonResult(texts.note_saved(number, is_new=is_new))
+
+
+@router.command("new", "начать разговор с моделью заново", usage="[вопрос]")
+def new(message: Message, text: str) -> HandlerResult:
+    """Begin a new conversation; in a topic of a private chat, the one before it ends."""
+    reply = texts.ALWAYS_NEW_CONVERSATION
+    if message.is_private and message.thread_id is not None:
+        journal.begin_conversation(message.chat_id, message.thread_id)
+        reply = texts.NEW_CONVERSATION
+    return _question(text, "ask") if text else reply
+
+
+# Personal settings -------------------------------------------------------------------------------------
+
+
+@router.command("settings", "личные настройки", usage="[часовой пояс]")
+def settings(message: Message, text: str) -> HandlerResult:
+    """Show and change your own settings: time zone, model, instructions for models."""
+    if not message.is_private:
+        return texts.SETTINGS_ONLY_IN_PRIVATE
+    if text:
+        return settings_menu.set_zone_by_name(message.user_id, text, message.settings.timezone)
+    return settings_menu.overview(message.user_id, message.settings.timezone)
+
+
+@router.button("settings")
+def show_settings(query: CallbackQuery, _: int) -> ButtonResult:
+    """Return to the settings."""
+    return ButtonResult(edit=settings_menu.overview(query.user_id, query.settings.timezone))
+
+
+@router.button("reset_settings")
+def reset_settings(query: CallbackQuery, _: int) -> ButtonResult:
+    """Forget all settings of the person."""
+    return settings_menu.reset(query.user_id, query.settings.timezone)
+
+
+@router.button("zones")
+def show_zones(query: CallbackQuery, _: int) -> ButtonResult:
+    """Show the time zones to choose from."""
+    return ButtonResult(edit=settings_menu.zone_page())
+
+
+@router.button("zone")
+def choose_zone(query: CallbackQuery, number: int) -> ButtonResult:
+    """Set the person's time zone."""
+    return settings_menu.choose_zone(query.user_id, number, query.settings.timezone)
+
+
+@router.button("own_models")
+def show_own_models(query: CallbackQuery, page_number: int) -> ButtonResult:
+    """Show a page of the models to choose from."""
+    return ButtonResult(edit=settings_menu.model_page(query.settings, query.user_id, page_number))
+
+
+@router.button("own_model", numbers=2)
+def choose_own_model(query: CallbackQuery, model_id: int, is_own: int) -> ButtonResult:
+    """Set the model that answers the person."""
+    return settings_menu.choose_model(query.settings, query.user_id, model_id, is_own=bool(is_own))
+
+
+@router.command("prompt", "указания модели: как вам отвечать", usage="[текст]")
+def prompt(message: Message, text: str) -> HandlerResult:
+    """Tell the models how to answer you."""
+    if not message.is_private:
+        return texts.SETTINGS_ONLY_IN_PRIVATE
+    return settings_menu.set_prompt(message.user_id, text) if text else settings_menu.prompt_page(message.user_id)
+
+
+@router.button("own_prompt")
+def show_prompt(query: CallbackQuery, _: int) -> ButtonResult:
+    """Show the person's instructions for models."""
+    return ButtonResult(edit=settings_menu.prompt_page(query.user_id))
+
+
+@router.button("remove_prompt")
+def remove_prompt(query: CallbackQuery, _: int) -> ButtonResult:
+    """Forget the person's instructions for models."""
+    return settings_menu.remove_prompt(query.user_id)
 
 
 # The bot itself ----------------------------------------------------------------------------------------
@@ -344,7 +432,7 @@ def usage(message: Message, text: str) -> HandlerResult:
     """Show your requests to models and the free requests used today; for an admin, `all` shows everybody's."""
     words = text.split()
     days = _parse_days(" ".join(word for word in words if word != "all"), MAX_USAGE_DAYS)
-    since = clock.period_start(days, message.settings.timezone)
+    since = clock.period_start(days, _zone(message))
     if "all" in words:
         check_access(message.settings, message.user_id, admin_only=True)
         return texts.usage_of_everyone(journal.usage_by_model(since), journal.usage_by_person(since), days)
@@ -362,6 +450,11 @@ def status(message: Message, text: str) -> HandlerResult:
 # Helpers -----------------------------------------------------------------------------------------------
 
 
+def _zone(source: Message | CallbackQuery) -> clock.TimeZone:
+    """Return the time zone in which to show times to the person."""
+    return db_people.zone_in_chat(source.user_id, source.chat_id, source.settings.timezone)
+
+
 def _expect_more_parts(message: Message, text: str) -> None:
     long_messages.start(message.user_id, message.chat_id, message.message_id, message.text, text, message.sent_at)
 
@@ -374,6 +467,13 @@ def _question(text: str, kind: str) -> HandlerResult:
     if not text:
         raise UsageError
     return Question(text, kind=kind) if db.list_models() else texts.NO_MODELS
+
+
+def _latest_question_in_topic(message: Message) -> journal.QuestionRow | None:
+    """Return the question that a message continues: each topic of a private chat is a conversation."""
+    if not message.is_private or message.thread_id is None:
+        return None
+    return journal.latest_question_in_topic(message.user_id, message.chat_id, message.thread_id)
 
 
 def _continue_conversation(message: Message, text: str, question: journal.QuestionRow) -> HandlerResult:
@@ -391,11 +491,12 @@ def _parse_days(text: str, max_days: int = MAX_DAYS) -> int:
     return days
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], limits: Limits | None = None) -> int:
     """Run the bot, check the set-up, copy the database, or print the version; return the exit code."""
+    let_streams_print(texts.COMMAND_LINE)
     try:
         if not arguments:
-            service.run(router)
+            service.run(router, limits)
         elif arguments == ["--version"]:
             print(config.VERSION)
         elif arguments == ["--check"]:

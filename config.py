@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from dotenv import dotenv_values
 
@@ -217,12 +217,23 @@ def _health_address(value: str) -> tuple[str, int] | None:
 
 
 def _timezone(name: str) -> tzinfo | None:
-    if not name:
-        return None
+    try:
+        return time_zone(name) if name else None
+    except ValueError:
+        raise SetupError(texts.BAD_TIMEZONE) from None
+
+
+def time_zone(name: str) -> tzinfo:
+    """Return a time zone by its name, such as Europe/Moscow; ValueError if there is none."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # an unknown zone, not a name at all, or the name of a folder
-        raise SetupError(texts.BAD_TIMEZONE) from None
+        raise ValueError(f"no time zone {name!r}") from None
+
+
+def time_zone_names() -> set[str]:
+    """Return the names of all time zones."""
+    return available_timezones()
 
 
 def _openrouter_headers(env: Mapping[str, str]) -> dict[str, str]:

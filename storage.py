@@ -31,6 +31,8 @@ SCHEMA_VERSION = 3
 # While somebody reads for long, the write-ahead log only grows; afterwards SQLite truncates it to this size.
 MAX_IDLE_WAL_BYTES = 16 * 2**20
 
+LOCK_TIMEOUT_S = 5.0  # how long a statement waits for other processes
+LOCK_CHECK_S = 0.01
 PROGRESS_INSTRUCTIONS = 100_000  # of SQLite's virtual machine, between two looks at the clock
 PROGRESS_INTERVAL_S = 5.0
 
@@ -84,11 +86,24 @@ def open(path: Path | str) -> None:
             _check_identity(connection, path)
             _upgrade(connection)
             connection.execute("COMMIT")
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_write_ahead_log(connection)
     except sqlite3.DatabaseError as error:
         problem = _setup_problem(error, path)
         raise (DatabaseUnavailable if _is_temporary(error) else SetupError)(problem) from error
     _path, _file_id = path, _read_file_id(path)
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log; SQLite does not wait for a lock in this statement, so this function does."""
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.DatabaseError as error:
+            if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(LOCK_CHECK_S)
 
 
 def _create_private(path: Path) -> None:
@@ -132,7 +147,7 @@ def close_thread() -> None:
 
 
 def _connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     connection.row_factory = _row_as_dict
     try:
         connection.execute("PRAGMA foreign_keys = ON")
@@ -254,6 +269,10 @@ def transaction() -> Iterator[None]:
         except BaseException:
             _thread.commit_callbacks.clear()
             raise
+        _call_back()  # before the next commit, so that callbacks come in the order of the commits
+
+
+def _call_back() -> None:
     callbacks = _thread.commit_callbacks
     _thread.commit_callbacks = []
     for callback in callbacks:
@@ -297,10 +316,12 @@ def _begin(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def _savepoint(connection: sqlite3.Connection) -> Iterator[None]:
+    callbacks = len(_thread.commit_callbacks)
     connection.execute("SAVEPOINT nested")
     try:
         yield
     except BaseException:
+        del _thread.commit_callbacks[callbacks:]
         if connection.in_transaction:
             connection.execute("ROLLBACK TO nested")
             connection.execute("RELEASE nested")
@@ -428,8 +449,15 @@ def open_read_only(path: Path | str) -> Iterator[sqlite3.Connection]:
     """Open a database that this process does not use; SetupError if it is missing, damaged, or not ours."""
     path = Path(path)
     try:
+        path.stat()
+    except FileNotFoundError:
+        raise SetupError(texts.db_missing(path)) from None
+    except OSError:
+        raise SetupError(texts.db_unusable(path)) from None
+    try:
         # mode=ro would leave -wal and -shm files behind, perhaps owned by another user than the bot's.
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)) as connection:
+        uri = f"{path.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_S)) as connection:
             connection.execute("PRAGMA query_only = ON")
             connection.row_factory = _row_as_dict
             _check_identity(connection, path)

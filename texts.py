@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import clock
@@ -122,64 +122,64 @@ ANONYMOUS = "Мне нужно знать, кто вы: напишите от с
 ONLY_TEXT = "Я храню только текст. К фото или файлу можно добавить подпись: /note_add <текст>"
 
 
-def note_added(note_id: int) -> str:
+def note_added(number: int) -> str:
     """Confirm a new note."""
-    return f"Заметка #{note_id} добавлена."
+    return f"Заметка #{number} добавлена."
 
 
-def note_already_saved(note_id: int) -> str:
+def note_already_saved(number: int) -> str:
     """Name the note that already contains a text or an answer."""
-    return f"Уже в заметках: #{note_id}."
+    return f"Уже в заметках: #{number}."
 
 
-def note_saved(note_id: int, *, is_new: bool) -> str:
+def note_saved(number: int, *, is_new: bool) -> str:
     """Confirm that a text or an answer is saved as a note."""
-    return note_added(note_id) if is_new else note_already_saved(note_id)
+    return note_added(number) if is_new else note_already_saved(number)
 
 
-def note_edited(note_id: int) -> str:
+def note_edited(number: int) -> str:
     """Confirm an edit."""
-    return f"Заметка #{note_id} изменена."
+    return f"Заметка #{number} изменена."
 
 
-def edit_undone(note_id: int) -> str:
+def edit_undone(number: int) -> str:
     """Confirm that an edit is undone."""
-    return f"Заметка #{note_id}: прежний текст вернулся."
+    return f"Заметка #{number}: прежний текст вернулся."
 
 
-def edit_redone(note_id: int) -> str:
+def edit_redone(number: int) -> str:
     """Confirm that an undone edit is applied again."""
-    return f"Заметка #{note_id}: правка вернулась."
+    return f"Заметка #{number}: правка вернулась."
 
 
-def note_deleted(note_id: int) -> str:
+def note_deleted(number: int) -> str:
     """Confirm a deletion."""
-    return f"Заметка #{note_id} удалена."
+    return f"Заметка #{number} удалена."
 
 
-def note_restored(note_id: int) -> str:
+def note_restored(number: int) -> str:
     """Confirm that a deleted note is restored."""
-    return f"Заметка #{note_id} снова на месте."
+    return f"Заметка #{number} снова на месте."
 
 
-def note_not_deleted(note_id: int) -> str:
+def note_not_deleted(number: int) -> str:
     """Refuse to restore a note that is not deleted."""
-    return f"Заметка #{note_id} на месте, её не удаляли: /note_show {note_id}"
+    return f"Заметка #{number} на месте, её не удаляли: /note_show {number}"
 
 
-def note_is_deleted(note_id: int) -> str:
+def note_is_deleted(number: int) -> str:
     """Refuse to show or edit a deleted note."""
-    return f"Заметка #{note_id} удалена. Вернуть её: /note_restore {note_id}"
+    return f"Заметка #{number} удалена. Вернуть её: /note_restore {number}"
 
 
-def note_missing(note_id: int) -> str:
+def note_missing(number: int) -> str:
     """Answer for a note that does not exist or belongs to somebody else."""
-    return f"Заметка #{note_id} не найдена."
+    return f"Заметка #{number} не найдена."
 
 
 def note_head(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
     """Return the line above a note: its number and when it was created."""
-    return f"#{note['id']} · {when(note['created_at'], zone)}"
+    return f"#{note['number']} · {when(note['created_at'], zone)}"
 
 
 def note(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
@@ -497,9 +497,9 @@ def fallback_from(model: str, reason: str) -> str:
     return f" (вместо {model}: {reason})"
 
 
-def notes_used(note_ids: Sequence[int]) -> str:
+def notes_used(numbers: Sequence[int]) -> str:
     """List the notes that were sent to the model."""
-    return "заметки: " + ", ".join(f"#{note_id}" for note_id in sorted(note_ids))
+    return "заметки: " + ", ".join(f"#{number}" for number in sorted(numbers))
 
 
 def answer_failed(error: object, model: str = "") -> str:
@@ -513,6 +513,97 @@ def answer_failed(error: object, model: str = "") -> str:
 def queue_position(position: int) -> str:
     """Show how many requests are ahead of a question."""
     return f"в очереди: {position}"
+
+
+# Personal settings -------------------------------------------------------------------------------------
+
+CHOOSE_ZONE, CHOOSE_MODEL, SHOW_PROMPT = "🕑 Часовой пояс", "🤖 Модель", "✍️ Указания модели"
+RESET_SETTINGS, BACK_TO_SETTINGS = "Сбросить всё", "← Настройки"
+SETTINGS_RESET, SETTINGS_SAVED = "Настройки сброшены.", "Сохранено."
+SETTINGS_ONLY_IN_PRIVATE = "Личные настройки — в личном чате со мной: в группе их видели бы все."
+ZONES_HEADING = (
+    "Выберите строку, в которой сейчас ваше время. Нет подходящей? Напишите название пояса: /settings Europe/Rome"
+)
+OWNERS_ZONE = "Как настроено у бота"
+ZONE_UNKNOWN = "Такого часового пояса нет. Название выглядит так: Europe/Moscow. Выбрать кнопкой: /settings"
+REMOVE_PROMPT = "Убрать указания"
+PROMPT_SAVED = "Запомнил: теперь модели отвечают вам с учётом этих указаний. Посмотреть или убрать: /prompt"
+SHARED_MODEL = "Общая модель"
+OWN_MODEL_UNAVAILABLE = "Эта модель сейчас недоступна, выберите другую."
+
+_CITIES = {
+    "Europe/Kaliningrad": "Калининград",
+    "Europe/Moscow": "Москва",
+    "Europe/Samara": "Самара",
+    "Asia/Yekaterinburg": "Екатеринбург",
+    "Asia/Omsk": "Омск",
+    "Asia/Krasnoyarsk": "Красноярск",
+    "Asia/Irkutsk": "Иркутск",
+    "Asia/Yakutsk": "Якутск",
+    "Asia/Vladivostok": "Владивосток",
+    "Asia/Magadan": "Магадан",
+    "Asia/Kamchatka": "Камчатка",
+    "Europe/Minsk": "Минск",
+    "Asia/Almaty": "Алматы",
+    "Asia/Tashkent": "Ташкент",
+    "Asia/Tbilisi": "Тбилиси",
+    "Asia/Yerevan": "Ереван",
+    "Europe/Berlin": "Берлин",
+}
+
+
+def zone_button(name: str, now: datetime) -> str:
+    """Return the label of a time zone's button: a city and the time there."""
+    return f"{_CITIES[name]} · {now:%H:%M}"
+
+
+def personal_settings(*, zone: str | None, now: datetime, model: str | None, prompt: str | None) -> str:
+    """Show a person's settings; None where the bot's own setting holds."""
+    zone_text = "как у бота" if zone is None else _CITIES.get(zone, zone)
+    return "\n".join(
+        [
+            "Ваши настройки",
+            f"Часовой пояс: {zone_text}, сейчас {now:%H:%M}",
+            f"Модель: {model or 'общая, см. /model'}",
+            f"Указания модели: {prompt or 'нет'}",
+            "В группах действуют настройки бота, а не ваши.",
+        ]
+    )
+
+
+def prompt_page(prompt: str | None) -> str:
+    """Show a person's instructions for models and how to change them."""
+    if prompt is None:
+        return "Скажите, как модели вам отвечать. Например: /prompt Отвечай на «ты», коротко"
+    return f"Ваши указания модели:\n{prompt}\n\nЗаменить: /prompt <текст>"
+
+
+def prompt_too_long(length: int, limit: int) -> str:
+    """Refuse instructions that are too long."""
+    return f"Указания слишком длинные: {length} символов из {limit} возможных. Сократите их."
+
+
+def own_model_heading(label: str | None) -> str:
+    """Return the heading of the list from which a person chooses a model of their own."""
+    return f"Сейчас вам отвечает {label or 'общая модель, см. /model'}. Какая будет отвечать?"
+
+
+def own_model(model: Mapping[str, Any]) -> str:
+    """Add to model_active() that another model answers the person."""
+    return f"Вам отвечает ваша модель: {model['label']} [{model['key']}] (сменить: /settings)"
+
+
+# Conversations -----------------------------------------------------------------------------------------
+
+NEW_CONVERSATION = "Начинаем заново: прежний разговор модель больше не видит. Задайте вопрос: /ask <вопрос>"
+ALWAYS_NEW_CONVERSATION = (
+    "Здесь каждый /ask и так начинает новый разговор, а продолжает его ответ на сообщение модели."
+)
+
+
+def own_instructions(prompt: str) -> str:
+    """Return what the system prompt says of a person's own instructions."""
+    return f"Пожелания человека к ответам:\n{prompt}"
 
 
 # Usage and status --------------------------------------------------------------------------------------
@@ -836,6 +927,11 @@ def db_unusable(path: object) -> str:
     return f"Не удаётся открыть базу {path}: проверьте DB_PATH, папку и права на запись."
 
 
+def db_missing(path: object) -> str:
+    """Report that there is no database to copy."""
+    return f"Базы {path} нет: укажите в DB_PATH, где она лежит, или запустите команду в папке бота."
+
+
 def db_busy(path: object) -> str:
     """Report a database that another program has locked."""
     return f"База {path} занята другой программой: закройте её и запустите бота снова."
@@ -883,10 +979,14 @@ COMMAND_LINE = """Использование:
   python bot.py --version      показать версию"""
 CHECK_SETTINGS, CHECK_DATABASE, CHECK_TELEGRAM = "настройки", "база", "Telegram"
 CHECK_REPLICA = "реплика"
+REPLICA_ABSENT = "не настроена, это не обязательно."
 REPLICA_ELSEWHERE = "настроена. Что в ней есть, покажет litestream ltx, см. docs/hosting.md."
 REPLICA_EMPTY = "в папке из REPLICA_URL ничего нет: запустите Litestream, см. docs/hosting.md."
 SETTINGS_OK = "прочитаны."
 GATEWAY_ABSENT = "не настроен, это не обязательно."
+NO_GATEWAY_AT_ALL = "нет OPENROUTER_API_KEY (.env): заметки работают, но отвечать на вопросы некому."
+NOT_CHECKED = "не проверено: сначала исправьте то, что указано выше."
+MARK_OK, MARK_REMARK, MARK_FAILED = "ок", "—", "НЕ ОК"
 
 
 FREE_MODEL_ANSWERS = "Бесплатная модель отвечает."
@@ -897,13 +997,9 @@ def free_model_failed(error: object) -> str:
     return f"Бесплатная модель сейчас не ответила: {error}"
 
 
-def check_table(rows: Iterable[tuple[str, bool, str]]) -> str:
-    """Show the results of --check, each as (name, is_ok, details)."""
-    lines = []
-    for name, is_ok, details in rows:
-        mark = "ок" if is_ok else "НЕ ОК"
-        lines.append(f"{mark:<6} {name:<10} {details}")
-    return "\n".join(lines)
+def check_table(rows: Iterable[tuple[str, str, str]]) -> str:
+    """Show the results of --check, each as (mark, name, details)."""
+    return "\n".join(f"{mark:<6} {name:<10} {details}" for mark, name, details in rows)
 
 
 def replica_age(seconds: int) -> str:

@@ -1,5 +1,6 @@
 """The checks of `python bot.py --check`: settings, database, Telegram and gateways."""
 
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -18,8 +19,12 @@ from telegram.transport import Telegram, TelegramError, get_me
 MAX_REPLICA_LAG_S = 60
 
 
+class Remark(Exception):
+    """Something is not set up, and the bot runs without it; str() is a sentence for the owner."""
+
+
 def run_checks() -> tuple[str, bool]:
-    """Run all checks; return a table of the results, and whether everything is fine."""
+    """Run all checks; return a table of the results, and whether the bot can run."""
     checks: list[tuple[str, Callable[[], str]]] = [
         (texts.CHECK_SETTINGS, _check_settings),
         (texts.CHECK_DATABASE, _check_database),
@@ -28,18 +33,28 @@ def run_checks() -> tuple[str, bool]:
     for name in config.GATEWAY_NAMES:
         checks.append((name, partial(_check_gateway, name)))
     checks.append((texts.CHECK_REPLICA, _check_replica))
-    rows = [(name, *_run_check(check)) for name, check in checks]
-    return texts.check_table(rows), all(is_ok for _, is_ok, _ in rows)
+    rows: list[tuple[str, str, str]] = []
+    problems: set[str] = set()
+    for name, check in checks:
+        mark, details = _run_check(check)
+        if details in problems:  # several checks need the settings
+            mark, details = texts.MARK_REMARK, texts.NOT_CHECKED
+        elif mark == texts.MARK_FAILED:
+            problems.add(details)
+        rows.append((mark, name, details))
+    return texts.check_table(rows), not problems
 
 
-def _run_check(check: Callable[[], str]) -> tuple[bool, str]:
-    """Return whether a check succeeds, and its details."""
+def _run_check(check: Callable[[], str]) -> tuple[str, str]:
+    """Return the mark of a check and its details."""
     try:
-        return True, check()
+        return texts.MARK_OK, check()
+    except Remark as remark:
+        return texts.MARK_REMARK, str(remark)
     except (SetupError, OpenRouterError) as error:
-        return False, str(error)
+        return texts.MARK_FAILED, str(error)
     except TelegramError as error:
-        return False, texts.telegram_unreachable(error)
+        return texts.MARK_FAILED, texts.telegram_unreachable(error)
 
 
 def _check_settings() -> str:
@@ -49,7 +64,8 @@ def _check_settings() -> str:
 
 def _check_database() -> str:
     path = config.database_path()
-    if not path.exists() and path.absolute().parent.is_dir():
+    _check_writable(path)
+    if not path.exists():
         return texts.db_will_be_created(path)
     return texts.db_found(path, db.check(path))
 
@@ -58,7 +74,7 @@ def _check_replica() -> str:
     """Describe the replica; SetupError if it is a folder without the latest changes."""
     url = config.replica_url()
     if not url:
-        return texts.GATEWAY_ABSENT
+        raise Remark(texts.REPLICA_ABSENT)
     if not url.startswith("file://"):
         return texts.REPLICA_ELSEWHERE
     replicated_at = max(_changed_at(Path(url.removeprefix("file://")).rglob("*.ltx")), default=None)
@@ -77,6 +93,20 @@ def _changed_at(paths: Iterable[Path]) -> Iterator[float]:
             yield path.stat().st_mtime
 
 
+def _check_writable(path: Path) -> None:
+    """Raise SetupError if the bot could not write into the database and its folder.
+
+    The rights of a file do not tell: a disk may be full or read-only, and Windows has other rights.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=path.absolute().parent) as file:
+            file.write(b"0")
+        if path.exists():
+            path.open("r+b").close()
+    except OSError:
+        raise SetupError(texts.db_unusable(path)) from None
+
+
 def _check_telegram() -> str:
     telegram = Telegram(config.load_settings())
     return texts.bot_found(get_me(telegram).username)
@@ -85,11 +115,11 @@ def _check_telegram() -> str:
 def _check_gateway(name: str) -> str:
     gateways = config.load_gateways()
     if name not in gateways:
-        return texts.GATEWAY_ABSENT
+        raise Remark(texts.GATEWAY_ABSENT)
     if name == "openrouter":
         gateway = gateways[name]
-        if not gateway.api_key and len(gateways) > 1:  # another gateway answers the questions
-            return texts.GATEWAY_ABSENT
+        if not gateway.api_key:
+            raise Remark(texts.GATEWAY_ABSENT if len(gateways) > 1 else texts.NO_GATEWAY_AT_ALL)
         balance = texts.key_balance(openrouter_client.fetch_key(gateway))
         return f"{balance} {_ask_free_model(gateway)}"
     return texts.models_found(len(openrouter_client.fetch_models(gateways[name])))

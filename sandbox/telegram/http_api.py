@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.server import refuse_web_pages
-from sandbox.telegram import control_api
+from sandbox.telegram import checks, control_api
 from sandbox.telegram.checks import MAX_UPLOAD_BYTES, Json, Refusal, Upload
 from sandbox.telegram.faults import Faults
 from sandbox.telegram.methods import call_method
@@ -15,6 +15,7 @@ from sandbox.telegram.parameters import check_names
 from sandbox.telegram.world import World
 
 TEXT_PARAMETERS = ("text", "caption")
+HANGING_CHECK_S = 0.05
 
 
 def application(world: World) -> web.Application:
@@ -22,7 +23,7 @@ def application(world: World) -> web.Application:
     app = web.Application(client_max_size=MAX_UPLOAD_BYTES + 10 * 2**20, middlewares=[refuse_web_pages])
     bot_api = _BotApi(world)
     app.router.add_route("*", "/bot{token}/{method}", bot_api.handle_call)
-    app.router.add_get("/file/bot{token}/files/{file_id}", bot_api.download_file)
+    app.router.add_get("/file/bot{token}/{path:.+}", bot_api.download_file)
     control_api.add_routes(app, world)
     return app
 
@@ -36,9 +37,11 @@ class _BotApi:
     async def handle_call(self, request: web.Request) -> web.StreamResponse:
         """Answer a call of a method."""
         faults, method = self._world.faults, request.match_info["method"]
-        params = await _read_params(request)
+        params = _attach(await _read_params(request))
         self._world.calls.append((method, params))
         self._world.paths.append(request.path_qs)
+        while params.get("chat_id") in self._world.hanging_chats:
+            await asyncio.sleep(HANGING_CHECK_S)
         fault = faults.draw(method)
         if faults.delay_s and (not faults.methods or method in faults.methods):
             await asyncio.sleep(faults.delay_s)
@@ -59,7 +62,7 @@ class _BotApi:
 
     async def download_file(self, request: web.Request) -> web.StreamResponse:
         """Send the content of a file; getFile returns its path."""
-        content = self._world.files.get(request.match_info["file_id"])
+        content = self._world.file_store.content_at(request.match_info["path"])
         if request.match_info["token"] != self._world.token or content is None:
             return _error(Refusal(404, "Not Found"))
         fault = self._world.faults.draw("download")
@@ -72,6 +75,8 @@ class _BotApi:
     async def _call(self, request: web.Request, method: str, params: Json) -> Any:
         if request.match_info["token"] != self._world.token:
             raise Refusal(401, "Unauthorized")
+        if self._world.flood_limits:
+            self._world.flood_limits.check(method, checks.to_integer(params.get("chat_id")))
         if method.lower() == "getupdates":
             check_names("getUpdates", params)
             return await self._world.get_updates(params)
@@ -97,6 +102,26 @@ def _decode_param(name: str, value: Any) -> Any:
     if isinstance(value, str) and name not in TEXT_PARAMETERS and value[:1] in ("{", "["):
         return json.loads(value)
     return value
+
+
+def _attach(params: Json) -> Json:
+    """Replace every attach://name by the uploaded file of that name: InputMedia refers to files in this way."""
+    used = set()
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: replaced(entry) for name, entry in value.items()}
+        if isinstance(value, list):
+            return [replaced(entry) for entry in value]
+        name = value.removeprefix("attach://") if isinstance(value, str) and value.startswith("attach://") else ""
+        if isinstance(params.get(name), Upload):
+            used.add(name)
+            return params[name]
+        return value
+
+    with_files = {name: replaced(value) for name, value in params.items() if name not in TEXT_PARAMETERS}
+    texts = {name: params[name] for name in TEXT_PARAMETERS if name in params}
+    return {name: value for name, value in (texts | with_files).items() if name not in used}
 
 
 def _error(refusal: Refusal) -> web.Response:
