@@ -24,6 +24,7 @@ from notes import editing, exports, listing, long_messages, plain_texts
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.messages import CallbackQuery, Message
+from telegram.pacing import Limits
 from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
 from telegram.router import Router, parse_number, parse_number_and_text
 from unicode_text import let_streams_print
@@ -55,9 +56,9 @@ def note_add(message: Message, text: str) -> HandlerResult:
     """Add a note; it may span several lines."""
     if not text:
         raise UsageError
-    note_id = db.add_note(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
+    note = db.add_note(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
     _expect_more_parts(message, text)
-    return texts.note_added(note_id)
+    return texts.note_added(note["number"])
 
 
 @router.edited("note_add")
@@ -83,12 +84,12 @@ def note_list(message: Message, text: str) -> HandlerResult:
 @router.command("note_show", "показать заметку целиком", usage="<номер>")
 def note_show(message: Message, text: str) -> HandlerResult:
     """Show a whole note."""
-    note_id = parse_number(text)
-    note = db.get_note(message.user_id, note_id)
+    number = parse_number(text)
+    note = db.get_note(message.user_id, number)
     if note is None:
-        return texts.note_missing(note_id)
+        return texts.note_missing(number)
     if note["deleted_at"] is not None:
-        return texts.note_is_deleted(note_id)
+        return texts.note_is_deleted(number)
     return texts.note(note, _zone(message))
 
 
@@ -102,29 +103,29 @@ def note_find(message: Message, text: str) -> HandlerResult:
 
 
 @router.button("older", numbers=2)
-def show_older_notes(query: CallbackQuery, listing_id: int, note_id: int) -> ButtonResult:
+def show_older_notes(query: CallbackQuery, listing_id: int, number: int) -> ButtonResult:
     """Turn to the page of older notes."""
-    return listing.older_page(query.user_id, listing_id, note_id, _zone(query))
+    return listing.older_page(query.user_id, listing_id, number, _zone(query))
 
 
 @router.button("newer", numbers=2)
-def show_newer_notes(query: CallbackQuery, listing_id: int, note_id: int) -> ButtonResult:
+def show_newer_notes(query: CallbackQuery, listing_id: int, number: int) -> ButtonResult:
     """Turn to the page of newer notes."""
-    return listing.newer_page(query.user_id, listing_id, note_id, _zone(query))
+    return listing.newer_page(query.user_id, listing_id, number, _zone(query))
 
 
 @router.command("note_edit", "изменить заметку", usage="<номер> <текст>")
 def note_edit(message: Message, text: str) -> HandlerResult:
     """Replace the text of a note, with a button to undo it."""
-    note_id, new_text = parse_number_and_text(text)
-    return editing.edit_note(message.user_id, note_id, new_text)
+    number, new_text = parse_number_and_text(text)
+    return editing.edit_note(message.user_id, number, new_text)
 
 
 @router.edited("note_edit")
 def note_edit_edited(message: Message, text: str) -> HandlerResult:
     """Edit the note again when the message with the command is edited."""
-    note_id, new_text = parse_number_and_text(text)
-    return editing.edit_note_again(message.user_id, note_id, new_text)
+    number, new_text = parse_number_and_text(text)
+    return editing.edit_note_again(message.user_id, number, new_text)
 
 
 @router.button("unedit")
@@ -142,11 +143,11 @@ def redo_edit(query: CallbackQuery, edit_id: int) -> ButtonResult:
 @router.command("note_del", "удалить заметку", usage="<номер>")
 def note_del(message: Message, text: str) -> HandlerResult:
     """Delete a note, with a button to restore it."""
-    note_id = parse_number(text)
-    if not db.delete_note(message.user_id, note_id):
-        return texts.note_missing(note_id)
-    restore = Button(texts.RESTORE, f"restore:{note_id}")
-    return Reply(texts.note_deleted(note_id), buttons=[[restore]])
+    number = parse_number(text)
+    if not db.delete_note(message.user_id, number):
+        return texts.note_missing(number)
+    restore = Button(texts.RESTORE, f"restore:{number}")
+    return Reply(texts.note_deleted(number), buttons=[[restore]])
 
 
 @router.command("note_restore", "вернуть удалённую заметку", usage="<номер>")
@@ -156,9 +157,9 @@ def note_restore(message: Message, text: str) -> HandlerResult:
 
 
 @router.button("restore")
-def restore_note(query: CallbackQuery, note_id: int) -> ButtonResult:
+def restore_note(query: CallbackQuery, number: int) -> ButtonResult:
     """Restore a deleted note."""
-    return ButtonResult(edit=Reply(editing.restore_note(query.user_id, note_id)))
+    return ButtonResult(edit=Reply(editing.restore_note(query.user_id, number)))
 
 
 @router.command("note_count", "сколько заметок")
@@ -338,10 +339,10 @@ def save_answer(query: CallbackQuery, question_id: int) -> ButtonResult:
     question = journal.get_question(query.chat_id, question_id)
     if question is None or question["answer"] is None:
         return ButtonResult(texts.ANSWER_UNAVAILABLE)
-    note_id, is_new = db.save_answer(
+    number, is_new = db.save_answer(
         query.user_id, query.chat_id, query.message_id, question_id, question["answer"]
     )
-    return ButtonResult(texts.note_saved(note_id, is_new=is_new))
+    return ButtonResult(texts.note_saved(number, is_new=is_new))
 
 
 @router.command("new", "начать разговор с моделью заново", usage="[вопрос]")
@@ -490,12 +491,12 @@ def _parse_days(text: str, max_days: int = MAX_DAYS) -> int:
     return days
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], limits: Limits | None = None) -> int:
     """Run the bot, check the set-up, copy the database, or print the version; return the exit code."""
     let_streams_print(texts.COMMAND_LINE)
     try:
         if not arguments:
-            service.run(router)
+            service.run(router, limits)
         elif arguments == ["--version"]:
             print(config.VERSION)
         elif arguments == ["--check"]:

@@ -22,6 +22,7 @@ class FoundNote(TypedDict):
     """A note in a list or a search result."""
 
     id: int
+    number: int
     text: str
     created_at: int
     entities: str  # JSON, see entities.loads()
@@ -30,7 +31,7 @@ class FoundNote(TypedDict):
 
 # CROSS JOIN makes SQLite begin with the index. It would otherwise read all notes of the person in the order of id.
 _MATCHING_NOTES = (
-    "SELECT notes.id, notes.text, notes.created_at, notes.entities, notes.search_extra"
+    "SELECT notes.id, notes.number, notes.text, notes.created_at, notes.entities, notes.search_extra"
     " FROM notes_fts CROSS JOIN notes ON notes.id = notes_fts.rowid - :offset"
     " WHERE notes_fts MATCH :expression AND notes_fts.rowid BETWEEN :first AND :last"
     " AND notes.user_id = :user_id AND notes.deleted_at IS NULL"
@@ -38,7 +39,7 @@ _MATCHING_NOTES = (
 
 
 class _Range(NamedTuple):
-    """The note numbers between after_id and before_id, both excluded, and the order in which to read them."""
+    """The ids of notes between after_id and before_id, both excluded, and the order in which to read them."""
 
     after_id: int
     before_id: int
@@ -54,7 +55,7 @@ def find_notes(
     phrases: Sequence[str],
     limit: int,
     *,
-    older_than: int = MAX_NOTES_PER_PERSON,
+    older_than: int | None = None,
     newer_than: int | None = None,
 ) -> list[FoundNote]:
     """Return the newest notes that contain all phrases, newest first; ignore case, and treat ё as е.
@@ -62,7 +63,9 @@ def find_notes(
     older_than and newer_than are numbers of notes. older_than excludes that note and all newer ones. newer_than
     excludes that note and all older ones, and selects the oldest of the rest instead of the newest.
     """
-    ids = _Range(newer_than or 0, older_than, is_ascending=newer_than is not None)
+    after_id = 0 if newer_than is None else _last_id(user_id, newer_than)
+    before_id = MAX_NOTES_PER_PERSON if older_than is None else _last_id(user_id, older_than - 1) + 1
+    ids = _Range(after_id, before_id, is_ascending=newer_than is not None)
     folded = [fold(phrase) for phrase in phrases]
     indexed = [_quote(phrase) for phrase in folded if len(phrase) >= MIN_INDEXED_LENGTH]
     short = [phrase for phrase in folded if len(phrase) < MIN_INDEXED_LENGTH]
@@ -71,6 +74,14 @@ def find_notes(
     else:
         notes = _fetch_notes(user_id, indexed, ids, limit)
     return sorted(notes, key=itemgetter("id"), reverse=True)
+
+
+def _last_id(user_id: int, number: int) -> int:
+    """Return the id of the newest note up to a number, 0 if there is none; ids grow with the numbers."""
+    row = storage.fetch_one(
+        "SELECT id FROM notes WHERE user_id = ? AND number <= ? ORDER BY number DESC LIMIT 1", (user_id, number)
+    )
+    return int(row["id"]) if row else 0
 
 
 def _find_short(user_id: int, indexed: list[str], short: list[str], ids: _Range, limit: int) -> list[FoundNote]:
@@ -109,7 +120,7 @@ def _select_notes(user_id: int, expressions: list[str], ids: _Range) -> sqlite3.
     order = "ASC" if ids.is_ascending else "DESC"
     if not expressions:
         return storage.connection().execute(
-            "SELECT id, text, created_at, entities, search_extra FROM notes WHERE user_id = ?"
+            "SELECT id, number, text, created_at, entities, search_extra FROM notes WHERE user_id = ?"
             f" AND deleted_at IS NULL AND id > ? AND id < ? ORDER BY id {order}",
             (user_id, ids.after_id, ids.before_id),
         )
@@ -131,7 +142,7 @@ def similar_notes(user_id: int, trigrams: Iterable[str], limit: int) -> list[Fou
 
 
 def _matching_parameters(user_id: int, expression: str, first_id: int, last_id: int) -> dict[str, int | str]:
-    """Return the parameters of _MATCHING_NOTES; first_id and last_id are numbers of notes."""
+    """Return the parameters of _MATCHING_NOTES; first_id and last_id are ids of notes."""
     person = storage.fetch_one("SELECT number << 40 AS offset FROM people WHERE user_id = ?", (user_id,))
     offset = person["offset"] if person else 0  # 0: rows that belong to nobody
     return {

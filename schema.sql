@@ -1,7 +1,8 @@
 -- The tables of a new database. The scripts in migrations/ upgrade older databases to the same schema.
 -- All times are Unix seconds (UTC).
 
--- Notes. AUTOINCREMENT never reuses a number, so #12 always means the same note.
+-- Notes. People see and type the number: each person's first note is #1, and #12 always means the same note. The id is
+-- for references inside the database; it would tell a person how many notes everybody has.
 CREATE TABLE notes (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id    INTEGER NOT NULL,
@@ -15,20 +16,23 @@ CREATE TABLE notes (
     bot_id     INTEGER,            -- the bot that got the message: each bot has its own message ids in private chats;
                                    -- NULL if unknown: imported, stored before version 3, or the chat has a new id
     entities   TEXT    NOT NULL DEFAULT '[]',   -- JSON: the formatting of the text, see entities.py
-    search_extra TEXT  NOT NULL DEFAULT ''   -- '' or a newline and what the search finds beside the text: hidden links,
+    search_extra TEXT  NOT NULL DEFAULT '',  -- '' or a newline and what the search finds beside the text: hidden links,
                                              -- names of files and sources, transcripts; see db_attachments.py
+    number     INTEGER NOT NULL DEFAULT 0   -- counts the notes of the person from 1; never 0, see next_number in db.py
 ) STRICT;
 
 CREATE INDEX ix_notes_user ON notes(user_id, id) WHERE deleted_at IS NULL;
 CREATE INDEX ix_notes_message ON notes(chat_id, message_id);
 CREATE INDEX ix_notes_deleted ON notes(deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE UNIQUE INDEX ux_notes_question ON notes(user_id, question_id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
 
 -- People who have notes, with a small number for each: the search index combines it with the id of a note.
 CREATE TABLE people (
     number  INTEGER PRIMARY KEY,
     user_id INTEGER NOT NULL UNIQUE,
-    notes   INTEGER NOT NULL DEFAULT 0   -- count without deleted notes; triggers keep it, as counting rows is slow
+    notes   INTEGER NOT NULL DEFAULT 0,  -- count without deleted notes; triggers keep it, as counting rows is slow
+    last_note_number INTEGER NOT NULL DEFAULT 0   -- of the newest note; a trigger keeps it, so no number comes twice
 ) STRICT;
 
 -- The search index finds any part of a word: each three consecutive characters are a term.
@@ -53,8 +57,8 @@ CREATE VIRTUAL TABLE notes_terms USING fts5vocab(notes_fts, row);
 
 -- The index stores no copy of the text, so a 'delete' must repeat the text that was indexed.
 CREATE TRIGGER notes_insert AFTER INSERT ON notes BEGIN
-    INSERT INTO people (user_id, notes) VALUES (new.user_id, 1)
-        ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1;
+    INSERT INTO people (user_id, notes, last_note_number) VALUES (new.user_id, 1, new.number)
+        ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1, last_note_number = max(last_note_number, new.number);
     INSERT INTO notes_fts(rowid, text) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
         fold(new.text || new.search_extra) || '  ');

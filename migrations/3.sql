@@ -92,6 +92,14 @@ CREATE TABLE sources (
     url     TEXT,
     sent_at INTEGER NOT NULL
 ) STRICT;
+-- Notes that exist keep their numbers; the next number of a person follows the largest.
+ALTER TABLE notes ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+UPDATE notes SET number = id;
+CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
+ALTER TABLE people ADD COLUMN last_note_number INTEGER NOT NULL DEFAULT 0;
+UPDATE people SET last_note_number = coalesce(
+    (SELECT max(number) FROM notes WHERE notes.user_id = people.user_id), 0
+);
 
 CREATE TABLE message_parts (
     chat_id          INTEGER NOT NULL,
@@ -128,8 +136,8 @@ CREATE VIEW notes_folded AS
     FROM notes JOIN people ON people.user_id = notes.user_id;
 
 CREATE TRIGGER notes_insert AFTER INSERT ON notes BEGIN
-    INSERT INTO people (user_id, notes) VALUES (new.user_id, 1)
-        ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1;
+    INSERT INTO people (user_id, notes, last_note_number) VALUES (new.user_id, 1, new.number)
+        ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1, last_note_number = max(last_note_number, new.number);
     INSERT INTO notes_fts(rowid, text) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
         fold(new.text || new.search_extra) || '  ');

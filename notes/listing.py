@@ -41,32 +41,32 @@ def first_page(user_id: int, query: str, page_size: int, zone: TimeZone) -> Repl
     return Reply(text, is_html=True, buttons=_page_buttons(listing_id, page))
 
 
-def older_page(user_id: int, listing_id: int, note_id: int, zone: TimeZone) -> ButtonResult:
+def older_page(user_id: int, listing_id: int, number: int, zone: TimeZone) -> ButtonResult:
     """Turn to the page of notes that are older than a note."""
     listing = db_messages.get_listing(user_id, listing_id)
     if listing is None:
         return ButtonResult(texts.LIST_UNAVAILABLE)
     phrases, page_size = _phrases(listing["query"]), listing["page_size"]
-    found = db_search.find_notes(user_id, phrases, page_size + 1, older_than=note_id)
+    found = db_search.find_notes(user_id, phrases, page_size + 1, older_than=number)
     if not found:
         return ButtonResult(texts.NO_MORE_NOTES)
     notes = found[:page_size]
-    newer = db_search.find_notes(user_id, phrases, 1, newer_than=notes[0]["id"])
+    newer = db_search.find_notes(user_id, phrases, 1, newer_than=notes[0]["number"])
     page = _Page(notes, has_newer=bool(newer), has_older=len(found) > page_size)
     return _turn_to(user_id, listing_id, page, phrases, zone)
 
 
-def newer_page(user_id: int, listing_id: int, note_id: int, zone: TimeZone) -> ButtonResult:
+def newer_page(user_id: int, listing_id: int, number: int, zone: TimeZone) -> ButtonResult:
     """Turn to the page of notes that are newer than a note."""
     listing = db_messages.get_listing(user_id, listing_id)
     if listing is None:
         return ButtonResult(texts.LIST_UNAVAILABLE)
     phrases, page_size = _phrases(listing["query"]), listing["page_size"]
-    found = db_search.find_notes(user_id, phrases, page_size + 1, newer_than=note_id)
+    found = db_search.find_notes(user_id, phrases, page_size + 1, newer_than=number)
     if not found:
         return ButtonResult(texts.NO_MORE_NOTES)
     notes = found[-page_size:]
-    older = db_search.find_notes(user_id, phrases, 1, older_than=notes[-1]["id"])
+    older = db_search.find_notes(user_id, phrases, 1, older_than=notes[-1]["number"])
     page = _Page(notes, has_newer=len(found) > page_size, has_older=bool(older))
     return _turn_to(user_id, listing_id, page, phrases, zone)
 
@@ -99,7 +99,7 @@ def _page_text(user_id: int, page: _Page, phrases: list[str], zone: TimeZone) ->
 def _page_buttons(listing_id: int, page: _Page) -> list[list[Button]]:
     buttons = []
     if page.has_newer:
-        buttons.append(Button(texts.PREVIOUS, f"newer:{listing_id}:{page.notes[0]['id']}"))
+        buttons.append(Button(texts.PREVIOUS, f"newer:{listing_id}:{page.notes[0]['number']}"))
     if page.has_older:
-        buttons.append(Button(texts.NEXT, f"older:{listing_id}:{page.notes[-1]['id']}"))
+        buttons.append(Button(texts.NEXT, f"older:{listing_id}:{page.notes[-1]['number']}"))
     return [buttons] if buttons else []

@@ -5,7 +5,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -21,7 +20,7 @@ import db
 import db_cleanup
 import journal_cleanup
 import storage
-from sandbox import openrouter, telegram
+from sandbox import bot_without_limits, openrouter, telegram
 from sandbox.openrouter import EmulatedGateway
 from sandbox.server import Server
 from sandbox.telegram import World
@@ -140,10 +139,11 @@ class BotProcess:
             "OPENROUTER_BASE_URL": openrouter_url,
             "DB_PATH": str(self.db_path),
             "PYTHONUTF8": "1",
+            "PYTHONDONTWRITEBYTECODE": "",  # only the first of hundreds of starts compiles the code
             # A thread that waits for the network at exit cannot close its connection to the database.
             "PYTHONWARNINGS": "error,ignore:unclosed database:ResourceWarning",
         }
-        self.command = [sys.executable, str(ROOT / "bot.py")]
+        self.command = [*bot_without_limits.COMMAND]  # the floods of the tests would take hours with pacing
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -34,7 +34,7 @@ LINK: dict[str, Any] = {"type": "text_link", "offset": 0, "length": 3, "url": "h
 
 
 def add(text: str, *entities: dict[str, Any]) -> int:
-    return db.add_note(ANN, ANN, 7, text, 1_700_000_000, entities)
+    return db.add_note(ANN, ANN, 7, text, 1_700_000_000, entities)["id"]
 
 
 def found(phrase: str, user_id: int = ANN) -> list[int]:

@@ -57,10 +57,9 @@ def ask(parent_id: int | None = None) -> int:
 
 def answered_question(parent_id: int | None = None) -> int:
     question_id = ask(parent_id)
-    journal.add_reply(ANN, [("sendMessage", {})], question_id)
-    reply = journal.next_reply(ANN)
-    assert reply
-    journal.finish_reply(reply["id"], [], (ANN, 100 + question_id, question_id))
+    reply_id = journal.add_reply(ANN, [("sendMessage", {})], question_id)
+    answered = (ANN, 100 + question_id, question_id)
+    journal.finish_replies([{"reply_id": reply_id, "remaining_calls": [], "answered": answered}])
     journal.finish_question(question_id, "answered", "ответ")
     return question_id
 
@@ -206,7 +205,7 @@ def test_a_note_that_was_restored_meanwhile_stays() -> None:
     steps = db_cleanup.steps(NOW + 31 * DAY)
     storage.execute("UPDATE notes SET deleted_at = NULL WHERE id = 2")
     list(steps)
-    assert [note["id"] for note in db.iterate_notes(ANN)] == [2]
+    assert [note["number"] for note in db.iterate_notes(ANN)] == [2]
     storage.execute("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import clock
 import db
+import db_cleanup
 import db_messages
 import db_search
 import journal
@@ -34,7 +35,18 @@ one_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixtu
 
 
 def add(text: str, user_id: int = ANN) -> int:
-    return db.add_note(user_id, user_id, 7, text, created_at=1_700_000_000)
+    """Add a note and return its number."""
+    return db.add_note(user_id, user_id, 7, text, created_at=1_700_000_000)["number"]
+
+
+EMPTY_IMPORT: db.ImportedNote = {
+    "text": "",
+    "created_at": 5,
+    "updated_at": 6,
+    "chat_id": 0,
+    "message_id": 0,
+    "question_id": None,
+}
 
 
 def found(phrase: str, user_id: int = ANN) -> list[str]:
@@ -52,7 +64,7 @@ def found(phrase: str, user_id: int = ANN) -> list[str]:
 def test_any_text_is_listed_found_and_deleted_unchanged(text: str) -> None:
     note_id = add(text)
     [listed] = db.list_notes(ANN, 1)
-    assert (listed["id"], listed["text"], listed["created_at"]) == (note_id, text, 1_700_000_000)
+    assert (listed["number"], listed["text"], listed["created_at"]) == (note_id, text, 1_700_000_000)
     assert text in found(text)
     assert list(db.iterate_notes(ANN))[-1]["text"] == text
     assert db.delete_note(ANN, note_id)
@@ -75,6 +87,27 @@ def test_numbers_are_never_reused() -> None:
     first = add("раз")
     assert db.delete_note(ANN, first)
     assert add("два") == first + 1
+    assert db.delete_note(ANN, first + 1)
+    list(db_cleanup.steps(clock.now() + db.DELETED_KEPT_S + 1))
+    assert db.get_note(ANN, first + 1) is None
+    assert add("три") == first + 2
+
+
+@pytest.mark.usefixtures("database")
+def test_everybody_counts_their_own_notes_from_1() -> None:
+    assert [add("раз"), add("секрет", BOB), add("два"), add("ещё секрет", BOB), add("три")] == [1, 1, 2, 2, 3]
+    db.import_note(BOB, {**EMPTY_IMPORT, "text": "из файла"})
+    assert [note["number"] for note in db.iterate_notes(BOB)] == [1, 2, 3]
+    question_id = add_answered_question()
+    assert db.save_answer(ANN, ANN, 2, question_id, "да") == (4, True)
+    assert db.edit_note(ANN, 2, "изменена")
+    assert db.delete_note(ANN, 3)
+    assert [note["text"] for note in db.list_notes(ANN, 9)] == ["да", "изменена", "раз"]
+    assert [note["text"] for note in db.list_notes(BOB, 9)] == ["из файла", "ещё секрет", "секрет"]
+    assert [note["number"] for note in db_search.find_notes(BOB, ["секрет"], 9, older_than=2)] == [1]
+    assert [note["number"] for note in db_search.find_notes(BOB, ["секрет"], 9, newer_than=1)] == [2]
+    assert [note["number"] for note in db_search.find_notes(BOB, [], 9, older_than=3)] == [2, 1]
+    assert [note["number"] for note in db_search.find_notes(BOB, [], 9, newer_than=1)] == [3, 2]
 
 
 @pytest.mark.usefixtures("database")

@@ -32,7 +32,7 @@ ANN, BOB = 1, 2
 
 
 def add(text: str) -> int:
-    return db.add_note(ANN, ANN, 7, text, created_at=1_700_000_000)
+    return db.add_note(ANN, ANN, 7, text, created_at=1_700_000_000)["number"]
 
 
 def found(phrase: str) -> list[str]:
@@ -305,11 +305,14 @@ def test_an_upgraded_database_keeps_everything(old_path: Path, monkeypatch: pyte
     assert found("елка") == ["Ёлка:\n- гирлянда"]
     assert found("ку") == ["ъё в конце ку", "Купить кефир"]
     assert (db.count_notes(ANN), db.count_notes(BOB)) == (4, 1)
+    assert [note["number"] for note in db.iterate_notes(ANN)] == [1, 2, 5, 6]
+    assert [note["number"] for note in db.iterate_notes(BOB)] == [3]
     assert db.restore_note(ANN, 4)
     assert add("новая") == 7
+    assert db.add_note(BOB, BOB, 7, "новая", created_at=1_700_000_000)["number"] == 4
     assert journal.pending_question_keys() == [(ANN, 0)]
     assert [turn["answer"] for turn in journal.conversation_before(3)] == ["Путь длиннее.", "Рассеяние."]
-    assert journal.chats_with_replies() == [1]
+    assert list(journal.chats_with_replies()) == [1]
     assert len(journal.free_request_times(0)) == 1
     storage.close()
 
@@ -435,9 +438,8 @@ def test_attachments_become_jobs(version_2: Path) -> None:
     assert [{**job, "arguments": json.loads(job["arguments"])} for job in jobs] == expected
     assert journal.users_with_jobs() == [ANN, BOB, GROUP]
     # A reply without an attachment stays.
-    assert journal.chats_with_replies() == [1, GROUP]
-    reply = journal.next_reply(GROUP)
-    assert reply
+    assert list(journal.chats_with_replies()) == [1, GROUP]
+    [reply] = journal.stored_replies(GROUP, 0, 10)
     assert reply["calls"] == [tuple(text_call)]
     storage.close()
     assert schema_of(version_2) == schema_of(version_2.with_name("new.db"))
