@@ -1,7 +1,7 @@
 """Keep a machine that was replaced from polling again: its notes would be missing in the database of the new one.
 
-A bot that has not polled for a while, or whose database comes from another machine, first looks whether another copy
-polls with the same token. Telegram ends a waiting getUpdates call with 409 when another one begins, and updates
+A bot that has not polled for a while, or whose database comes from another machine, first looks whether another
+copy polls with the same token. Telegram ends a waiting getUpdates call with 409 when another one begins, and updates
 disappear when another copy confirms them. The look itself confirms nothing.
 """
 
@@ -47,7 +47,7 @@ class Fence:
             self._recorded_at = self._polled_at
 
     def look(self, pause: Callable[[float], object] = time.sleep) -> None:
-        """Wait for a sign of another copy; SetupError if there is one, TelegramError if Telegram does not answer."""
+        """Wait for a sign of another copy; SetupError if there is one, TelegramError if Telegram is silent."""
         first_id: int | None = None
         ends_at = time.monotonic() + LOOK_S
         while (left_s := ends_at - time.monotonic()) > 0:
