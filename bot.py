@@ -25,6 +25,7 @@ from notes import capture, contents, editing, exports, listing, long_messages, p
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.messages import CallbackQuery, Message, RepliedMessage
+from telegram.pacing import Limits
 from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
 from telegram.router import Router, parse_number, parse_number_and_text
 from unicode_text import let_streams_print
@@ -580,12 +581,12 @@ def _parse_days(text: str, max_days: int = MAX_DAYS) -> int:
     return days
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], limits: Limits | None = None) -> int:
     """Run the bot, check the set-up, copy the database, or print the version; return the exit code."""
     let_streams_print(texts.COMMAND_LINE)
     try:
         if not arguments:
-            service.run(router)
+            service.run(router, limits)
         elif arguments == ["--version"]:
             print(config.VERSION)
         elif arguments == ["--check"]:

@@ -1076,6 +1076,9 @@ COMMAND_LINE = """Использование:
   python bot.py --backup FILE  сделать копию базы, можно на ходу
   python bot.py --version      показать версию"""
 CHECK_SETTINGS, CHECK_DATABASE, CHECK_TELEGRAM = "настройки", "база", "Telegram"
+CHECK_REPLICA = "реплика"
+REPLICA_ELSEWHERE = "настроена. Что в ней есть, покажет litestream ltx, см. docs/hosting.md."
+REPLICA_EMPTY = "в папке из REPLICA_URL ничего нет: запустите Litestream, см. docs/hosting.md."
 SETTINGS_OK = "прочитаны."
 GATEWAY_ABSENT = "не настроен, это не обязательно."
 NO_GATEWAY_AT_ALL = "нет OPENROUTER_API_KEY (.env): заметки работают, но отвечать на вопросы некому."
@@ -1094,6 +1097,16 @@ def free_model_failed(error: object) -> str:
 def check_table(rows: Iterable[tuple[str, str, str]]) -> str:
     """Show the results of --check, each as (mark, name, details)."""
     return "\n".join(f"{mark:<6} {name:<10} {details}" for mark, name, details in rows)
+
+
+def replica_age(seconds: int) -> str:
+    """Report when the replica last got a change."""
+    return f"последнее изменение сохранено {duration(seconds)} назад."
+
+
+def replica_behind(seconds: int) -> str:
+    """Report that the replica lacks the latest changes."""
+    return f"отстаёт от базы на {duration(seconds)}: проверьте, работает ли Litestream."
 
 
 def db_will_be_created(path: object) -> str:

@@ -5,7 +5,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -21,7 +20,7 @@ import db
 import db_cleanup
 import journal_cleanup
 import storage
-from sandbox import openrouter, telegram
+from sandbox import bot_without_limits, openrouter, telegram
 from sandbox.openrouter import EmulatedGateway
 from sandbox.server import Server
 from sandbox.telegram import World
@@ -33,7 +32,7 @@ settings.register_profile("no-deadline", deadline=None, suppress_health_check=[H
 settings.load_profile("no-deadline")
 
 PATIENCE_S = 180.0  # how long a test waits for a condition before it fails; the machine may be busy
-WORKERS_PER_CORE = 3  # most tests wait for a process or a server most of the time
+WORKERS = 6  # more than two cores have, as most tests wait for a process or a server most of the time
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads its options
@@ -47,7 +46,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if not runs_whole_suite or is_worker or not config.pluginmanager.hasplugin("xdist"):
         return
     if config.option.numprocesses is None and not config.option.usepdb:
-        config.option.numprocesses = WORKERS_PER_CORE * (os.cpu_count() or 1)
+        config.option.numprocesses = WORKERS
         config.option.dist = "worksteal"  # neighbors stay together: they share a browser
 
 
@@ -144,7 +143,7 @@ class BotProcess:
             # A thread that waits for the network at exit cannot close its connection to the database.
             "PYTHONWARNINGS": "error,ignore:unclosed database:ResourceWarning",
         }
-        self.command = [sys.executable, str(ROOT / "bot.py")]
+        self.command = [*bot_without_limits.COMMAND]  # the floods of the tests would take hours with pacing
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -66,8 +66,8 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
 ORDER = {
     "telegram": (
         *("limits", "messages", "replies", "access", "model_markdown", "markdown_writer", "markdown"),
-        *("keyed_executor", "transport", "media_calls", "calls"),
-        *("outbox", "drafts", "rich_text", "contents", "updates", "albums", "router", "dispatcher"),
+        *("keyed_executor", "pacing", "transport", "failures", "media_calls", "calls"),
+        *("due_replies", "outbox", "drafts", "rich_text", "contents", "updates", "albums", "router", "dispatcher"),
         *("heartbeat", "polling"),
     ),
     "llm": (

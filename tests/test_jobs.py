@@ -26,7 +26,6 @@ import db
 import journal
 import storage
 import texts
-from app import jobs
 from app.jobs import JobHandler, JobHandlers, JobRunner
 from app.logs import ErrorLog
 from bot import router
@@ -34,8 +33,10 @@ from journal import JobRow
 from notes import chart
 from sandbox import telegram as sandbox
 from sandbox.telegram import World
-from telegram import keyed_executor, transport
+from sandbox.telegram.checks import Json
+from telegram import failures, keyed_executor, transport
 from telegram.outbox import Outbox
+from telegram.pacing import NO_LIMITS
 from telegram.replies import File, Job, Reply
 from telegram.transport import Telegram
 
@@ -49,7 +50,7 @@ def telegram(telegram_url: str, monkeypatch: pytest.MonkeyPatch) -> Telegram:
     monkeypatch.setenv("TELEGRAM_API_URL", telegram_url)
     monkeypatch.setattr(transport, "FIRST_BACKOFF_S", 0.01)
     monkeypatch.setattr(transport, "MAX_BACKOFF_S", 0.05)
-    return Telegram(config.load_settings())
+    return Telegram(config.load_settings(), NO_LIMITS)
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def sent_texts(world: World, chat_id: int = ANN) -> list[str]:
 
 
 def is_done() -> bool:
-    return journal.users_with_jobs() == [] and journal.chats_with_replies() == []
+    return journal.users_with_jobs() == [] and journal.chats_with_replies() == {}
 
 
 def text_file(content: bytes = b"text", caption: str = "") -> File:
@@ -291,7 +292,7 @@ def test_a_refused_document_is_reported(run_jobs: RunJobs, world: World, caplog:
 def test_a_file_at_which_telegram_fails_makes_way_for_the_next_job(
     run_jobs: RunJobs, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "DROP_AFTER_S", 0.2)
+    monkeypatch.setattr(failures, "DROP_AFTER_S", 0.2)
     world.faults.bad_gateway, world.faults.methods = 1.0, frozenset(["sendDocument"])
     runner = run_jobs(work=lambda _: text_file(), greet=lambda _: "раз")
     add(runner, "work")
@@ -299,6 +300,24 @@ def test_a_file_at_which_telegram_fails_makes_way_for_the_next_job(
     eventually(is_done)
     sent = [event["message"]["text"] for event in world.events_of(ANN) if "message" in event]
     assert sent == [texts.FILE_REFUSED, "раз"]
+
+
+def test_a_file_that_failed_until_the_end_of_an_outage_is_sent(
+    run_jobs: RunJobs, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "DROP_AFTER_S", 0.0)
+    world.faults.bad_gateway, world.faults.methods = 1.0, frozenset(["sendDocument"])
+    send_action = sandbox.METHODS["sendChatAction"]
+
+    def end_outage(world: World, params: Json) -> Any:
+        world.faults.bad_gateway = 0.0
+        return send_action(world, params)
+
+    monkeypatch.setitem(sandbox.METHODS, "sendChatAction", end_outage)
+    add(run_jobs(work=lambda _: text_file()), "work")
+    eventually(is_done)
+    [message] = [event["message"] for event in world.events_of(ANN) if "message" in event]
+    assert "document" in message
 
 
 def test_a_file_for_a_person_who_blocked_the_bot_is_dropped(
