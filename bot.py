@@ -18,6 +18,7 @@ import db
 import db_messages
 import journal
 from app import checks, service
+from db_search import SearchTooLong
 from llm import model_menu
 from notes import editing, exports, listing, long_messages, plain_texts
 from telegram.access import check_access, is_admin
@@ -28,6 +29,7 @@ from telegram.router import Router, parse_number, parse_number_and_text
 
 NOTES_PER_PAGE, MAX_NOTES_PER_PAGE = 10, 50
 DEFAULT_DAYS, MAX_DAYS = 30, 366
+SEARCH_JOBS = ("find", "turn_page")
 
 router = Router()
 
@@ -94,20 +96,28 @@ def note_find(message: Message, text: str) -> HandlerResult:
     """Find notes that contain all the words, or a "quoted phrase"."""
     if not text:
         raise UsageError
-    page = listing.first_page(message.user_id, text, NOTES_PER_PAGE, message.settings.timezone)
+    job = Job("find", {"query": text, "page_size": NOTES_PER_PAGE})
+    if journal.has_job(message.user_id, SEARCH_JOBS):
+        return job  # searches are slow for this person, and their results come in order
+    try:
+        page = listing.first_page(
+            message.user_id, text, NOTES_PER_PAGE, message.settings.timezone, listing.deadline()
+        )
+    except SearchTooLong:
+        return job
     return page or texts.NOTHING_FOUND
 
 
 @router.button("older", numbers=2)
-def show_older_notes(query: CallbackQuery, listing_id: int, note_id: int) -> ButtonResult:
+def show_older_notes(query: CallbackQuery, listing_id: int, position: int) -> ButtonResult:
     """Turn to the page of older notes."""
-    return listing.older_page(query.user_id, listing_id, note_id, query.settings.timezone)
+    return _turn_page(query, listing_id, position, to_older=True)
 
 
 @router.button("newer", numbers=2)
-def show_newer_notes(query: CallbackQuery, listing_id: int, note_id: int) -> ButtonResult:
+def show_newer_notes(query: CallbackQuery, listing_id: int, position: int) -> ButtonResult:
     """Turn to the page of newer notes."""
-    return listing.newer_page(query.user_id, listing_id, note_id, query.settings.timezone)
+    return _turn_page(query, listing_id, position, to_older=False)
 
 
 @router.command("note_edit", "изменить заметку", usage="<номер> <текст>")
@@ -367,6 +377,19 @@ def _expect_more_parts(message: Message, text: str) -> None:
 
 def _replace_part(message: Message, text: str) -> tuple[int, int, str]:
     return long_messages.replace_part(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
+
+
+def _turn_page(query: CallbackQuery, listing_id: int, position: int, *, to_older: bool) -> ButtonResult:
+    job = Job("turn_page", {"listing_id": listing_id, "position": position, "to_older": to_older})
+    if journal.has_job(query.user_id, SEARCH_JOBS):
+        return ButtonResult(texts.SEARCHING, job=job)
+    zone = query.settings.timezone
+    try:
+        return listing.turn_page(
+            query.user_id, listing_id, position, zone, to_older=to_older, deadline=listing.deadline()
+        )
+    except SearchTooLong:
+        return ButtonResult(texts.SEARCHING, job=job)
 
 
 def _question(text: str, kind: str) -> HandlerResult:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import texts
+import words
 from config import SetupError
 from unicode_text import fold
 
@@ -131,7 +132,10 @@ def _connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute(f"PRAGMA journal_size_limit = {MAX_IDLE_WAL_BYTES}")
-        connection.create_function("fold", 1, fold, deterministic=True)  # for the search index, see schema.sql
+        # The triggers of schema.sql call these functions.
+        connection.create_function("fold", 1, fold, deterministic=True)
+        connection.create_function("word_keys", 1, words.word_keys, deterministic=True)
+        connection.create_function("tags", 1, words.tags_as_json, deterministic=True)
     except sqlite3.DatabaseError:
         connection.close()
         raise

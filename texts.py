@@ -108,6 +108,7 @@ NO_NOTES = "Заметок пока нет. Добавьте первую: /note
 NOTHING_FOUND = "Ничего не нашлось."
 ELLIPSIS = "…"
 PREVIOUS, NEXT = "◀", "▶"
+SEARCHING = "Ищу, это займёт немного времени."
 NO_MORE_NOTES = "Дальше ничего нет."
 LIST_UNAVAILABLE = "Этот список устарел или чужой. Откройте свой: /note_list"
 RESTORE, UNDO_EDIT, REDO_EDIT = "↩️ Вернуть", "↩️ Отменить правку", "↪️ Вернуть правку"
@@ -467,6 +468,18 @@ _STOP_WORDS = """
     эта эти это этого этой этом этот
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
+
+# The grammar of nouns and adjectives, for words.py; all letters as fold() leaves them.
+VOWELS = frozenset("аеиоуыэюя")
+_NOUN_ENDINGS = """
+    иями ями ами ией иям ием иях ого его ому ему ыми ими ая яя ую юю ое ее ые ие ой ей ий ый ом ем ым им ам ям ах
+    ях ою ею ию ью ия ья ье ии ев ов а е и й о у ы ь ю я
+"""
+NOUN_ENDINGS = frozenset(_NOUN_ENDINGS.split())
+FLEETING_VOWELS = frozenset(
+    "ое"
+)  # one of these may come before the last consonant in some forms: подарок, подарка
+AFTER_FLEETING_VOWEL = frozenset("кнлцргмт")
 
 
 def footer(latency_ms: int, model: str, *, fallback: str = "", warning: str = "", notes: str = "") -> str:

@@ -4,86 +4,101 @@ A page starts at a note, not at an offset, so a note that is added or deleted me
 appear twice or be skipped.
 """
 
+import math
+import time
 from dataclasses import dataclass
 
 import db
 import db_messages
-import db_search
 import texts
 from clock import TimeZone
-from notes import search
+from db_messages import Listing
+from db_search import Query
+from notes import finding, search
+from notes.finding import Hit, Search
 from telegram.limits import MAX_MESSAGE_LENGTH
 from telegram.replies import Button, ButtonResult, Reply
 
 MAX_EXCERPT_LENGTH = 300  # characters of a note
 HEADING_LENGTH = 200  # characters reserved for the heading and the hint under the list
 NOTE_HEAD_LENGTH = 36  # characters reserved for the number and the date of a note
+MAX_SEARCH_S = 0.01  # of a search in the transaction of an update, which others wait for; see deadline()
 
 
 @dataclass(frozen=True)
 class _Page:
-    notes: list[db_search.FoundNote]  # newest first
-    has_newer: bool  # whether newer notes come before this page
-    has_older: bool  # whether older notes come after this page
+    hits: list[Hit]  # in the order of the list
+    has_newer: bool  # whether notes come before this page
+    has_older: bool  # whether notes come after this page
 
 
-def first_page(user_id: int, query: str, page_size: int, zone: TimeZone) -> Reply | None:
-    """Return the newest notes that match a query, or of all notes if it is ""; None if there are none."""
-    phrases = _phrases(query)
-    found = db_search.find_notes(user_id, phrases, page_size + 1)
+def deadline() -> float:
+    """Return the deadline of a search that others wait for; one that takes longer is to be repeated as a job."""
+    return time.monotonic() + MAX_SEARCH_S
+
+
+def first_page(
+    user_id: int, query: str, page_size: int, zone: TimeZone, deadline: float = math.inf
+) -> Reply | None:
+    """Return the first notes that match a query, or the newest notes if it is ""; None if there are none.
+
+    SearchTooLong soon after the deadline, on time.monotonic().
+    """
+    listed = Search(search.parse_query(query)) if query else Search()
+    found = finding.find_after(user_id, listed, page_size + 1, deadline=deadline)
     if not found:
         return None
     page = _Page(found[:page_size], has_newer=False, has_older=len(found) > page_size)
-    text = _page_text(user_id, page, phrases, zone)
+    text = _page_text(user_id, page, listed, zone)
     if not page.has_older:
         return Reply(text, is_html=True)
     listing_id = db_messages.add_listing(user_id, query, page_size)
     return Reply(text, is_html=True, buttons=_page_buttons(listing_id, page))
 
 
-def older_page(user_id: int, listing_id: int, note_id: int, zone: TimeZone) -> ButtonResult:
-    """Turn to the page of notes that are older than a note."""
+def turn_page(
+    user_id: int,
+    listing_id: int,
+    position: int,
+    zone: TimeZone,
+    *,
+    to_older: bool,
+    deadline: float = math.inf,
+) -> ButtonResult:
+    """Turn to the page that follows a position, or the one that precedes it; see Hit.position.
+
+    SearchTooLong soon after the deadline, on time.monotonic().
+    """
     listing = db_messages.get_listing(user_id, listing_id)
     if listing is None:
         return ButtonResult(texts.LIST_UNAVAILABLE)
-    phrases, page_size = _phrases(listing["query"]), listing["page_size"]
-    found = db_search.find_notes(user_id, phrases, page_size + 1, older_than=note_id)
-    if not found:
+    listed, page_size = _search(listing), listing["page_size"]
+    if to_older:
+        found = finding.find_after(user_id, listed, page_size + 1, position, deadline)
+        hits = found[:page_size]
+    else:
+        found = finding.find_before(user_id, listed, page_size + 1, position, deadline)
+        hits = found[-page_size:]
+    if not hits:
         return ButtonResult(texts.NO_MORE_NOTES)
-    notes = found[:page_size]
-    newer = db_search.find_notes(user_id, phrases, 1, newer_than=notes[0]["id"])
-    page = _Page(notes, has_newer=bool(newer), has_older=len(found) > page_size)
-    return _turn_to(user_id, listing_id, page, phrases, zone)
-
-
-def newer_page(user_id: int, listing_id: int, note_id: int, zone: TimeZone) -> ButtonResult:
-    """Turn to the page of notes that are newer than a note."""
-    listing = db_messages.get_listing(user_id, listing_id)
-    if listing is None:
-        return ButtonResult(texts.LIST_UNAVAILABLE)
-    phrases, page_size = _phrases(listing["query"]), listing["page_size"]
-    found = db_search.find_notes(user_id, phrases, page_size + 1, newer_than=note_id)
-    if not found:
-        return ButtonResult(texts.NO_MORE_NOTES)
-    notes = found[-page_size:]
-    older = db_search.find_notes(user_id, phrases, 1, older_than=notes[-1]["id"])
-    page = _Page(notes, has_newer=len(found) > page_size, has_older=bool(older))
-    return _turn_to(user_id, listing_id, page, phrases, zone)
-
-
-def _turn_to(user_id: int, listing_id: int, page: _Page, phrases: list[str], zone: TimeZone) -> ButtonResult:
-    text = _page_text(user_id, page, phrases, zone)
+    has_newer = has_older = len(found) > page_size
+    if to_older:
+        has_newer = bool(finding.find_before(user_id, listed, 1, hits[0].position, deadline))
+    else:
+        has_older = bool(finding.find_after(user_id, listed, 1, hits[-1].position, deadline))
+    page = _Page(hits, has_newer, has_older)
+    text = _page_text(user_id, page, listed, zone)
     return ButtonResult(edit=Reply(text, is_html=True, buttons=_page_buttons(listing_id, page)))
 
 
-def _phrases(query: str) -> list[str]:
-    return search.parse_query(query) if query else []
+def _search(listing: Listing) -> Search:
+    return Search(search.parse_query(listing["query"])) if listing["query"] else Search()
 
 
-def _page_text(user_id: int, page: _Page, phrases: list[str], zone: TimeZone) -> str:
+def _page_text(user_id: int, page: _Page, listed: Search, zone: TimeZone) -> str:
     """Return the heading and an excerpt of each note, as HTML that fits into one message."""
-    notes = page.notes
-    if phrases:
+    notes = [hit.note for hit in page.hits]
+    if listed.query != Query():
         heading = texts.found_notes_heading(len(notes), has_more=page.has_newer or page.has_older)
     elif page.has_newer:
         heading = texts.more_notes_heading(db.count_notes(user_id))
@@ -91,7 +106,7 @@ def _page_text(user_id: int, page: _Page, phrases: list[str], zone: TimeZone) ->
         heading = texts.latest_notes_heading(len(notes), db.count_notes(user_id))
     length_per_note = (MAX_MESSAGE_LENGTH - HEADING_LENGTH) // len(notes) - NOTE_HEAD_LENGTH
     excerpt_length = min(MAX_EXCERPT_LENGTH, length_per_note)
-    excerpts = [(note, search.excerpt(note["text"], phrases, excerpt_length)) for note in notes]
+    excerpts = [(note, search.excerpt(note["text"], listed.query, excerpt_length)) for note in notes]
     is_cut = any(len(note["text"]) > excerpt_length for note in notes)
     return texts.note_list(heading, excerpts, zone, is_cut=is_cut)
 
@@ -99,7 +114,7 @@ def _page_text(user_id: int, page: _Page, phrases: list[str], zone: TimeZone) ->
 def _page_buttons(listing_id: int, page: _Page) -> list[list[Button]]:
     buttons = []
     if page.has_newer:
-        buttons.append(Button(texts.PREVIOUS, f"newer:{listing_id}:{page.notes[0]['id']}"))
+        buttons.append(Button(texts.PREVIOUS, f"newer:{listing_id}:{page.hits[0].position}"))
     if page.has_older:
-        buttons.append(Button(texts.NEXT, f"older:{listing_id}:{page.notes[-1]['id']}"))
+        buttons.append(Button(texts.NEXT, f"older:{listing_id}:{page.hits[-1].position}"))
     return [buttons] if buttons else []

@@ -255,6 +255,14 @@ class Polling:
         result = self._dispatcher.handle_button(query)
         if result.question:
             self._ask(result.question, query, clock.now())
+        if result.job:
+            self._on_job(
+                result.job,
+                user_id=query.user_id,
+                chat_id=query.chat_id,
+                thread_id=query.thread_id,
+                reply_to=None,
+            )
         calls: list[Call] = [callback_answer(query.query_id, result.toast)]
         if result.edit:
             calls.append(edit_call(query.chat_id, query.message_id, result.edit))

@@ -49,9 +49,8 @@ def numbers(page: Reply | str) -> list[int]:
 def tap(page: Reply, label: str, user_id: int = ANN) -> Reply | str:
     """Tap a button under a page; return the new page, or the sentence that says why there is none."""
     [data] = [button.data for row in page.buttons for button in row if button.label == label]
-    name, listing_id, note_id = data.split(":")
-    turn = {"older": listing.older_page, "newer": listing.newer_page}[name]
-    result = turn(user_id, int(listing_id), int(note_id), None)
+    name, listing_id, position = data.split(":")
+    result = listing.turn_page(user_id, int(listing_id), int(position), None, to_older=name == "older")
     return result.edit or result.toast
 
 
