@@ -16,20 +16,23 @@ import clock
 import config
 import db
 import db_messages
+import db_people
 import journal
 from app import checks, service
 from db_search import SearchTooLong
-from llm import model_menu
+from llm import model_menu, settings_menu
 from notes import editing, exports, listing, long_messages, plain_texts
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.messages import CallbackQuery, Message
 from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
 from telegram.router import Router, parse_number, parse_number_and_text
+from unicode_text import let_streams_print
 
 NOTES_PER_PAGE, MAX_NOTES_PER_PAGE = 10, 50
 DEFAULT_DAYS, MAX_DAYS = 30, 366
 SEARCH_JOBS = ("find", "turn_page")
+MAX_USAGE_DAYS = 3660
 
 router = Router()
 
@@ -76,7 +79,7 @@ def note_list(message: Message, text: str) -> HandlerResult:
     if page_size == 0:
         raise UsageError
     page_size = min(page_size, MAX_NOTES_PER_PAGE)
-    return listing.first_page(message.user_id, "", page_size, message.settings.timezone) or texts.NO_NOTES
+    return listing.first_page(message.user_id, "", page_size, _zone(message)) or texts.NO_NOTES
 
 
 @router.command("note_show", "показать заметку целиком", usage="<номер>")
@@ -88,7 +91,7 @@ def note_show(message: Message, text: str) -> HandlerResult:
         return texts.note_missing(note_id)
     if note["deleted_at"] is not None:
         return texts.note_is_deleted(note_id)
-    return texts.note(note, message.settings.timezone)
+    return texts.note(note, _zone(message))
 
 
 @router.command("note_find", "найти заметки", usage="<слова или «фраза»>")
@@ -100,9 +103,7 @@ def note_find(message: Message, text: str) -> HandlerResult:
     if journal.has_job(message.user_id, SEARCH_JOBS):
         return job  # searches are slow for this person, and their results come in order
     try:
-        page = listing.first_page(
-            message.user_id, text, NOTES_PER_PAGE, message.settings.timezone, listing.deadline()
-        )
+        page = listing.first_page(message.user_id, text, NOTES_PER_PAGE, _zone(message), listing.deadline())
     except SearchTooLong:
         return job
     return page or texts.NOTHING_FOUND
@@ -209,13 +210,16 @@ def note_import(message: Message, text: str) -> HandlerResult:
 
 @router.text
 def plain_text(message: Message, text: str) -> HandlerResult:
-    """Continue a conversation with a model in reply to an answer; otherwise offer to save the text or to ask."""
+    """Continue a conversation, in reply to an answer or in a topic; otherwise offer to save the text or to ask."""
     if message.replied_to_message_id is not None:
         question = journal.question_answered_by(message.chat_id, message.replied_to_message_id)
         if question is not None:
             return _continue_conversation(message, text, question)
     if not message.is_private:
         return None
+    topic_question = None if message.is_forwarded else _latest_question_in_topic(message)
+    if topic_question is not None and not text.startswith("/"):
+        return _continue_conversation(message, text, topic_question)
     if text.startswith("/") and not message.is_forwarded:
         return texts.HINT
     if not message.is_forwarded:
@@ -273,7 +277,7 @@ def model(message: Message, text: str) -> HandlerResult:
     if text:
         check_access(message.settings, message.user_id, admin_only=True)
         return model_menu.switch(message.settings, parse_number(text))
-    return texts.model_active(db.get_active_model()) if db.list_models() else texts.NO_MODELS
+    return model_menu.active_model(message.settings, message.user_id, message.chat_id)
 
 
 @router.button("model", admin_only=True)
@@ -300,6 +304,9 @@ def providers(message: Message, text: str) -> HandlerResult:
 @router.command("ask", "спросить модель", usage="<вопрос>")
 def ask(message: Message, text: str) -> HandlerResult:
     """Ask the active model."""
+    previous = _latest_question_in_topic(message)
+    if text and previous is not None:
+        return _continue_conversation(message, text, previous)
     return _question(text, "ask")
 
 
@@ -345,6 +352,85 @@ def save_answer(query: CallbackQuery, question_id: int) -> ButtonResult:
     return ButtonResult(texts.note_saved(note_id, is_new=is_new))
 
 
+@router.command("new", "начать разговор с моделью заново", usage="[вопрос]")
+def new(message: Message, text: str) -> HandlerResult:
+    """Begin a new conversation; in a topic of a private chat, the one before it ends."""
+    reply = texts.ALWAYS_NEW_CONVERSATION
+    if message.is_private and message.thread_id is not None:
+        journal.begin_conversation(message.chat_id, message.thread_id)
+        reply = texts.NEW_CONVERSATION
+    return _question(text, "ask") if text else reply
+
+
+# Personal settings -------------------------------------------------------------------------------------
+
+
+@router.command("settings", "личные настройки", usage="[часовой пояс]")
+def settings(message: Message, text: str) -> HandlerResult:
+    """Show and change your own settings: time zone, model, instructions for models."""
+    if not message.is_private:
+        return texts.SETTINGS_ONLY_IN_PRIVATE
+    if text:
+        return settings_menu.set_zone_by_name(message.user_id, text, message.settings.timezone)
+    return settings_menu.overview(message.user_id, message.settings.timezone)
+
+
+@router.button("settings")
+def show_settings(query: CallbackQuery, _: int) -> ButtonResult:
+    """Return to the settings."""
+    return ButtonResult(edit=settings_menu.overview(query.user_id, query.settings.timezone))
+
+
+@router.button("reset_settings")
+def reset_settings(query: CallbackQuery, _: int) -> ButtonResult:
+    """Forget all settings of the person."""
+    return settings_menu.reset(query.user_id, query.settings.timezone)
+
+
+@router.button("zones")
+def show_zones(query: CallbackQuery, _: int) -> ButtonResult:
+    """Show the time zones to choose from."""
+    return ButtonResult(edit=settings_menu.zone_page())
+
+
+@router.button("zone")
+def choose_zone(query: CallbackQuery, number: int) -> ButtonResult:
+    """Set the person's time zone."""
+    return settings_menu.choose_zone(query.user_id, number, query.settings.timezone)
+
+
+@router.button("own_models")
+def show_own_models(query: CallbackQuery, page_number: int) -> ButtonResult:
+    """Show a page of the models to choose from."""
+    return ButtonResult(edit=settings_menu.model_page(query.settings, query.user_id, page_number))
+
+
+@router.button("own_model", numbers=2)
+def choose_own_model(query: CallbackQuery, model_id: int, is_own: int) -> ButtonResult:
+    """Set the model that answers the person."""
+    return settings_menu.choose_model(query.settings, query.user_id, model_id, is_own=bool(is_own))
+
+
+@router.command("prompt", "указания модели: как вам отвечать", usage="[текст]")
+def prompt(message: Message, text: str) -> HandlerResult:
+    """Tell the models how to answer you."""
+    if not message.is_private:
+        return texts.SETTINGS_ONLY_IN_PRIVATE
+    return settings_menu.set_prompt(message.user_id, text) if text else settings_menu.prompt_page(message.user_id)
+
+
+@router.button("own_prompt")
+def show_prompt(query: CallbackQuery, _: int) -> ButtonResult:
+    """Show the person's instructions for models."""
+    return ButtonResult(edit=settings_menu.prompt_page(query.user_id))
+
+
+@router.button("remove_prompt")
+def remove_prompt(query: CallbackQuery, _: int) -> ButtonResult:
+    """Forget the person's instructions for models."""
+    return settings_menu.remove_prompt(query.user_id)
+
+
 # The bot itself ----------------------------------------------------------------------------------------
 
 
@@ -352,8 +438,8 @@ def save_answer(query: CallbackQuery, question_id: int) -> ButtonResult:
 def usage(message: Message, text: str) -> HandlerResult:
     """Show your requests to models and the free requests used today; for an admin, `all` shows everybody's."""
     words = text.split()
-    days = _parse_days(" ".join(word for word in words if word != "all"))
-    since = clock.period_start(days, message.settings.timezone)
+    days = _parse_days(" ".join(word for word in words if word != "all"), MAX_USAGE_DAYS)
+    since = clock.period_start(days, _zone(message))
     if "all" in words:
         check_access(message.settings, message.user_id, admin_only=True)
         return texts.usage_of_everyone(journal.usage_by_model(since), journal.usage_by_person(since), days)
@@ -371,6 +457,11 @@ def status(message: Message, text: str) -> HandlerResult:
 # Helpers -----------------------------------------------------------------------------------------------
 
 
+def _zone(source: Message | CallbackQuery) -> clock.TimeZone:
+    """Return the time zone in which to show times to the person."""
+    return db_people.zone_in_chat(source.user_id, source.chat_id, source.settings.timezone)
+
+
 def _expect_more_parts(message: Message, text: str) -> None:
     long_messages.start(message.user_id, message.chat_id, message.message_id, message.text, text, message.sent_at)
 
@@ -383,7 +474,7 @@ def _turn_page(query: CallbackQuery, listing_id: int, position: int, *, to_older
     job = Job("turn_page", {"listing_id": listing_id, "position": position, "to_older": to_older})
     if journal.has_job(query.user_id, SEARCH_JOBS):
         return ButtonResult(texts.SEARCHING, job=job)
-    zone = query.settings.timezone
+    zone = _zone(query)
     try:
         return listing.turn_page(
             query.user_id, listing_id, position, zone, to_older=to_older, deadline=listing.deadline()
@@ -398,6 +489,13 @@ def _question(text: str, kind: str) -> HandlerResult:
     return Question(text, kind=kind) if db.list_models() else texts.NO_MODELS
 
 
+def _latest_question_in_topic(message: Message) -> journal.QuestionRow | None:
+    """Return the question that a message continues: each topic of a private chat is a conversation."""
+    if not message.is_private or message.thread_id is None:
+        return None
+    return journal.latest_question_in_topic(message.user_id, message.chat_id, message.thread_id)
+
+
 def _continue_conversation(message: Message, text: str, question: journal.QuestionRow) -> HandlerResult:
     if question["user_id"] != message.user_id:
         return texts.NOT_YOUR_CONVERSATION
@@ -405,19 +503,22 @@ def _continue_conversation(message: Message, text: str, question: journal.Questi
     return Question(text, parent_id=question["id"], kind=kind)
 
 
-def _parse_days(text: str) -> int:
+def _parse_days(text: str, max_days: int = MAX_DAYS) -> int:
     """Parse the number of days to show."""
-    days = min(parse_number(text, default=DEFAULT_DAYS), MAX_DAYS)
+    days = min(parse_number(text, default=DEFAULT_DAYS), max_days)
     if days == 0:
         raise UsageError
     return days
 
 
 def main(arguments: list[str]) -> int:
-    """Run the bot, check the set-up, or copy the database; return the exit code."""
+    """Run the bot, check the set-up, copy the database, or print the version; return the exit code."""
+    let_streams_print(texts.COMMAND_LINE)
     try:
         if not arguments:
             service.run(router)
+        elif arguments == ["--version"]:
+            print(config.VERSION)
         elif arguments == ["--check"]:
             table, is_ok = checks.run_checks()
             print(table)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from dotenv import dotenv_values
 
@@ -40,10 +40,12 @@ class Settings:
     allowed_user_ids: frozenset[int]  # empty: everyone may use the bot
     admin_user_ids: frozenset[int]  # empty: everyone is an admin
     max_notes: int  # per person
+    questions_kept_days: int
     questions_per_day: int  # per person
     free_requests_per_minute: int  # to free models of OpenRouter, for the whole account
     free_requests_per_day: int
     allow_paid_models: bool
+    health_address: tuple[str, int] | None  # host and port; None: no health endpoint
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,12 @@ def load_settings() -> Settings:
         allowed_user_ids=_user_ids(env, "ALLOWED_USER_IDS"),
         admin_user_ids=_user_ids(env, "ADMIN_USER_IDS"),
         max_notes=_number(env, "NOTES_MAX", 100_000),
+        questions_kept_days=_number(env, "QUESTIONS_KEPT_DAYS", 365),
         questions_per_day=_number(env, "ASK_PER_DAY", 50),
         free_requests_per_minute=_number(env, "FREE_REQUESTS_PER_MINUTE", 20),
         free_requests_per_day=_number(env, "FREE_REQUESTS_PER_DAY", 50),
         allow_paid_models=env.get("ALLOW_PAID_MODELS", "") == "1",
+        health_address=_health_address(env.get("HEALTH_PORT", "")),
     )
     load_gateways()
     return settings
@@ -156,6 +160,16 @@ def secrets() -> list[str]:
     return [env[name] for name in names if env.get(name)]
 
 
+def notify_socket() -> str:
+    """Return the socket at which systemd waits for messages of the bot; "" if there is none."""
+    return os.environ.get("NOTIFY_SOCKET", "")
+
+
+def watchdog_s() -> float:
+    """Return how often systemd wants to hear that the bot is not stuck, in seconds; 0 if never."""
+    return int(os.environ.get("WATCHDOG_USEC", "0")) / 1e6
+
+
 def _environment() -> Mapping[str, str]:
     """Merge .env of the current folder with the environment; values are stripped."""
     try:
@@ -187,13 +201,34 @@ def _user_ids(env: Mapping[str, str], name: str) -> frozenset[int]:
     return frozenset(int(user_id) for user_id in ids if user_id)
 
 
-def _timezone(name: str) -> tzinfo | None:
-    if not name:
+def _health_address(value: str) -> tuple[str, int] | None:
+    """Read "port" (on this machine only) or "host:port"."""
+    if not value:
         return None
+    host, _, port = value.rpartition(":")
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
+        raise SetupError(texts.BAD_HEALTH_PORT)
+    return host or "127.0.0.1", int(port)
+
+
+def _timezone(name: str) -> tzinfo | None:
+    try:
+        return time_zone(name) if name else None
+    except ValueError:
+        raise SetupError(texts.BAD_TIMEZONE) from None
+
+
+def time_zone(name: str) -> tzinfo:
+    """Return a time zone by its name, such as Europe/Moscow; ValueError if there is none."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # an unknown zone, not a name at all, or the name of a folder
-        raise SetupError(texts.BAD_TIMEZONE) from None
+        raise ValueError(f"no time zone {name!r}") from None
+
+
+def time_zone_names() -> set[str]:
+    """Return the names of all time zones."""
+    return available_timezones()
 
 
 def _openrouter_headers(env: Mapping[str, str]) -> dict[str, str]:

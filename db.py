@@ -260,7 +260,7 @@ def undo_edit(user_id: int, edit_id: int) -> tuple[int, int | None]:
 
 
 def delete_note(user_id: int, note_id: int) -> bool:
-    """Delete a note; it can be restored until purge_old() removes it. Return False if there is no such note."""
+    """Delete a note; it can be restored until db_cleanup removes it. Return False if there is no such note."""
     cursor = storage.execute(
         "UPDATE notes SET deleted_at = ? WHERE id = ? AND user_id = ? AND deleted_at IS NULL",
         (clock.now(), note_id, user_id),
@@ -411,17 +411,3 @@ def take_model_replacement() -> ModelReplacement | None:
         replacement: ModelReplacement | None = storage.fetch_one("SELECT vanished, active FROM model_replacements")
         storage.execute("DELETE FROM model_replacements")
     return replacement
-
-
-# Cleanup -------------------------------------------------------------------------------------------------
-
-
-def purge_old(now: int) -> None:
-    """Delete for good what cannot be restored or used at a moment: deleted notes, edits, lists, plain texts."""
-    limit = now - DELETED_KEPT_S
-    with storage.transaction():
-        storage.execute("DELETE FROM notes WHERE deleted_at < ?", (limit,))
-        storage.execute("DELETE FROM edits WHERE created_at < ?", (limit,))
-        storage.execute("DELETE FROM listings WHERE created_at < ?", (limit,))
-        storage.execute("DELETE FROM plain_texts WHERE sent_at < ?", (limit,))
-        storage.execute("DELETE FROM message_parts WHERE sent_at < ?", (limit,))

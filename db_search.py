@@ -1,39 +1,29 @@
-"""Search the notes of a person in the indexes: by parts of words, by forms of words, or by similarity.
+"""Search the notes of a person: exactly, by forms of words, by a period, by tags, or by similarity.
 
 Each function runs in the open transaction of its thread, or in one of its own.
 """
 
 import math
-import sqlite3
-import time
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from operator import itemgetter
-from typing import NamedTuple, TypedDict
+from typing import TypedDict
 
+import db_index
 import storage
 import words
+from db_index import FoundNote as FoundNote
+from db_index import Range, Selection, quote
+from db_index import SearchTooLong as SearchTooLong
 from unicode_text import fold
 
-MAX_NOTES_PER_PERSON = 1 << 40  # the row numbers that the search index reserves for a person, see schema.sql
-MIN_INDEXED_LENGTH = 3  # the search index contains terms of three characters; shorter phrases need another way
-MAX_SCANNED_NOTES = 2000  # a search for a short phrase reads this many notes before it uses the index
-FIRST_WINDOW = 20_000  # ids; the index is searched window by window, as SQLite cannot interrupt a search in it
-FAST_WINDOW_S = 0.001  # after a window that takes less time, the next one is twice as large
 
+class TagCount(TypedDict):
+    """A tag of a person."""
 
-class FoundNote(TypedDict):
-    """A note in a list or a search result."""
-
-    id: int
-    text: str
-    created_at: int
-
-
-class SearchTooLong(Exception):
-    """The deadline of a search has passed."""
+    tag: str  # as words.tags() returns it
+    label: str  # as it is written in the newest note
+    notes: int
 
 
 @dataclass(frozen=True)
@@ -48,40 +38,6 @@ class Query:
     def exact_phrases(self) -> list[str]:
         """Return the words and phrases, folded."""
         return [fold(phrase) for phrase in (*self.words, *self.phrases)]
-
-
-class _Range(NamedTuple):
-    """The note numbers between after_id and before_id, both excluded, and the order in which to read them."""
-
-    after_id: int
-    before_id: int
-    is_ascending: bool
-
-    def remaining_after(self, note_id: int) -> "_Range":
-        """Return the range that remains after reading a note."""
-        return self._replace(after_id=note_id) if self.is_ascending else self._replace(before_id=note_id)
-
-    def split(self, width: int) -> tuple["_Range", "_Range"]:
-        """Return the part of up to width ids to read first, and the rest."""
-        if self.is_ascending:
-            middle = min(self.after_id + width, self.before_id - 1)
-            return self._replace(before_id=middle + 1), self._replace(after_id=middle)
-        middle = max(self.before_id - width, self.after_id + 1)
-        return self._replace(after_id=middle - 1), self._replace(before_id=middle)
-
-    @property
-    def is_empty(self) -> bool:
-        """Return whether no number is left."""
-        return self.after_id + 1 >= self.before_id
-
-
-class _Index(NamedTuple):
-    """The notes of a person that an index finds: those that match all expressions and have all tags."""
-
-    user_id: int
-    table: str
-    expressions: Sequence[str]  # without any: all notes that have the tags
-    tags: Sequence[str]
 
 
 def find_notes(
@@ -101,10 +57,13 @@ def find_notes(
     """
     ids = _range(older_than, newer_than)
     phrases = [*query.exact_phrases, *(f"#{tag}" for tag in query.tags)]
-    indexed = [_quote(phrase) for phrase in phrases if len(phrase) >= MIN_INDEXED_LENGTH]
-    short = [phrase for phrase in phrases if len(phrase) < MIN_INDEXED_LENGTH]
-    index = _Index(user_id, "notes_fts", indexed, query.tags)
-    notes = _find_short(index, short, ids, limit, deadline) if short else _find(index, ids, limit, deadline)
+    indexed = [quote(phrase) for phrase in phrases if len(phrase) >= db_index.MIN_INDEXED_LENGTH]
+    short = [phrase for phrase in phrases if len(phrase) < db_index.MIN_INDEXED_LENGTH]
+    selection = Selection(user_id, db_index.PARTS_OF_WORDS, indexed, query.tags)
+    if short:
+        notes = db_index.find_short(selection, short, ids, limit, deadline)
+    else:
+        notes = db_index.find(selection, ids, limit, deadline)
     return sorted(notes, key=itemgetter("id"), reverse=True)
 
 
@@ -130,8 +89,8 @@ def find_forms(
         text = fold(note["text"])
         return _contains_all(text, phrases) and not _contains_all(text, query.exact_phrases)
 
-    index = _Index(user_id, "notes_words", expressions, query.tags)
-    notes = _find(index, _range(older_than, newer_than), limit, deadline, accepts)
+    selection = Selection(user_id, db_index.FORMS_OF_WORDS, expressions, query.tags)
+    notes = db_index.find(selection, _range(older_than, newer_than), limit, deadline, accepts)
     return sorted(notes, key=itemgetter("id"), reverse=True)
 
 
@@ -155,7 +114,7 @@ def find_in_period(
     place = (
         ""
         if reference is None
-        else (f" AND (created_at, id) {comparison} (SELECT created_at, id FROM notes WHERE id = :reference)")
+        else f" AND (created_at, id) {comparison} (SELECT created_at, id FROM notes WHERE id = :reference)"
     )
     notes: list[FoundNote] = storage.fetch_all(
         "SELECT id, text, created_at FROM notes WHERE user_id = :user_id AND deleted_at IS NULL"
@@ -166,151 +125,37 @@ def find_in_period(
     return notes if newer_than is None else notes[::-1]
 
 
-def _range(older_than: int | None, newer_than: int | None) -> _Range:
+def list_tags(user_id: int, limit: int) -> list[TagCount]:
+    """Return the tags of a person, the most frequent first."""
+    return storage.fetch_all(  # label comes from the row with the newest note, as SQLite guarantees for max()
+        "SELECT tag, label, max(note_id), count(*) AS notes FROM note_tags WHERE user_id = ?"
+        " GROUP BY tag ORDER BY notes DESC, tag LIMIT ?",
+        (user_id, limit),
+    )
+
+
+def similar_notes(user_id: int, trigrams: Iterable[str], limit: int) -> list[FoundNote]:
+    """Return the notes that share the most and the rarest of these trigrams, the best match first."""
+    expression = " OR ".join(map(quote, trigrams))
+    if not expression:
+        return []
+    last_id = db_index.MAX_NOTES_PER_PERSON - 1
+    return storage.fetch_all(
+        f"{db_index.MATCHING_NOTES.format(index=db_index.PARTS_OF_WORDS)} ORDER BY found.rank LIMIT :limit",
+        {**db_index.matching_parameters(user_id, expression, 0, last_id), "limit": limit},
+    )
+
+
+def _range(older_than: int | None, newer_than: int | None) -> Range:
     newest_id = storage.fetch_one("SELECT coalesce(max(id), 0) AS id FROM notes")["id"]
     before_id = newest_id + 1 if older_than is None else min(older_than, newest_id + 1)
-    return _Range(newer_than or 0, before_id, is_ascending=newer_than is not None)
+    return Range(newer_than or 0, before_id, is_ascending=newer_than is not None)
 
 
 def _contains_all(folded_text: str, folded_phrases: Iterable[str]) -> bool:
     return all(phrase in folded_text for phrase in folded_phrases)
 
 
-def _find(
-    index: _Index,
-    ids: _Range,
-    limit: int,
-    deadline: float,
-    accepts: Callable[[FoundNote], bool] = lambda _: True,
-) -> list[FoundNote]:
-    """Return the first accepted notes in the range."""
-    found: list[FoundNote] = []
-    with closing(_select(index, ids, deadline)) as notes:
-        for note in notes:
-            if accepts(note):
-                found.append(note)
-                if len(found) == limit:
-                    break
-    return found
-
-
-def _find_short(index: _Index, short: list[str], ids: _Range, limit: int, deadline: float) -> list[FoundNote]:
-    """Return the first notes in the range that also contain all short phrases.
-
-    Reading notes one by one soon finds a common phrase; the index soon finds a rare one. So read a limited number
-    of notes first, and then use the index.
-    """
-    found: list[FoundNote] = []
-    scanned = 0
-    with closing(_select(index, ids, deadline)) as notes:
-        for note in islice(notes, MAX_SCANNED_NOTES):
-            scanned += 1
-            ids = ids.remaining_after(note["id"])
-            if _contains_all(fold(note["text"]), short):
-                found.append(note)
-                if len(found) == limit:
-                    return found
-    if scanned < MAX_SCANNED_NOTES:
-        return found  # there are no more notes
-    prefixes = [_prefix_expression(phrase, deadline) for phrase in short]
-    if not all(prefixes):
-        return found  # a phrase occurs in no note at all
-    index = index._replace(expressions=[*index.expressions, *prefixes])
-    return found + _find(index, ids, limit - len(found), deadline)
-
-
-def _select(index: _Index, ids: _Range, deadline: float) -> Generator[FoundNote, None, None]:
-    """Yield the notes of an index in the range; SearchTooLong soon after the deadline."""
-    width = FIRST_WINDOW
-    while not ids.is_empty:
-        started_at = time.monotonic()
-        window, ids = ids.split(width)
-        with closing(_select_window(index, window)) as notes:
-            for note in notes:
-                yield note
-                _check(deadline)
-        _check(deadline)
-        if time.monotonic() - started_at < FAST_WINDOW_S:
-            width *= 2
-
-
-def _check(deadline: float) -> None:
-    if time.monotonic() > deadline:
-        raise SearchTooLong
-
-
-def _select_window(index: _Index, ids: _Range) -> sqlite3.Cursor:
-    order = "ASC" if ids.is_ascending else "DESC"
-    tags = {f"tag{number}": tag for number, tag in enumerate(index.tags)}
-    has_tags = "".join(
-        f" AND EXISTS (SELECT 1 FROM note_tags WHERE user_id = :user_id AND tag = :{name} AND note_id = notes.id)"
-        for name in tags
-    )
-    if index.expressions:
-        sql = f"{_matching_notes(index.table)}{has_tags} ORDER BY {index.table}.rowid {order}"
-    else:
-        sql = (
-            "SELECT id, text, created_at FROM notes WHERE user_id = :user_id AND deleted_at IS NULL"
-            f" AND id BETWEEN :first_id AND :last_id{has_tags} ORDER BY id {order}"
-        )
-    parameters = _matching_parameters(
-        index.user_id, " AND ".join(index.expressions), ids.after_id + 1, ids.before_id - 1
-    )
-    return storage.connection().execute(sql, {**parameters, **tags})
-
-
-def similar_notes(user_id: int, trigrams: Iterable[str], limit: int) -> list[FoundNote]:
-    """Return the notes that share the most and the rarest of these trigrams, the best match first."""
-    expression = " OR ".join(map(_quote, trigrams))
-    if not expression:
-        return []
-    return storage.fetch_all(
-        f"{_matching_notes('notes_fts')} ORDER BY bm25(notes_fts) LIMIT :limit",
-        {**_matching_parameters(user_id, expression, 0, MAX_NOTES_PER_PERSON - 1), "limit": limit},
-    )
-
-
-def _matching_notes(table: str) -> str:
-    """Return the statement that selects the notes of an index; its parameters are _matching_parameters()."""
-    # CROSS JOIN makes SQLite begin with the index. It would otherwise read all notes of the person by id.
-    return (
-        "SELECT notes.id, notes.text, notes.created_at"
-        f" FROM {table} CROSS JOIN notes ON notes.id = {table}.rowid - :offset"
-        f" WHERE {table} MATCH :expression AND {table}.rowid BETWEEN :offset + :first_id AND :offset + :last_id"
-        " AND notes.user_id = :user_id AND notes.deleted_at IS NULL"
-    )
-
-
-def _matching_parameters(user_id: int, expression: str, first_id: int, last_id: int) -> dict[str, int | str]:
-    person = storage.fetch_one("SELECT number << 40 AS offset FROM people WHERE user_id = ?", (user_id,))
-    offset = person["offset"] if person else 0  # 0: rows that belong to nobody
-    return {
-        "user_id": user_id,
-        "expression": expression,
-        "offset": offset,
-        "first_id": first_id,
-        "last_id": last_id,
-    }
-
-
-def _quote(phrase: str) -> str:
-    """Return the expression of the index that matches a phrase literally."""
-    return '"' + phrase.replace('"', '""') + '"'
-
-
 def _form_expression(word: str) -> str:
     """Return the expression of the index of words that matches all forms of a word."""
-    return "(" + " OR ".join(map(_quote, sorted(words.keys(word)))) + ")"
-
-
-def _prefix_expression(letters: str, deadline: float) -> str:
-    """Return the expression of the index that matches one or two letters; "" if no term begins with them."""
-    terms: list[str] = []
-    start = letters
-    while row := storage.fetch_one("SELECT term FROM notes_terms WHERE term >= ? LIMIT 1", (start,)):
-        if not row["term"].startswith(letters):
-            break
-        terms.append(row["term"])
-        start = row["term"] + "\1"  # all terms have three characters, so this skips the other rows of this term
-        _check(deadline)
-    return "(" + " OR ".join(map(_quote, terms)) + ")" if terms else ""
+    return "(" + " OR ".join(map(quote, sorted(words.keys(word)))) + ")"

@@ -1,8 +1,14 @@
-"""HTTP connections to the gateways, which can be closed while they wait for a response."""
+"""HTTP connections to the gateways, which can be closed at any time: while they connect, wait or read.
+
+The timeout of a socket limits each single read. A server that sends a byte now and then, or `100 Continue` again
+and again, never meets it; so at the deadline of a request, another thread closes its connection.
+"""
 
 import socket
 import threading
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
@@ -20,7 +26,7 @@ class RequestCloser:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
+        self._socket: socket.socket | None = None  # a duplicate: TLS takes the original socket over
         self._closed = False
 
     def close(self) -> None:
@@ -30,9 +36,11 @@ class RequestCloser:
             self._shut_down()
 
     def attach(self, connected: socket.socket | None) -> None:
-        """Remember the connection of the request."""
+        """Remember the connection of the request; None when the request has ended."""
         with self._lock:
-            self._socket = connected
+            if self._socket is not None:
+                self._socket.close()
+            self._socket = connected.dup() if connected is not None else None
             if self._closed:
                 self._shut_down()
 
@@ -50,44 +58,93 @@ def new_session() -> requests.Session:
     return session
 
 
-def send(session: requests.Session, closer: RequestCloser | None, **request: Any) -> requests.Response:
-    """Send a request, as session.request() does; the closer can end it."""
+def send(
+    session: requests.Session, closer: RequestCloser | None, *, deadline: float, **request: Any
+) -> requests.Response:
+    """Send a request, as session.request() does; the closer can end it.
+
+    requests.Timeout if the headers of the response are not complete at `deadline` (on time.monotonic()'s clock).
+    """
+    closer = closer or RequestCloser()
     _thread.closer = closer
     try:
-        return session.request(**request)
+        with closed_at(lambda: deadline, closer.close):
+            return session.request(**request)
+    except requests.RequestException as error:
+        if time.monotonic() >= deadline:
+            raise requests.Timeout from error
+        raise
     finally:
         _thread.closer = None
-        if closer is not None:
-            closer.attach(None)  # from now on, the response is closed instead
+        closer.attach(None)  # from now on, the response is closed instead
 
 
-def _attach(connection: HTTPConnection) -> None:
+@contextmanager
+def closed_at(deadline: Callable[[], float], close: Callable[[], None]) -> Iterator[None]:
+    """Call close() on another thread once `deadline()` has passed (it may move), if the block still runs then."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(max(deadline() - time.monotonic(), 0)):
+            if time.monotonic() >= deadline():
+                close()
+                return
+
+    threading.Thread(target=watch, name="gateway deadline", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def close_response(response: requests.Response) -> None:
+    """Break the connection of a response; may be called from any thread."""
+    connection = response.raw.connection
+    if connection is not None and connection.sock is not None:
+        with suppress(OSError):  # the connection is closed already
+            connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _attach(connected: socket.socket | None) -> None:
     closer: RequestCloser | None = getattr(_thread, "closer", None)
     if closer is not None:
-        closer.attach(connection.sock)
+        closer.attach(connected)
 
 
-class _HTTPConnection(HTTPConnection):
+class _ClosableConnection(HTTPConnection):
+    """A connection that the closer of the request can end, from the moment it is connected."""
+
+    def _new_conn(self) -> socket.socket:
+        connected: socket.socket = super()._new_conn()
+        _attach(connected)
+        return connected
+
     def getresponse(self) -> Any:
-        _attach(self)
+        _attach(self.sock)  # a connection that an earlier request has opened
         return super().getresponse()
 
 
-class _HTTPSConnection(HTTPSConnection):
-    def getresponse(self) -> Any:
-        _attach(self)
-        return super().getresponse()
+class _ClosableHTTPSConnection(_ClosableConnection, HTTPSConnection):
+    pass
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
+    ConnectionCls = _ClosableConnection
 
 
 class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
+    ConnectionCls = _ClosableHTTPSConnection
+
+
+_POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **options)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager

@@ -5,10 +5,12 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import requests
 
+import gateway_connection
 import texts
 import unicode_text
 from gateway_errors import (
@@ -114,20 +116,18 @@ def error_of_ending(gateway: str, text: str, finish_reason: str | None, refusal:
 
 
 def read_bytes(gateway: str, response: requests.Response, deadline: Callable[[], float]) -> Iterator[bytes]:
-    """Yield the body as it arrives; OpenRouterError once `deadline()` has passed (it may move).
-
-    Servers send spaces and comments to keep a connection open, and these reset any timeout between two reads.
-    So the deadline is checked after each read, and the socket never waits longer than the time left.
-    """
-    with connection_errors(gateway):
+    """Yield the body as it arrives; OpenRouterError once `deadline()` has passed (it may move)."""
+    close = partial(gateway_connection.close_response, response)
+    with connection_errors(gateway), gateway_connection.closed_at(deadline, close):
         while True:
-            left_s = deadline() - time.monotonic()
-            if left_s <= 0:
-                raise TimeoutError
             connection = response.raw.connection
             if connection is not None and connection.sock is not None:
-                connection.sock.settimeout(left_s)
-            data = response.raw.read1(65536, decode_content=True)
+                connection.sock.settimeout(max(deadline() - time.monotonic(), 0.001))
+            try:
+                data = response.raw.read1(65536, decode_content=True)
+            finally:  # a connection closed at the deadline looks like the end of the body, or like a failure
+                if time.monotonic() >= deadline():
+                    raise TimeoutError
             if not data:
                 return
             yield data

@@ -1,13 +1,12 @@
 """An answer that is still being written: the stream of server-sent events of a gateway."""
 
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import requests
 
+import gateway_connection
 import texts
 from gateway_errors import ErrorKind, Json, OpenRouterError, read_error
 from gateway_response import (
@@ -96,10 +95,7 @@ class Stream:
     def close(self) -> None:
         """Break the connection, so that the model stops writing."""
         self._closed = True
-        connection = self._response.raw.connection
-        if connection is not None and connection.sock is not None:
-            with suppress(OSError):  # the connection is closed already
-                connection.sock.shutdown(socket.SHUT_RDWR)
+        gateway_connection.close_response(self._response)
 
     def _read_whole(self) -> Completion:
         body = read_body(self._gateway, self._response, self._deadline)

@@ -11,8 +11,8 @@ from typing import Any, NotRequired, TypedDict
 import clock
 import storage
 
-# Telegram repeats an update for a day, and may start new update ids after a week.
-HANDLED_UPDATES_KEPT_S = 14 * clock.DAY_S
+# How long it is known what a message said last; people can edit a message for 48 hours.
+MESSAGE_TEXTS_KEPT_S = 30 * clock.DAY_S
 CACHED_ANSWERS_KEPT_S = 3600
 MAX_USAGE_ROWS = 50
 
@@ -160,14 +160,19 @@ class JobRow(TypedDict):
     progress: dict[str, Any]  # what an interrupted run has done
 
 
-class Progress(TypedDict):
-    """Updates handled in a period, and what waits now: replies, questions and jobs."""
+class Waiting(TypedDict):
+    """What waits now: replies, questions and jobs."""
 
-    updates: int
     replies: int
     oldest_reply_at: int | None
     questions: int
     jobs: int
+
+
+class Progress(Waiting):
+    """The same, and the updates handled in a period."""
+
+    updates: int
 
 
 # Updates -------------------------------------------------------------------------------------------------
@@ -189,24 +194,6 @@ def mark_updates_handled(update_ids: Iterable[int]) -> None:
         "INSERT OR IGNORE INTO handled_updates (update_id, handled_at) SELECT value, ? FROM json_each(?)",
         (clock.now(), json.dumps(list(update_ids))),
     )
-
-
-def advance_purge_clock(max_step_s: float) -> int:
-    """Return the moment that counts as now for purge_old(): now, but at most max_step_s after the last one."""
-    row = storage.fetch_one(
-        "SELECT coalesce((SELECT moment FROM purge_clock), (SELECT max(handled_at) FROM handled_updates))"
-        " AS moment"
-    )
-    moment = clock.now() if row["moment"] is None else min(clock.now(), row["moment"] + int(max_step_s))
-    storage.execute("INSERT OR REPLACE INTO purge_clock (id, moment) VALUES (1, ?)", (moment,))
-    return moment
-
-
-def purge_old(now: int) -> None:
-    """Delete what is too old at `now`: ids of updates and albums that Telegram cannot repeat, cached answers."""
-    storage.execute("DELETE FROM handled_updates WHERE handled_at < ?", (now - HANDLED_UPDATES_KEPT_S,))
-    storage.execute("DELETE FROM albums WHERE seen_at < ?", (now - HANDLED_UPDATES_KEPT_S,))
-    storage.execute("DELETE FROM answer_cache WHERE created_at < ?", (now - CACHED_ANSWERS_KEPT_S,))
 
 
 def mark_album_seen(chat_id: int, media_group_id: str) -> bool:
@@ -233,16 +220,28 @@ def move_chat(old_chat_id: int, new_chat_id: int) -> None:
         )
 
 
-def remember_message_text(chat_id: int, message_id: int, text: str) -> bool:
+def remember_message_text(chat_id: int, message_id: int, text: str, sent_at: int) -> bool:
     """Record what a message says now; return whether that is something new."""
     digest = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), signed=True)
     cursor = storage.execute(
-        "INSERT INTO message_texts (chat_id, message_id, digest) VALUES (?,?,?)"
+        "INSERT INTO message_texts (chat_id, message_id, digest, sent_at) VALUES (?,?,?,?)"
         " ON CONFLICT (chat_id, message_id) DO UPDATE SET digest = excluded.digest"
         " WHERE digest <> excluded.digest",
-        (chat_id, message_id, digest),
+        (chat_id, message_id, digest, sent_at),
     )
     return cursor.rowcount > 0
+
+
+def remember_edited_text(chat_id: int, message_id: int, text: str, sent_at: int) -> bool:
+    """Record what an edited message says now; return whether that is something new.
+
+    What a message said is forgotten after MESSAGE_TEXTS_KEPT_S. By then nobody can edit it any more: Telegram
+    reports only other changes, such as reactions.
+    """
+    is_forgotten = sent_at < clock.now() - MESSAGE_TEXTS_KEPT_S and not storage.fetch_one(
+        "SELECT 1 FROM message_texts WHERE chat_id = ? AND message_id = ?", (chat_id, message_id)
+    )
+    return not is_forgotten and remember_message_text(chat_id, message_id, text, sent_at)
 
 
 # Questions -----------------------------------------------------------------------------------------------
@@ -330,6 +329,24 @@ def question_answered_by(chat_id: int, message_id: int) -> QuestionRow | None:
     )
 
 
+def latest_question_in_topic(user_id: int, chat_id: int, thread_id: int) -> QuestionRow | None:
+    """Return the last question of the conversation in a topic of a private chat; None at its beginning."""
+    return storage.fetch_one(
+        "SELECT * FROM questions WHERE chat_id = :chat_id AND thread_id = :thread_id AND user_id = :user_id"
+        " AND id > coalesce((SELECT after_question FROM topics"
+        " WHERE chat_id = :chat_id AND thread_id = :thread_id), 0) ORDER BY id DESC LIMIT 1",
+        {"user_id": user_id, "chat_id": chat_id, "thread_id": thread_id},
+    )
+
+
+def begin_conversation(chat_id: int, thread_id: int) -> None:
+    """End the conversation in a topic: the next question there begins another one."""
+    storage.execute(
+        "INSERT OR REPLACE INTO topics SELECT :chat_id, :thread_id, coalesce(max(id), 0) FROM questions",
+        {"chat_id": chat_id, "thread_id": thread_id},
+    )
+
+
 def conversation_before(question_id: int) -> list[Turn]:
     """Return the answered questions that precede a question in its conversation, the latest first."""
     return storage.fetch_all(
@@ -362,7 +379,13 @@ def add_cached_answer(question: QuestionRow, key: str, answered_by_id: int, mode
 
 # Requests to models --------------------------------------------------------------------------------------
 
-_USAGE = "count(*) AS requests, total(prompt_tokens) + total(completion_tokens) AS tokens, total(cost) AS cost"
+_USAGE = "sum(requests) AS requests, total(tokens) AS tokens, total(cost) AS cost"
+# Single requests and the days in which older ones are summed.
+_REQUESTS = (
+    "(SELECT created_at, user_id, model, 1 AS requests,"
+    " coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0) AS tokens, cost FROM llm_requests"
+    " UNION ALL SELECT day, user_id, model, requests, tokens, cost FROM llm_usage_days)"
+)
 
 
 def add_llm_request(request: LlmRequest) -> int:
@@ -431,7 +454,7 @@ def answering_models(since: int) -> list[str]:
 def usage_by_model(since: int, user_id: int | None = None) -> list[ModelUsage]:
     """Return the usage of each model since a moment, by one person or by all; the most used first."""
     return storage.fetch_all(
-        f"SELECT model, {_USAGE} FROM llm_requests WHERE created_at >= :since"
+        f"SELECT model, {_USAGE} FROM {_REQUESTS} WHERE created_at >= :since"
         " AND (:user_id IS NULL OR user_id = :user_id) GROUP BY model ORDER BY requests DESC, model",
         {"since": since, "user_id": user_id},
     )
@@ -440,7 +463,7 @@ def usage_by_model(since: int, user_id: int | None = None) -> list[ModelUsage]:
 def usage_by_person(since: int) -> list[PersonUsage]:
     """Return the usage of the MAX_USAGE_ROWS most active people since a moment, the most active first."""
     return storage.fetch_all(
-        f"SELECT user_id, {_USAGE} FROM llm_requests WHERE created_at >= ?"
+        f"SELECT user_id, {_USAGE} FROM {_REQUESTS} WHERE created_at >= ?"
         " GROUP BY user_id ORDER BY requests DESC, user_id LIMIT ?",
         (since, MAX_USAGE_ROWS),
     )
@@ -589,13 +612,19 @@ def finish_job(job_id: int) -> None:
 # Status --------------------------------------------------------------------------------------------------
 
 
-def progress(updates_since: int) -> Progress:
-    """Return how many updates were handled since a moment, and how much waits now."""
+def waiting() -> Waiting:
+    """Return how much waits now."""
     return storage.fetch_one(
-        "SELECT (SELECT count(*) FROM handled_updates WHERE handled_at >= ?) AS updates,"
-        " (SELECT count(*) FROM outbox) AS replies,"
+        "SELECT (SELECT count(*) FROM outbox) AS replies,"
         " (SELECT min(created_at) FROM outbox) AS oldest_reply_at,"
         " (SELECT count(*) FROM questions WHERE state = 'pending') AS questions,"
-        " (SELECT count(*) FROM jobs) AS jobs",
-        (updates_since,),
+        " (SELECT count(*) FROM jobs) AS jobs"
     )
+
+
+def progress(updates_since: int) -> Progress:
+    """Return how many updates were handled since a moment, and how much waits now."""
+    row = storage.fetch_one(
+        "SELECT count(*) AS updates FROM handled_updates WHERE handled_at >= ?", (updates_since,)
+    )
+    return {**waiting(), "updates": row["updates"]}

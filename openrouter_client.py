@@ -278,8 +278,16 @@ def _send(
         if gateway.api_key:
             headers["Authorization"] = f"Bearer {gateway.api_key}"
     url = gateway.base_url + path
-    timeout = (CONNECT_TIMEOUT_S, max(deadline - time.monotonic(), 0.001))
+    left_s = max(deadline - time.monotonic(), 0.001)
     with connection_errors(gateway.name):
         return gateway_connection.send(
-            _session, closer, method=method, url=url, json=body, headers=headers, timeout=timeout, stream=True
+            _session,
+            closer,
+            deadline=deadline,
+            method=method,
+            url=url,
+            json=body,
+            headers=headers,
+            timeout=(min(CONNECT_TIMEOUT_S, left_s), left_s),
+            stream=True,
         )

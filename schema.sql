@@ -171,6 +171,16 @@ CREATE TABLE message_parts (
 
 CREATE INDEX ix_message_parts_user ON message_parts(user_id, chat_id, sent_at);
 
+-- What people have set for themselves. NULL: the bot's own setting holds.
+CREATE TABLE personal_settings (
+    user_id      INTEGER PRIMARY KEY,
+    timezone     TEXT,          -- such as Europe/Moscow
+    prompt       TEXT,          -- the person's instructions for models
+    model_id     INTEGER REFERENCES models(id),   -- the person's own model
+    plain_text   TEXT CHECK (plain_text IN ('note', 'ask_first')),   -- what becomes of a message without a command
+    confirmation TEXT CHECK (confirmation IN ('reply', 'reaction'))  -- how the bot confirms a note
+) STRICT;
+
 -- Language models. The unique index allows at most one active model.
 CREATE TABLE models (
     id             INTEGER PRIMARY KEY,
@@ -241,6 +251,17 @@ CREATE TABLE questions (
 
 CREATE INDEX ix_questions_pending ON questions(user_id, id) WHERE state = 'pending';
 CREATE INDEX ix_questions_user ON questions(user_id, asked_at);
+CREATE INDEX ix_questions_topic ON questions(chat_id, thread_id, id) WHERE thread_id IS NOT NULL;
+
+-- Topics of private chats in which the person began a new conversation.
+CREATE TABLE topics (
+    chat_id        INTEGER NOT NULL,
+    thread_id      INTEGER NOT NULL,
+    after_question INTEGER NOT NULL,   -- the last question of the previous conversation
+    PRIMARY KEY (chat_id, thread_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ix_questions_parent ON questions(parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX ix_questions_finished ON questions(finished_at) WHERE finished_at IS NOT NULL;
 
 -- Answers to give again if the same person soon asks the same model the same question.
 CREATE TABLE answer_cache (
@@ -262,7 +283,9 @@ CREATE TABLE answer_messages (
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
 
--- Every HTTP request to a model, successful or not.
+CREATE INDEX ix_answer_messages_question ON answer_messages(question_id);
+
+-- Every HTTP request to a model, successful or not. Requests of past years are summed in llm_usage_days.
 CREATE TABLE llm_requests (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,
     created_at        INTEGER NOT NULL,
@@ -287,6 +310,17 @@ CREATE TABLE llm_requests (
 ) STRICT;
 
 CREATE INDEX ix_llm_requests_time ON llm_requests(created_at);
+
+-- Requests that are no longer in llm_requests, summed by day.
+CREATE TABLE llm_usage_days (
+    day      INTEGER NOT NULL,   -- when the day (UTC) begins
+    user_id  INTEGER NOT NULL,
+    model    TEXT    NOT NULL,
+    requests INTEGER NOT NULL,
+    tokens   INTEGER NOT NULL,   -- of prompts and completions
+    cost     REAL    NOT NULL,   -- in USD
+    PRIMARY KEY (day, user_id, model)
+) STRICT, WITHOUT ROWID;
 
 -- Replies that wait for Telegram. A row is deleted after Telegram has accepted all its calls.
 CREATE TABLE outbox (
@@ -321,6 +355,7 @@ CREATE TABLE message_texts (
     chat_id    INTEGER NOT NULL,
     message_id INTEGER NOT NULL,
     digest     INTEGER NOT NULL,   -- of the text
+    sent_at    INTEGER NOT NULL,
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
 

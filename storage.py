@@ -6,6 +6,7 @@ This module knows no table. schema.sql defines the tables; db.py and journal.py 
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -30,6 +31,14 @@ SCHEMA_VERSION = 3
 
 # While somebody reads for long, the write-ahead log only grows; afterwards SQLite truncates it to this size.
 MAX_IDLE_WAL_BYTES = 16 * 2**20
+
+LOCK_TIMEOUT_S = 5.0  # how long a statement waits for other processes
+LOCK_CHECK_S = 0.01
+PROGRESS_INSTRUCTIONS = 100_000  # of SQLite's virtual machine, between two looks at the clock
+PROGRESS_INTERVAL_S = 5.0
+
+STEP_S = 0.005  # of in_steps()
+ROWS_IN_MEMORY = 10_000
 
 
 class DatabaseUnavailable(SetupError):
@@ -78,11 +87,24 @@ def open(path: Path | str) -> None:
             _check_identity(connection, path)
             _upgrade(connection)
             connection.execute("COMMIT")
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_write_ahead_log(connection)
     except sqlite3.DatabaseError as error:
         problem = _setup_problem(error, path)
         raise (DatabaseUnavailable if _is_temporary(error) else SetupError)(problem) from error
     _path, _file_id = path, _read_file_id(path)
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log; SQLite does not wait for a lock in this statement, so this function does."""
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.DatabaseError as error:
+            if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(LOCK_CHECK_S)
 
 
 def _create_private(path: Path) -> None:
@@ -126,7 +148,7 @@ def close_thread() -> None:
 
 
 def _connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     connection.row_factory = _row_as_dict
     try:
         connection.execute("PRAGMA foreign_keys = ON")
@@ -159,14 +181,50 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     """Bring an empty or older database to SCHEMA_VERSION, inside the transaction of the caller."""
     version = _pragma(connection, "user_version")
     if version == 0:
-        scripts = [SCHEMA]
-    else:
-        scripts = [MIGRATIONS / f"{number}.sql" for number in range(version + 1, SCHEMA_VERSION + 1)]
+        _run_scripts(connection, [SCHEMA])
+    elif version < SCHEMA_VERSION:
+        progress = _UpgradeProgress(version)
+        connection.create_function("fold", 1, progress.fold, deterministic=True)
+        connection.set_progress_handler(progress.report, PROGRESS_INSTRUCTIONS)
+        _run_scripts(
+            connection, [MIGRATIONS / f"{number}.sql" for number in range(version + 1, SCHEMA_VERSION + 1)]
+        )
+        connection.set_progress_handler(None, 0)
+        progress.finish()
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _run_scripts(connection: sqlite3.Connection, scripts: list[Path]) -> None:
     for script in scripts:
         for statement in _split_statements(script.read_text(encoding="utf-8")):
             connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+class _UpgradeProgress:
+    """Logs how far an upgrade is: with a million notes it takes minutes."""
+
+    def __init__(self, version: int) -> None:
+        self._started_at = self._reported_at = time.monotonic()
+        self._folded = 0
+        log.info("upgrading the database from version %d to %d", version, SCHEMA_VERSION)
+
+    def fold(self, text: str) -> str:
+        """Do what fold() does, and count the notes that are indexed anew: the longest part of an upgrade."""
+        self._folded += 1
+        return fold(text)
+
+    def report(self) -> int:
+        """Log the progress now and then; SQLite calls this again and again, and goes on after a 0."""
+        now = time.monotonic()
+        if now - self._reported_at >= PROGRESS_INTERVAL_S:
+            self._reported_at = now
+            log.info("upgrading the database: %d s, %d notes indexed", now - self._started_at, self._folded)
+        return 0
+
+    def finish(self) -> None:
+        """Log that the upgrade is done."""
+        log.info("the database is upgraded: %.1f s", time.monotonic() - self._started_at)
 
 
 def _split_statements(script: str) -> Iterator[str]:
@@ -344,6 +402,24 @@ def execute(sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
         return own.execute(sql, parameters)
 
 
+def in_steps(query: str, limit: int, *statements: str) -> Iterator[None]:
+    """Run statements that delete the rows of a query; each step of the iterator takes about STEP_S.
+
+    `limit` is the parameter of the query, and each row holds those of the statements. Others can write between two
+    steps. A power failure may undo the latest steps.
+    """
+    while rows := fetch_all(f"{query} LIMIT {ROWS_IN_MEMORY}", (limit,)):
+        rows.reverse()
+        while rows:
+            with relaxed_transaction() as shared:
+                ends_at = time.monotonic() + STEP_S
+                while rows and time.monotonic() < ends_at:
+                    row = rows.pop()
+                    for statement in statements:
+                        shared.execute(statement, row)
+            yield
+
+
 def _open_path() -> Path:
     if _path is None:
         raise RuntimeError("open() has not been called")
@@ -360,13 +436,26 @@ def size() -> int:
     return sum(file.stat().st_size for file in files if file.exists())
 
 
+def rows_ever_added(table: str) -> int:
+    """Return how many rows a table with AUTOINCREMENT has ever had."""
+    row = fetch_one("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))
+    return int(row["seq"]) if row else 0
+
+
 @contextmanager
 def open_read_only(path: Path | str) -> Iterator[sqlite3.Connection]:
     """Open a database that this process does not use; SetupError if it is missing, damaged, or not ours."""
     path = Path(path)
     try:
+        path.stat()
+    except FileNotFoundError:
+        raise SetupError(texts.db_missing(path)) from None
+    except OSError:
+        raise SetupError(texts.db_unusable(path)) from None
+    try:
         # mode=ro would leave -wal and -shm files behind, perhaps owned by another user than the bot's.
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)) as connection:
+        uri = f"{path.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_S)) as connection:
             connection.execute("PRAGMA query_only = ON")
             connection.row_factory = _row_as_dict
             _check_identity(connection, path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import clock
@@ -528,6 +528,97 @@ def queue_position(position: int) -> str:
     return f"в очереди: {position}"
 
 
+# Personal settings -------------------------------------------------------------------------------------
+
+CHOOSE_ZONE, CHOOSE_MODEL, SHOW_PROMPT = "🕑 Часовой пояс", "🤖 Модель", "✍️ Указания модели"
+RESET_SETTINGS, BACK_TO_SETTINGS = "Сбросить всё", "← Настройки"
+SETTINGS_RESET, SETTINGS_SAVED = "Настройки сброшены.", "Сохранено."
+SETTINGS_ONLY_IN_PRIVATE = "Личные настройки — в личном чате со мной: в группе их видели бы все."
+ZONES_HEADING = (
+    "Выберите строку, в которой сейчас ваше время. Нет подходящей? Напишите название пояса: /settings Europe/Rome"
+)
+OWNERS_ZONE = "Как настроено у бота"
+ZONE_UNKNOWN = "Такого часового пояса нет. Название выглядит так: Europe/Moscow. Выбрать кнопкой: /settings"
+REMOVE_PROMPT = "Убрать указания"
+PROMPT_SAVED = "Запомнил: теперь модели отвечают вам с учётом этих указаний. Посмотреть или убрать: /prompt"
+SHARED_MODEL = "Общая модель"
+OWN_MODEL_UNAVAILABLE = "Эта модель сейчас недоступна, выберите другую."
+
+_CITIES = {
+    "Europe/Kaliningrad": "Калининград",
+    "Europe/Moscow": "Москва",
+    "Europe/Samara": "Самара",
+    "Asia/Yekaterinburg": "Екатеринбург",
+    "Asia/Omsk": "Омск",
+    "Asia/Krasnoyarsk": "Красноярск",
+    "Asia/Irkutsk": "Иркутск",
+    "Asia/Yakutsk": "Якутск",
+    "Asia/Vladivostok": "Владивосток",
+    "Asia/Magadan": "Магадан",
+    "Asia/Kamchatka": "Камчатка",
+    "Europe/Minsk": "Минск",
+    "Asia/Almaty": "Алматы",
+    "Asia/Tashkent": "Ташкент",
+    "Asia/Tbilisi": "Тбилиси",
+    "Asia/Yerevan": "Ереван",
+    "Europe/Berlin": "Берлин",
+}
+
+
+def zone_button(name: str, now: datetime) -> str:
+    """Return the label of a time zone's button: a city and the time there."""
+    return f"{_CITIES[name]} · {now:%H:%M}"
+
+
+def personal_settings(*, zone: str | None, now: datetime, model: str | None, prompt: str | None) -> str:
+    """Show a person's settings; None where the bot's own setting holds."""
+    zone_text = "как у бота" if zone is None else _CITIES.get(zone, zone)
+    return "\n".join(
+        [
+            "Ваши настройки",
+            f"Часовой пояс: {zone_text}, сейчас {now:%H:%M}",
+            f"Модель: {model or 'общая, см. /model'}",
+            f"Указания модели: {prompt or 'нет'}",
+            "В группах действуют настройки бота, а не ваши.",
+        ]
+    )
+
+
+def prompt_page(prompt: str | None) -> str:
+    """Show a person's instructions for models and how to change them."""
+    if prompt is None:
+        return "Скажите, как модели вам отвечать. Например: /prompt Отвечай на «ты», коротко"
+    return f"Ваши указания модели:\n{prompt}\n\nЗаменить: /prompt <текст>"
+
+
+def prompt_too_long(length: int, limit: int) -> str:
+    """Refuse instructions that are too long."""
+    return f"Указания слишком длинные: {length} символов из {limit} возможных. Сократите их."
+
+
+def own_model_heading(label: str | None) -> str:
+    """Return the heading of the list from which a person chooses a model of their own."""
+    return f"Сейчас вам отвечает {label or 'общая модель, см. /model'}. Какая будет отвечать?"
+
+
+def own_model(model: Mapping[str, Any]) -> str:
+    """Add to model_active() that another model answers the person."""
+    return f"Вам отвечает ваша модель: {model['label']} [{model['key']}] (сменить: /settings)"
+
+
+# Conversations -----------------------------------------------------------------------------------------
+
+NEW_CONVERSATION = "Начинаем заново: прежний разговор модель больше не видит. Задайте вопрос: /ask <вопрос>"
+ALWAYS_NEW_CONVERSATION = (
+    "Здесь каждый /ask и так начинает новый разговор, а продолжает его ответ на сообщение модели."
+)
+
+
+def own_instructions(prompt: str) -> str:
+    """Return what the system prompt says of a person's own instructions."""
+    return f"Пожелания человека к ответам:\n{prompt}"
+
+
 # Usage and status --------------------------------------------------------------------------------------
 
 NO_USAGE = "пока не было"
@@ -823,6 +914,14 @@ def bad_number(name: str) -> str:
     return f"{name} должен быть целым числом больше нуля."
 
 
+BAD_HEALTH_PORT = "HEALTH_PORT записан неверно: нужен номер порта от 1 до 65535, например 9090, или адрес:порт."
+
+
+def health_port_unusable(host: str, port: int) -> str:
+    """Report that the health endpoint cannot be opened."""
+    return f"HEALTH_PORT: не удалось открыть {host}:{port}. Возможно, порт уже занят; выберите другой."
+
+
 def bad_user_ids(name: str) -> str:
     """Refuse a setting that is not a list of user ids."""
     return f"{name} должен быть списком ID через запятую, например 123456789,987654321."
@@ -841,6 +940,11 @@ def db_unusable(path: object) -> str:
     return f"Не удаётся открыть базу {path}: проверьте DB_PATH, папку и права на запись."
 
 
+def db_missing(path: object) -> str:
+    """Report that there is no database to copy."""
+    return f"Базы {path} нет: укажите в DB_PATH, где она лежит, или запустите команду в папке бота."
+
+
 def db_busy(path: object) -> str:
     """Report a database that another program has locked."""
     return f"База {path} занята другой программой: закройте её и запустите бота снова."
@@ -853,7 +957,10 @@ def db_foreign(path: object) -> str:
 
 def db_newer(path: object) -> str:
     """Report a database that a newer version of the bot created."""
-    return f"База {path} создана более новой версией бота: обновите код, база не тронута."
+    return (
+        f"База {path} создана более новой версией бота и не тронута. Верните новую версию кода или, чтобы остаться"
+        " на этой, замените базу копией, сделанной до обновления (docs/hosting.md)."
+    )
 
 
 def db_damaged(path: object) -> str:
@@ -881,10 +988,14 @@ def backup_made(path: object, count: int) -> str:
 COMMAND_LINE = """Использование:
   python bot.py                запустить бота
   python bot.py --check        проверить настройки, базу, Telegram и шлюзы
-  python bot.py --backup FILE  сделать копию базы, можно на ходу"""
+  python bot.py --backup FILE  сделать копию базы, можно на ходу
+  python bot.py --version      показать версию"""
 CHECK_SETTINGS, CHECK_DATABASE, CHECK_TELEGRAM = "настройки", "база", "Telegram"
 SETTINGS_OK = "прочитаны."
 GATEWAY_ABSENT = "не настроен, это не обязательно."
+NO_GATEWAY_AT_ALL = "нет OPENROUTER_API_KEY (.env): заметки работают, но отвечать на вопросы некому."
+NOT_CHECKED = "не проверено: сначала исправьте то, что указано выше."
+MARK_OK, MARK_REMARK, MARK_FAILED = "ок", "—", "НЕ ОК"
 
 
 FREE_MODEL_ANSWERS = "Бесплатная модель отвечает."
@@ -895,13 +1006,9 @@ def free_model_failed(error: object) -> str:
     return f"Бесплатная модель сейчас не ответила: {error}"
 
 
-def check_table(rows: Iterable[tuple[str, bool, str]]) -> str:
-    """Show the results of --check, each as (name, is_ok, details)."""
-    lines = []
-    for name, is_ok, details in rows:
-        mark = "ок" if is_ok else "НЕ ОК"
-        lines.append(f"{mark:<6} {name:<10} {details}")
-    return "\n".join(lines)
+def check_table(rows: Iterable[tuple[str, str, str]]) -> str:
+    """Show the results of --check, each as (mark, name, details)."""
+    return "\n".join(f"{mark:<6} {name:<10} {details}" for mark, name, details in rows)
 
 
 def db_will_be_created(path: object) -> str:

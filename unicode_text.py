@@ -1,5 +1,7 @@
 """Unicode: repair, search folding, and lengths in UTF-16 code units, the unit in which Telegram measures text."""
 
+import io
+import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 
@@ -15,6 +17,20 @@ def storable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def let_streams_print(sample: str) -> None:
+    """Let stdout and stderr print any text; they switch to UTF-8 if they cannot print this one.
+
+    Redirected into a file, they have the encoding of the machine, such as the Western cp1252.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not if something has replaced it
+            try:
+                sample.encode(stream.encoding)
+            except UnicodeEncodeError:
+                stream.reconfigure(encoding="utf-8")
+            stream.reconfigure(errors="backslashreplace")  # a path may contain what no encoding has
 
 
 def fold(text: str) -> str:

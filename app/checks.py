@@ -1,7 +1,9 @@
 """The checks of `python bot.py --check`: settings, database, Telegram and gateways."""
 
+import tempfile
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import config
 import db
@@ -13,8 +15,12 @@ from openrouter_client import ChatRequest, ErrorKind, OpenRouterError
 from telegram.transport import Telegram, TelegramError, get_me
 
 
+class Remark(Exception):
+    """Something is not set up, and the bot runs without it; str() is a sentence for the owner."""
+
+
 def run_checks() -> tuple[str, bool]:
-    """Run all checks; return a table of the results, and whether everything is fine."""
+    """Run all checks; return a table of the results, and whether the bot can run."""
     checks: list[tuple[str, Callable[[], str]]] = [
         (texts.CHECK_SETTINGS, _check_settings),
         (texts.CHECK_DATABASE, _check_database),
@@ -22,18 +28,28 @@ def run_checks() -> tuple[str, bool]:
     ]
     for name in config.GATEWAY_NAMES:
         checks.append((name, partial(_check_gateway, name)))
-    rows = [(name, *_run_check(check)) for name, check in checks]
-    return texts.check_table(rows), all(is_ok for _, is_ok, _ in rows)
+    rows: list[tuple[str, str, str]] = []
+    problems: set[str] = set()
+    for name, check in checks:
+        mark, details = _run_check(check)
+        if details in problems:  # several checks need the settings
+            mark, details = texts.MARK_REMARK, texts.NOT_CHECKED
+        elif mark == texts.MARK_FAILED:
+            problems.add(details)
+        rows.append((mark, name, details))
+    return texts.check_table(rows), not problems
 
 
-def _run_check(check: Callable[[], str]) -> tuple[bool, str]:
-    """Return whether a check succeeds, and its details."""
+def _run_check(check: Callable[[], str]) -> tuple[str, str]:
+    """Return the mark of a check and its details."""
     try:
-        return True, check()
+        return texts.MARK_OK, check()
+    except Remark as remark:
+        return texts.MARK_REMARK, str(remark)
     except (SetupError, OpenRouterError) as error:
-        return False, str(error)
+        return texts.MARK_FAILED, str(error)
     except TelegramError as error:
-        return False, texts.telegram_unreachable(error)
+        return texts.MARK_FAILED, texts.telegram_unreachable(error)
 
 
 def _check_settings() -> str:
@@ -43,9 +59,24 @@ def _check_settings() -> str:
 
 def _check_database() -> str:
     path = config.database_path()
-    if not path.exists() and path.absolute().parent.is_dir():
+    _check_writable(path)
+    if not path.exists():
         return texts.db_will_be_created(path)
     return texts.db_found(path, db.check(path))
+
+
+def _check_writable(path: Path) -> None:
+    """Raise SetupError if the bot could not write into the database and its folder.
+
+    The rights of a file do not tell: a disk may be full or read-only, and Windows has other rights.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=path.absolute().parent) as file:
+            file.write(b"0")
+        if path.exists():
+            path.open("r+b").close()
+    except OSError:
+        raise SetupError(texts.db_unusable(path)) from None
 
 
 def _check_telegram() -> str:
@@ -56,11 +87,11 @@ def _check_telegram() -> str:
 def _check_gateway(name: str) -> str:
     gateways = config.load_gateways()
     if name not in gateways:
-        return texts.GATEWAY_ABSENT
+        raise Remark(texts.GATEWAY_ABSENT)
     if name == "openrouter":
         gateway = gateways[name]
-        if not gateway.api_key and len(gateways) > 1:  # another gateway answers the questions
-            return texts.GATEWAY_ABSENT
+        if not gateway.api_key:
+            raise Remark(texts.GATEWAY_ABSENT if len(gateways) > 1 else texts.NO_GATEWAY_AT_ALL)
         balance = texts.key_balance(openrouter_client.fetch_key(gateway))
         return f"{balance} {_ask_free_model(gateway)}"
     return texts.models_found(len(openrouter_client.fetch_models(gateways[name])))

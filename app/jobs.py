@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import db_people
 import journal
 import storage
 import texts
 from app import status
 from app.logs import ErrorLog
+from clock import TimeZone
 from config import Settings
 from journal import JobRow
 from llm import catalog
@@ -60,7 +62,7 @@ class JobHandlers:
 
     def export(self, job: JobRow) -> JobResult:
         """Export all notes of a person as a file."""
-        return exports.export_notes(job["user_id"], job["arguments"]["format"], self.settings.timezone)
+        return exports.export_notes(job["user_id"], job["arguments"]["format"], self._zone(job))
 
     def import_file(self, job: JobRow) -> JobResult:
         """Download a file that a person sent and import the notes in it."""
@@ -82,11 +84,14 @@ class JobHandlers:
     def stats(self, job: JobRow) -> JobResult:
         """Draw how many notes a person added per day."""
         days = job["arguments"]["days"]
-        per_day = statistics.notes_per_day(job["user_id"], days, self.settings.timezone)
+        per_day = statistics.notes_per_day(job["user_id"], days, self._zone(job))
         caption = statistics.caption(per_day)
         if not any(count for _, count in per_day):
             return caption
         return File("stats.png", io.BytesIO(chart.draw(per_day)), caption, is_photo=True)
+
+    def _zone(self, job: JobRow) -> TimeZone:
+        return db_people.zone_in_chat(job["user_id"], job["chat_id"], self.settings.timezone)
 
     def status(self, job: JobRow) -> JobResult:  # noqa: ARG002
         """Describe the bot to its owner."""
@@ -105,9 +110,7 @@ class JobHandlers:
     def find(self, job: JobRow) -> JobResult:
         """Search for notes, if that takes longer than a handler may."""
         arguments = job["arguments"]
-        page = listing.first_page(
-            job["user_id"], arguments["query"], arguments["page_size"], self.settings.timezone
-        )
+        page = listing.first_page(job["user_id"], arguments["query"], arguments["page_size"], self._zone(job))
         return page or texts.NOTHING_FOUND
 
     def turn_page(self, job: JobRow) -> JobResult:
@@ -117,7 +120,7 @@ class JobHandlers:
             job["user_id"],
             arguments["listing_id"],
             arguments["position"],
-            self.settings.timezone,
+            self._zone(job),
             to_older=arguments["to_older"],
         )
         return result.edit or result.toast

@@ -14,7 +14,10 @@ import db
 import journal
 import storage
 from app import logs
+from app.cleaner import Cleaner
+from app.health import Health, HealthServer
 from app.jobs import JobHandlers, JobRunner
+from app.systemd import Watchdog
 from config import Settings, SetupError
 from llm.answers import Answers
 from llm.catalog import Catalog
@@ -30,7 +33,6 @@ log = logging.getLogger(__name__)
 # At the stop: confirming the last batch takes up to 2 s, and these up to 7 s.
 JOBS_LINGER_S = 3.0  # for running jobs
 OUTBOX_GRACE_S = 1.0  # for replies that are due
-PURGE_CATCH_UP = 24  # in an hour of running, up to a day that the bot was off counts as past
 OUTBOX_LINGER_S = 3.0  # for running calls
 
 
@@ -94,21 +96,16 @@ class Service:
             on_question=self._answers.ask,
             on_stop_request=self._answers.stop_question,
             on_job=self._jobs.add,
-            on_purge=self._purge_old,
             on_failure=on_failure,
             on_chat_migrated=_move_chat,
             refusals=(AccessDenied, db.NotesFull),
         )
-
-        self._purged_at = time.monotonic()
-
-    def _purge_old(self) -> None:
-        """Delete what nobody can ask for any more; after a jump of the clock, nothing at first."""
-        elapsed_s = time.monotonic() - self._purged_at
-        self._purged_at += elapsed_s
-        now = journal.advance_purge_clock(elapsed_s * PURGE_CATCH_UP)
-        db.purge_old(now)
-        journal.purge_old(now)
+        self._cleaner = Cleaner(settings.questions_kept_days * clock.DAY_S)
+        self.is_stuck = self._polling.heartbeat.is_stuck
+        self._health_server: HealthServer | None = None
+        if settings.health_address:
+            health = Health(self._polling.heartbeat, lambda: self._outbox.dropped_replies)
+            self._health_server = HealthServer(health, settings.health_address)
 
     def start(self) -> None:
         """Start all parts; what an earlier run left comes first."""
@@ -118,10 +115,14 @@ class Service:
         self._answers.start()
         self._polling.start()
         self._catalog.start()
+        self._cleaner.start()
+        if self._health_server:
+            self._health_server.start()
 
     def stop(self) -> None:
         """Stop all parts; raise what has ended polling, SetupError if the owner must fix something."""
         self._polling.stop()
+        self._cleaner.stop()
         self._catalog.stop()
         self._answers.stop()
         self._jobs.stop(grace_s=0, linger_s=JOBS_LINGER_S)
@@ -137,6 +138,8 @@ def run(router: Router) -> None:
     stop_signal = StopSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_signal.handle_signal)
+    watchdog = Watchdog()
+    watchdog.start()
     if not _open_database(settings, stop_signal):
         return
     telegram = Telegram(settings)
@@ -147,9 +150,11 @@ def run(router: Router) -> None:
         db.use_bot(bot_user.id)
         service = Service(router, settings, telegram, bot_user.username, error_log, on_failure=stop_signal.set)
         service.start()
+        watchdog.watch(service.is_stuck)
         _set_menu(telegram, router, settings)
         stop_signal.wait(math.inf)
         log.info("stopping")
+        watchdog.stop()
         service.stop()
     finally:
         storage.close()

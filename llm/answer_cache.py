@@ -9,6 +9,7 @@ import json
 
 import clock
 import db
+import db_people
 import journal
 import texts
 from journal import QuestionRow
@@ -47,5 +48,6 @@ def _can_be_cached(question: QuestionRow) -> bool:
 
 def _key(question: QuestionRow) -> str:
     """Return a hash of what the model is sent besides its name."""
-    messages = json.dumps([texts.SYSTEM_PROMPT, question["text"]])
+    own_instructions = db_people.settings_in_chat(question["user_id"], question["chat_id"])["prompt"]
+    messages = json.dumps([texts.SYSTEM_PROMPT, own_instructions, question["text"]])
     return hashlib.sha256(messages.encode()).hexdigest()

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 
 import db
+import db_people
 import journal
 import openrouter_client
 import storage
@@ -23,7 +24,7 @@ from llm.catalog import Catalog, fetch_catalog
 from llm.costs import CostLookup
 from llm.gateway_pace import GatewayPace
 from llm.model_caller import ModelCaller
-from llm.models import ROUTER_GATEWAY, fallback_models, ready_gateways
+from llm.models import ROUTER_GATEWAY, fallback_models, model_for, ready_gateways
 from llm.progress import CallResult, QuestionProgress
 from llm.prompts import Prompt, build_prompt
 from llm.quota import check_question_quota
@@ -100,10 +101,11 @@ class Answers:
 
         message_id is the message that the answer replies to; asked_at is in Unix seconds.
         """
-        check_question_quota(self._settings, user_id, asked_at)
+        zone = db_people.zone_in_chat(user_id, chat_id, self._settings.timezone)
+        check_question_quota(self._settings, user_id, asked_at, zone)
         if replacement := db.take_model_replacement():
             self._outbox.put(chat_id, Reply(texts.model_vanished(replacement)), thread_id=thread_id)
-        for number, model in enumerate(self._models_for(question)):
+        for number, model in enumerate(self._models_for(question, user_id, chat_id)):
             is_parallel = number > 0
             question_id = journal.add_question(
                 {
@@ -129,9 +131,9 @@ class Answers:
         if journal.stop_question(chat_id, question_id):
             storage.on_commit(partial(self._stop_progress, question_id))
 
-    def _models_for(self, question: Question) -> list[db.Model]:
-        """Return the active model, or for a comparison several available ones."""
-        active = db.get_active_model()
+    def _models_for(self, question: Question, user_id: int, chat_id: int) -> list[db.Model]:
+        """Return the active model of the person, or for a comparison several available ones."""
+        active = model_for(user_id, chat_id, allow_paid=self._settings.allow_paid_models)
         if question.kind != "compare":
             return [active]
         models = [active, *fallback_models(active, allow_paid=self._settings.allow_paid_models)]
@@ -218,7 +220,7 @@ class Answers:
                 storage.on_commit(self._costs.wake)
             if result.fallback_from and not db.get_model(question["model_id"])["available"]:
                 db.take_model_replacement()  # the footer of this answer already says what replaced the model
-            reply = build_reply(question, prompt.notes, result, self._settings.timezone)
+            reply = build_reply(question, prompt.notes, result, prompt.zone)
             self._store_reply(question, state, answer, reply)
             answer_cache.store(question, result)
 

@@ -5,7 +5,7 @@ import math
 import db
 import texts
 from config import Settings
-from llm.models import is_paid
+from llm.models import is_paid, model_for
 from telegram.replies import Button, ButtonResult, HandlerResult, Reply
 
 MODELS_PER_PAGE = 12
@@ -15,6 +15,16 @@ def active_page() -> HandlerResult:
     """Return the page of the list that contains the active model."""
     models = _models()
     return _page(models, _active_page_number(models)) if models else texts.NO_MODELS
+
+
+def active_model(settings: Settings, user_id: int, chat_id: int) -> str:
+    """Name the active model, and the person's own if it differs."""
+    if not db.list_models():
+        return texts.NO_MODELS
+    active = db.get_active_model()
+    own = model_for(user_id, chat_id, allow_paid=settings.allow_paid_models)
+    text = texts.model_active(active)
+    return text if own["id"] == active["id"] else f"{text}\n{texts.own_model(own)}"
 
 
 def turn_to(page_number: int) -> ButtonResult:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 import db
+import db_people
 from config import Gateway
 from openrouter_client import FEATURES
 
@@ -18,6 +19,15 @@ def is_free(gateway: str, key: str) -> bool:
 def is_paid(model: db.Model) -> bool:
     """Return whether OpenRouter charges the owner for a model."""
     return model["gateway"] == "openrouter" and not is_free(model["gateway"], model["key"])
+
+
+def model_for(user_id: int, chat_id: int, *, allow_paid: bool) -> db.Model:
+    """Return the model to ask in a chat: the person's own, or the active one that all share."""
+    model_id = db_people.settings_in_chat(user_id, chat_id)["model_id"]
+    if model_id is None:
+        return db.get_active_model()
+    model = db.get_model(model_id)
+    return db.get_active_model() if is_paid(model) and not allow_paid else model
 
 
 def ready_gateways(gateways: Mapping[str, Gateway]) -> set[str]:

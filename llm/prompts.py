@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 import db
+import db_people
 import db_search
 import journal
 import openrouter_client
@@ -29,6 +30,7 @@ class Prompt:
     conversation: list[journal.Turn]  # the latest turn first
     notes: list[FoundNote]  # the notes to answer from; empty unless the question is about the person's notes
     zone: TimeZone
+    own_instructions: str  # of the person; "" if there are none
 
     def messages(self, model: db.Model) -> list[ChatMessage]:
         """Return the messages for a model; the oldest turns are left out if the conversation is too long for it.
@@ -36,6 +38,8 @@ class Prompt:
         OpenRouterError if the question alone is too long.
         """
         system_prompt = texts.NOTES_PROMPT if self.notes else texts.SYSTEM_PROMPT
+        if self.own_instructions:
+            system_prompt += "\n" + texts.own_instructions(self.own_instructions)
         messages: list[ChatMessage] = [{"role": "system", "content": system_prompt}]
         if self.notes:
             messages.append({"role": "user", "content": _notes_as_json(self.notes, self.zone)})
@@ -66,15 +70,18 @@ def _context_tokens(model: db.Model) -> int:
     return model["context_length"] or DEFAULT_CONTEXT_TOKENS
 
 
-def build_prompt(question: journal.QuestionRow, zone: TimeZone) -> Prompt:
+def build_prompt(question: journal.QuestionRow, default_zone: TimeZone) -> Prompt:
     """Collect the conversation and, for a question about the person's notes, the most similar notes."""
+    user_id, chat_id = question["user_id"], question["chat_id"]
+    zone = db_people.zone_in_chat(user_id, chat_id, default_zone)
+    own_instructions = db_people.settings_in_chat(user_id, chat_id)["prompt"] or ""
     conversation = journal.conversation_before(question["id"])
     notes: list[FoundNote] = []
     if question["kind"] == "note_ask":
         # A question such as "And when does it end?" only makes sense together with the questions before it.
         asked = " ".join([question["text"], *(turn["text"] for turn in conversation)])
         notes = _notes_for(question["user_id"], asked)
-    return Prompt(question["text"], conversation, notes, zone)
+    return Prompt(question["text"], conversation, notes, zone, own_instructions)
 
 
 def _notes_for(user_id: int, asked: str) -> list[FoundNote]:

@@ -195,6 +195,7 @@ CREATE TABLE message_texts (
     chat_id    INTEGER NOT NULL,
     message_id INTEGER NOT NULL,
     digest     INTEGER NOT NULL,
+    sent_at    INTEGER NOT NULL,
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -203,3 +204,33 @@ CREATE TABLE purge_clock (
     id     INTEGER PRIMARY KEY CHECK (id = 1),
     moment INTEGER NOT NULL
 ) STRICT;
+
+-- Personal settings, and conversations in the topics of private chats.
+CREATE TABLE personal_settings (
+    user_id      INTEGER PRIMARY KEY,
+    timezone     TEXT,
+    prompt       TEXT,
+    model_id     INTEGER REFERENCES models(id),
+    plain_text   TEXT CHECK (plain_text IN ('note', 'ask_first')),
+    confirmation TEXT CHECK (confirmation IN ('reply', 'reaction'))
+) STRICT;
+CREATE TABLE topics (
+    chat_id        INTEGER NOT NULL,
+    thread_id      INTEGER NOT NULL,
+    after_question INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, thread_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ix_questions_topic ON questions(chat_id, thread_id, id) WHERE thread_id IS NOT NULL;
+-- What the deletion of old questions looks up, and the sums of old requests.
+CREATE INDEX ix_questions_parent ON questions(parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX ix_questions_finished ON questions(finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX ix_answer_messages_question ON answer_messages(question_id);
+CREATE TABLE llm_usage_days (
+    day      INTEGER NOT NULL,
+    user_id  INTEGER NOT NULL,
+    model    TEXT    NOT NULL,
+    requests INTEGER NOT NULL,
+    tokens   INTEGER NOT NULL,
+    cost     REAL    NOT NULL,
+    PRIMARY KEY (day, user_id, model)
+) STRICT, WITHOUT ROWID;

@@ -8,10 +8,11 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import db_index
 import db_search
 from db_search import FoundNote, Query
 
-FORMS_POSITION = db_search.MAX_NOTES_PER_PERSON  # added to the positions of notes that contain other forms
+FORMS_POSITION = db_index.MAX_NOTES_PER_PERSON  # added to the positions of notes that contain other forms
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The models of `python -m sandbox`: an answer that shows all formatting, and models that fail."""
 
 from sandbox.openrouter import SEED_MODELS, EmulatedGateway, Json, describe_model
+from sandbox.openrouter.pictures import question_of
 
 CHUNK_DELAY_S = 0.05  # slow enough to watch an answer grow
 
@@ -55,5 +56,5 @@ def build_gateway() -> EmulatedGateway:
 
 def answer_to(body: Json) -> str:
     """Return an answer that uses every kind of formatting."""
-    question = " ".join(body["messages"][-1]["content"].split())
+    question = " ".join(question_of(body).split())
     return ANSWER.format(model=body["model"], question=question)

@@ -17,6 +17,7 @@ from sandbox.openrouter import EmulatedGateway
 from sandbox.server import Server
 from sandbox.telegram import World
 from sandbox.terminal import Terminal
+from unicode_text import let_streams_print
 
 BOT = Path(__file__).resolve().parent.parent / "bot.py"
 BOT_CHECK_S = 0.2
@@ -26,6 +27,7 @@ BotProcess = subprocess.Popen[bytes]
 
 def main() -> int:
     """Run the sandbox until Ctrl-C; return the exit code."""
+    let_streams_print("Чат")
     options = parse_options()
     # SIGTERM acts as Ctrl-C, so that the bot is stopped before the sandbox ends.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

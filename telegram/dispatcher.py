@@ -45,7 +45,7 @@ class Dispatcher:
             return texts.ANONYMOUS
         command = self._find_command(message, command_line)
         if message.text and (command_line is None or (command and command.name in self._router.edit_handlers)):
-            journal.remember_message_text(message.chat_id, message.message_id, message.text)
+            journal.remember_message_text(message.chat_id, message.message_id, message.text, message.sent_at)
         if command_line is None:
             return self._router.text_handler(message, message.text) if message.text else texts.ONLY_TEXT
         if command is None:
@@ -58,7 +58,7 @@ class Dispatcher:
         if not message.text or message.is_anonymous or not self._is_addressed_to_bot(message, command_line):
             return None
         command = self._find_command(message, command_line)
-        if not journal.remember_message_text(message.chat_id, message.message_id, message.text):
+        if not journal.remember_edited_text(message.chat_id, message.message_id, message.text, message.sent_at):
             return None  # Telegram reports reactions and other changes as edits, too
         if command_line is None:
             return self._router.edited_text_handler(message, message.text)

@@ -6,8 +6,10 @@ The outbox uses chats as keys: messages of one chat go out in order, and a slow 
 import heapq
 import itertools
 import logging
+import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -24,31 +26,56 @@ class KeyedExecutor(Generic[Key]):
     """Calls work(key) for every woken key, never twice at the same time for one key.
 
     work(key) does one step and returns the seconds until the next call for this key (0.0: as soon as possible),
-    or None when the key has nothing left to do. Threads start on demand, up to a maximum, and then stay.
+    or None when the key has nothing left to do.
+
+    The first thread starts with the executor, others on demand, up to max_threads; then they stay. If another one
+    cannot start, those that run do its work. Keys whose last step took longer than slow_after_s together get at
+    most half of the threads.
     """
 
-    def __init__(self, name: str, work: Callable[[Key], float | None], max_threads: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[Key], float | None],
+        max_threads: int,
+        *,
+        slow_after_s: float = math.inf,
+    ) -> None:
         self._name = name
         self._work = work
-        self._threads_left = max_threads
-        self._idle_threads = 0
+        self._max_threads = max_threads
+        self._max_slow = max(max_threads // 2, 1)
+        self._slow_after_s = slow_after_s
         lock = threading.Lock()  # guards everything below
         self._schedule_changed = threading.Condition(lock)  # the threads wait for it
         self._work_finished = threading.Condition(lock)  # stop() waits for it
-        self._schedule: list[tuple[float, int, Key]] = []  # a heap of (due time, sequence number, key)
+        self._threads = self._idle_threads = 0
+        self._ready: deque[Key] = deque()
+        self._ready_slow: deque[Key] = deque()
+        self._delayed: list[tuple[float, int, Key]] = []  # a heap of (due time, sequence number, key)
         self._sequence = itertools.count()  # keys due at the same time run in the order of their arrival
-        self._scheduled: set[Key] = set()
+        self._watched_until = math.inf  # an idle thread wakes up by itself at this time
+        self._scheduled: set[Key] = set()  # ready or delayed
         self._running: set[Key] = set()
-        self._woken_while_running: set[Key] = set()
+        self._woken_while_running: dict[Key, float] = {}  # → delay
+        self._slow: set[Key] = set()  # keys whose last step was slow
+        self._running_slow = 0
         self._stopping = False
+        self._start_thread()
 
-    def wake(self, key: Key) -> None:
-        """Schedule a key now. A key that waits for its time keeps waiting."""
+    def wake(self, key: Key, delay_s: float = 0.0) -> None:
+        """Schedule a key now or after a delay. A key that waits for its time keeps waiting."""
         with self._schedule_changed:
             if key in self._running:
-                self._woken_while_running.add(key)
+                self._woken_while_running[key] = min(delay_s, self._woken_while_running.get(key, math.inf))
             elif key not in self._scheduled:
-                self._add_to_schedule(key, 0.0)
+                self._add_to_schedule(key, delay_s)
+                self._wake_a_thread()
+
+    def waiting_keys(self) -> list[Key]:
+        """Return the keys that only wait for a thread, the first in line first."""
+        with self._schedule_changed:
+            return [*self._ready, *self._ready_slow]
 
     def stop(self, grace_s: float, linger_s: float) -> None:
         """Run due work for up to grace_s, then start nothing more and wait up to linger_s for running work."""
@@ -59,40 +86,80 @@ class KeyedExecutor(Generic[Key]):
             self._work_finished.wait_for(lambda: not self._running, linger_s)
 
     def _is_nothing_due(self) -> bool:
-        if self._running:
-            return False
-        return not self._schedule or self._schedule[0][0] > time.monotonic()
+        self._move_due_keys()
+        return not (self._running or self._ready or self._ready_slow)
 
     def _add_to_schedule(self, key: Key, delay_s: float) -> None:
-        heapq.heappush(self._schedule, (time.monotonic() + delay_s, next(self._sequence), key))
         self._scheduled.add(key)
-        if len(self._schedule) > self._idle_threads and self._threads_left > 0 and not self._stopping:
-            self._threads_left -= 1
-            self._idle_threads += 1
-            threading.Thread(target=self._run_thread, name=self._name, daemon=True).start()
-        self._schedule_changed.notify()
+        if delay_s > 0:
+            heapq.heappush(self._delayed, (time.monotonic() + delay_s, next(self._sequence), key))
+        else:
+            self._add_ready(key)
+
+    def _add_ready(self, key: Key) -> None:
+        (self._ready_slow if key in self._slow else self._ready).append(key)
+
+    def _move_due_keys(self) -> None:
+        now = time.monotonic()
+        while self._delayed and self._delayed[0][0] <= now:
+            self._add_ready(heapq.heappop(self._delayed)[2])
+
+    # Threads
+
+    def _wake_a_thread(self) -> None:
+        """Let an idle thread look at the schedule; start one if all are busy."""
+        if self._idle_threads:
+            self._schedule_changed.notify()
+        elif self._threads < self._max_threads and not self._stopping:
+            try:
+                self._start_thread()
+            except RuntimeError as error:  # the system has no room for another one
+                log.warning("%s: %s, so %d do the work", self._name, error, self._threads)
+
+    def _start_thread(self) -> None:
+        threading.Thread(target=self._run_thread, name=self._name, daemon=True).start()
+        self._threads += 1
+        self._idle_threads += 1
 
     def _run_thread(self) -> None:
         while (key := self._next_key()) is not None:
+            started_at = time.monotonic()
             delay_s = self._run_work(key)
-            self._reschedule(key, delay_s)
+            self._reschedule(key, delay_s, is_slow=time.monotonic() - started_at > self._slow_after_s)
         storage.close_thread()
 
     def _next_key(self) -> Key | None:
         """Wait for the next due key and return it; None when stopping."""
         with self._schedule_changed:
             while not self._stopping:
-                wait_s = self._schedule[0][0] - time.monotonic() if self._schedule else None
-                if wait_s is not None and wait_s <= 0:
-                    _, _, key = heapq.heappop(self._schedule)
-                    self._scheduled.discard(key)
-                    self._running.add(key)
-                    self._idle_threads -= 1
-                    if self._schedule:
-                        self._schedule_changed.notify()  # another thread waits for the next key's time
-                    return key
-                self._schedule_changed.wait(wait_s)
+                self._move_due_keys()
+                queue = self._queue_to_serve()
+                if queue:
+                    return self._take(queue)
+                due_at = self._delayed[0][0] if self._delayed else math.inf
+                if due_at < self._watched_until:  # of all idle threads, only one needs to wake up at that time
+                    self._watched_until = due_at
+                    self._schedule_changed.wait(due_at - time.monotonic())
+                    self._watched_until = math.inf
+                else:
+                    self._schedule_changed.wait()
             return None
+
+    def _queue_to_serve(self) -> deque[Key] | None:
+        if self._ready_slow and self._running_slow < self._max_slow:
+            return self._ready or self._ready_slow
+        return self._ready
+
+    def _take(self, queue: deque[Key]) -> Key:
+        key = queue.popleft()
+        self._scheduled.discard(key)
+        self._running.add(key)
+        self._running_slow += key in self._slow
+        self._idle_threads -= 1
+        is_unwatched = self._delayed and self._delayed[0][0] < self._watched_until
+        if self._ready or self._ready_slow or is_unwatched:
+            self._wake_a_thread()
+        return key
 
     def _run_work(self, key: Key) -> float | None:
         try:
@@ -104,14 +171,16 @@ class KeyedExecutor(Generic[Key]):
                 log.exception("%s will try again", self._name)
             return RETRY_AFTER_ERROR_S
 
-    def _reschedule(self, key: Key, delay_s: float | None) -> None:
-        """Schedule the next call for a key that has just run, if it needs one."""
+    def _reschedule(self, key: Key, delay_s: float | None, *, is_slow: bool) -> None:
+        """Schedule the next call for a key that has just run, if it needs one; this thread then sees it."""
         with self._schedule_changed:
             self._idle_threads += 1
             self._running.discard(key)
-            if delay_s is None and key in self._woken_while_running:
-                delay_s = 0.0
-            self._woken_while_running.discard(key)
+            self._running_slow -= key in self._slow
+            (self._slow.add if is_slow else self._slow.discard)(key)
+            woken_delay_s = self._woken_while_running.pop(key, None)
+            if delay_s is None:
+                delay_s = woken_delay_s
             if delay_s is not None:
                 self._add_to_schedule(key, delay_s)
             self._work_finished.notify_all()

@@ -48,6 +48,7 @@ class _Failures:
     count: int = 0
     server_errors: int = 0  # of them, responses with a status of 5xx
     first_server_error_at: float = 0.0  # on the clock of time.monotonic()
+    others_accepted: bool = False  # after the latest failure Telegram accepted another call
 
 
 class Outbox:
@@ -147,7 +148,7 @@ class Outbox:
             failures.first_server_error_at = failures.first_server_error_at or time.monotonic()
             failures.server_errors += 1
         else:  # no connection, or too many calls: this says nothing about the reply
-            failures.server_errors, failures.first_server_error_at = 0, 0.0
+            failures.server_errors, failures.first_server_error_at, failures.others_accepted = 0, 0.0, False
         return failures
 
     def _way_out(self, chat_id: int, reply: OutboxRow, failures: _Failures) -> _SentReply | None:
@@ -157,8 +158,12 @@ class Outbox:
             log.warning("chat %d: %s fails again and again, sent as plain text", chat_id, method)
             return _SentReply(reply["id"], [*calls, *remaining_calls], None)
         failed_for_s = time.monotonic() - failures.first_server_error_at
-        thread_id = params.get("message_thread_id")
-        if not failures.server_errors or failed_for_s < DROP_AFTER_S or not self.accepts_calls(chat_id, thread_id):
+        if not failures.server_errors or failed_for_s < DROP_AFTER_S:
+            return None
+        # A reply is at fault if it fails between two calls that Telegram accepts; else an outage may have ended.
+        others_accepted_before = failures.others_accepted
+        failures.others_accepted = self.accepts_calls(chat_id, params.get("message_thread_id"))
+        if not (others_accepted_before and failures.others_accepted):
             return None
         log.error("chat %d: a reply (%s) is dropped: Telegram fails at it again and again", chat_id, method)
         if params.get("text") == texts.REPLY_DROPPED:

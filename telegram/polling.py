@@ -6,7 +6,6 @@ nothing: an update that was not committed arrives again, and one that was commit
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from journal import Call
 from telegram.albums import without_repeated_album_messages
 from telegram.calls import callback_answer, edit_call
 from telegram.dispatcher import Dispatcher
+from telegram.heartbeat import Heartbeat
 from telegram.messages import CallbackQuery, Message
 from telegram.outbox import Outbox
 from telegram.replies import AccessDenied, HandlerResult, Job, Question, Reply
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 MAX_BATCH = 100  # updates; Telegram returns no more
 LONG_POLL_S = 25
 CONFIRM_TIMEOUT_S = 2.0
-PURGE_INTERVAL_S = 3600.0
 TOKEN_CHECK_S = 3.0  # a refused token ends the bot only if it is refused again after this time
 
 
@@ -52,9 +51,8 @@ class Polling:
     - on_job(job, *, user_id, chat_id, thread_id, reply_to) stores a job
     - on_chat_migrated(old_chat_id, new_chat_id) moves what belongs to a group that became a supergroup
 
-    on_purge() runs inside the transaction of a batch, once an hour, and deletes old rows. on_failure() runs when
-    polling ends by itself; `failure` then says why. `refusals` are the exceptions of handlers and callbacks whose
-    str() is a sentence for the person.
+    on_failure() runs when polling ends by itself; `failure` then says why. `refusals` are the exceptions of
+    handlers and callbacks whose str() is a sentence for the person.
     """
 
     def __init__(
@@ -67,7 +65,6 @@ class Polling:
         on_question: Callable[..., None],
         on_stop_request: Callable[[int, int], None],
         on_job: Callable[..., None],
-        on_purge: Callable[[], None],
         on_failure: Callable[[], None],
         on_chat_migrated: Callable[[int, int], None] = journal.move_chat,
         refusals: tuple[type[Exception], ...] = (AccessDenied,),
@@ -79,17 +76,16 @@ class Polling:
         self._on_question = on_question
         self._on_stop_request = on_stop_request
         self._on_job = on_job
-        self._on_purge = on_purge
         self._on_failure = on_failure
         self._on_chat_migrated = on_chat_migrated
         self._refusals = refusals
+        self.heartbeat = Heartbeat()
         self.failure: Exception | None = None  # why polling has ended by itself
         self._offset: int | None = None  # set while handled updates are not confirmed
         self._batch_limit = MAX_BATCH
         self._suspect_id: int | None = None  # the only update of the last response, if it was unreadable
         self._stopping = threading.Event()
         self._batch_lock = threading.Lock()  # held while a batch is handled
-        self._next_purge_at = 0.0
 
     def start(self) -> None:
         """Start the polling thread."""
@@ -135,11 +131,15 @@ class Polling:
                     refusals += 1
                     if refusals == 2:
                         raise SetupError(texts.TOKEN_REFUSED) from error
-                    self._stopping.wait(TOKEN_CHECK_S)
+                    self._pause(TOKEN_CHECK_S)
                     continue
                 failures, refusals = failures + 1, 0
                 retry_after = error.retry_after if isinstance(error, TelegramError) else None
-                self._stopping.wait(retry_after or backoff_s(failures))
+                self._pause(retry_after or backoff_s(failures))
+
+    def _pause(self, seconds: float) -> None:
+        self.heartbeat.begin_step(seconds)
+        self._stopping.wait(seconds)
 
     def _poll(self) -> None:
         raw_updates = self._fetch()
@@ -174,7 +174,9 @@ class Polling:
         params: dict[str, Any] = {"limit": limit, "timeout": wait_s, "allowed_updates": ALLOWED_UPDATES}
         if self._offset is not None:
             params["offset"] = self._offset
+        self.heartbeat.begin_step(timeout_s)
         raw_updates = self._telegram.call("getUpdates", params, timeout_s=timeout_s)
+        self.heartbeat.record_fetch()
         self._offset = None
         return raw_updates
 
@@ -191,10 +193,8 @@ class Polling:
             for update in without_repeated_album_messages(updates):
                 self._handle(update)
             journal.mark_updates_handled(new_ids)
-            if time.monotonic() >= self._next_purge_at:
-                self._on_purge()
-                self._next_purge_at = time.monotonic() + PURGE_INTERVAL_S
         self._offset = max(by_id) + 1
+        self.heartbeat.updates += len(new_ids)
 
     def _parse(self, raw_update: RawUpdate) -> Update | None:
         """Return an update; None if it is unreadable."""
@@ -240,13 +240,7 @@ class Polling:
         if isinstance(result, Question):
             self._ask(result, message, message.sent_at)
         elif isinstance(result, Job):
-            self._on_job(
-                result,
-                user_id=message.user_id,
-                chat_id=message.chat_id,
-                thread_id=message.thread_id,
-                reply_to=reply_to,
-            )
+            self._add_job(result, message, reply_to)
         elif result is not None:
             reply = Reply(result) if isinstance(result, str) else result
             self._outbox.put(message.chat_id, reply, reply_to, message.thread_id)
@@ -256,13 +250,7 @@ class Polling:
         if result.question:
             self._ask(result.question, query, clock.now())
         if result.job:
-            self._on_job(
-                result.job,
-                user_id=query.user_id,
-                chat_id=query.chat_id,
-                thread_id=query.thread_id,
-                reply_to=None,
-            )
+            self._add_job(result.job, query)
         calls: list[Call] = [callback_answer(query.query_id, result.toast)]
         if result.edit:
             calls.append(edit_call(query.chat_id, query.message_id, result.edit))
@@ -271,6 +259,11 @@ class Polling:
     def _answer_orphaned_query(self, query: OrphanedQuery) -> None:
         """Answer a tap that has no effect: until then, the person's client shows a progress bar."""
         self._outbox.put_calls(query.user_id, [callback_answer(query.query_id, "")])
+
+    def _add_job(self, job: Job, source: Message | CallbackQuery, reply_to: int | None = None) -> None:
+        self._on_job(
+            job, user_id=source.user_id, chat_id=source.chat_id, thread_id=source.thread_id, reply_to=reply_to
+        )
 
     def _ask(self, question: Question, source: Message | CallbackQuery, asked_at: int) -> None:
         self._on_question(

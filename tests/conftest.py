@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
+import clock
 import db
+import db_cleanup
+import journal_cleanup
 import storage
 from sandbox import openrouter, telegram
 from sandbox.openrouter import EmulatedGateway
@@ -25,10 +28,11 @@ from sandbox.telegram import World
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "data"
-settings.register_profile("no-deadline", deadline=None)  # benchmarks measure time, tests do not
+# Benchmarks measure time, tests do not: the machine may be busy.
+settings.register_profile("no-deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no-deadline")
 
-PATIENCE_S = 60.0  # how long a test waits for a condition before it fails
+PATIENCE_S = 180.0  # how long a test waits for a condition before it fails; the machine may be busy
 WORKERS_PER_CORE = 3  # most tests wait for a process or a server most of the time
 
 
@@ -117,6 +121,11 @@ def eventually(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
+def clean_up(now: int, questions_kept_s: int = 365 * clock.DAY_S) -> int:
+    """Delete what is old at a moment, as the cleaner does; return the number of steps."""
+    return len([*db_cleanup.steps(now), *journal_cleanup.steps(now, questions_kept_s)])
+
+
 class BotProcess:
     """`python bot.py` in a folder of its own, connected to the emulated services."""
 
@@ -202,13 +211,31 @@ class Person:
         """Send a text and return the message; `fields` are added to it."""
         return self._world.say(self.id, text, chat_id=self.chat_id, **fields)
 
-    def edits(self, message: dict[str, Any], text: str) -> None:
-        """Edit an own message."""
-        self._world.edit(self.id, message["message_id"], text, chat_id=self.chat_id)
+    def edits(self, message: dict[str, Any], text: str, entities: list[dict[str, Any]] | None = None) -> None:
+        """Edit the text or the caption of an own message; its formatting is replaced too."""
+        self._world.edit(self.id, message["message_id"], text, entities=entities, chat_id=self.chat_id)
 
     def sends_file(self, name: str, content: bytes, caption: str = "", *, is_picture: bool = False) -> None:
         """Send a document or a picture."""
         self._world.send_file(self.id, name, content, caption, chat_id=self.chat_id, is_picture=is_picture)
+
+    def sends(
+        self, kind: str, content: bytes = b"", *, details: dict[str, Any] | None = None, **fields: Any
+    ) -> dict[str, Any]:
+        """Send a photo, voice, video, sticker, location, …: a sample without `content`; return the message.
+
+        `details` are fields of its object, like duration; `fields` are added to the message, like caption.
+        """
+        return self._world.send_media(self.id, kind, content, details=details, chat_id=self.chat_id, **fields)
+
+    def sends_album(self, *kinds: str, **fields: Any) -> list[dict[str, Any]]:
+        """Send samples of these kinds as an album; the first message gets the `fields`, like caption."""
+        parts = [self._world.media(kind) for kind in kinds]
+        return self._world.send_album(self.id, parts, chat_id=self.chat_id, **fields)
+
+    def forwards(self, message: dict[str, Any], origin: dict[str, Any], **fields: Any) -> dict[str, Any]:
+        """Forward a message or its content; `origin` is from_user(), from_channel(), … of sandbox.telegram."""
+        return self._world.forward(self.id, message, origin, chat_id=self.chat_id, **fields)
 
     def hears(self) -> dict[str, Any]:
         """Wait for the bot's next message and return it."""

@@ -16,7 +16,7 @@ from html import unescape
 from typing import Any
 
 import pytest
-from conftest import ROOT, without_times
+from conftest import ROOT, clean_up, without_times
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from test_updates import SETTINGS
@@ -450,12 +450,12 @@ def test_a_deleted_note_is_purged_after_thirty_days_and_not_before(monkeypatch: 
     handle("/note_del 1")
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 29.9 * 86400)
-    db.purge_old(clock.now())
+    clean_up(clock.now())
     assert handle("/note_restore 1") == "Заметка #1 снова на месте."
     handle("/note_del 1")
     monkeypatch.setattr(time, "time", lambda: now + 60 * 86400)
     assert handle("/note_restore 1") == "Заметка #1 не найдена."  # even before it is purged
-    db.purge_old(clock.now())
+    clean_up(clock.now())
     assert storage.fetch_all("SELECT * FROM notes") == storage.fetch_all("SELECT * FROM edits") == []
     storage.execute("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
 
@@ -560,7 +560,7 @@ def test_an_edit_that_leaves_the_message_as_it_was_does_not_bring_back_a_purged_
     handle("/note_add раз", message_id=7)
     handle("/note_del 1")
     storage.execute("UPDATE notes SET deleted_at = 1")
-    db.purge_old(clock.now())
+    clean_up(clock.now())
     assert handle_edited("/note_add раз", message_id=7) is None
     assert db.count_notes(ANN) == 0
 

@@ -39,7 +39,7 @@ FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-backgro
 FLAGS += ["--disable-component-update", "--disable-sync"]
 OPTIONS: dict[str, Any] = {"locale": "ru-RU", "color_scheme": "light", "viewport": {"width": 1100, "height": 760}}
 
-expect.set_options(timeout=PATIENCE_S * 500)  # half of it, in milliseconds
+expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 @pytest.fixture(scope="module")

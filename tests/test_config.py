@@ -79,6 +79,10 @@ def test_a_malformed_token(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
         ("FREE_REQUESTS_PER_MINUTE", "много", config.load_settings),
         ("ASK_PER_DAY", "-1", config.load_settings),
         ("NOTES_MAX", "1.5", config.load_settings),
+        ("QUESTIONS_KEPT_DAYS", "0", config.load_settings),
+        ("HEALTH_PORT", "порт", config.load_settings),
+        ("HEALTH_PORT", "127.0.0.1:", config.load_settings),
+        ("HEALTH_PORT", "70000", config.load_settings),
         ("ADMIN_USER_IDS", "Анна", config.load_settings),
     ],
 )
@@ -157,7 +161,7 @@ def test_the_example_lists_every_setting() -> None:
 
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     names = set(re.findall(r'"([A-Z][A-Z_]{3,})"', (ROOT / "config.py").read_text(encoding="utf-8")))
-    names -= set(config.LOG_LEVELS)
+    names -= {*config.LOG_LEVELS, "NOTIFY_SOCKET", "WATCHDOG_USEC"}  # systemd sets these two
     assert len(names) > 10
     assert {name for name in names if f"{name}=" not in example} == set()
 
@@ -168,6 +172,16 @@ def test_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENROUTER_API_KEY", "RVFREELLM_API_KEY", "LOCAL_LLM_API_KEY"):
         monkeypatch.setenv(name, f"key-{name}")
     assert config.secrets() == [TOKEN, "key-OPENROUTER_API_KEY", "key-RVFREELLM_API_KEY", "key-LOCAL_LLM_API_KEY"]
+
+
+@pytest.mark.usefixtures("token")
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [("", None), ("9090", ("127.0.0.1", 9090)), ("0.0.0.0:80", ("0.0.0.0", 80)), ("bot:65535", ("bot", 65535))],
+)
+def test_the_health_endpoint(monkeypatch: pytest.MonkeyPatch, value: str, address: object) -> None:
+    monkeypatch.setenv("HEALTH_PORT", value)
+    assert config.load_settings().health_address == address
 
 
 @pytest.mark.usefixtures("token")

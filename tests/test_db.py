@@ -13,11 +13,13 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from conftest import clean_up
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import clock
 import db
+import db_index
 import db_messages
 import db_search
 import journal
@@ -214,8 +216,8 @@ def test_the_index_finds_what_reading_every_note_finds(
     ids = [add(text) for text in notes]
     at = data.draw(st.sampled_from(ids))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(db_search, "MAX_SCANNED_NOTES", scanned)
-        patch.setattr(db_search, "FIRST_WINDOW", window)
+        patch.setattr(db_index, "MAX_SCANNED_NOTES", scanned)
+        patch.setattr(db_index, "FIRST_WINDOW", window)
         older = db_search.find_notes(ANN, Query(phrases=phrases), limit, older_than=at)
         newer = db_search.find_notes(ANN, Query(phrases=phrases), limit, newer_than=at)
 
@@ -253,7 +255,7 @@ def test_the_most_similar_note_comes_first() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_scanned_and_indexed_results_together_respect_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db_search, "MAX_SCANNED_NOTES", 3)
+    monkeypatch.setattr(db_index, "MAX_SCANNED_NOTES", 3)
     for n in range(1, 11):
         add(f"ёж {n}")
     assert [note["id"] for note in db_search.find_notes(ANN, Query(phrases=["еж"]), 5)] == [10, 9, 8, 7, 6]
@@ -415,7 +417,7 @@ def test_only_what_is_old_is_purged(monkeypatch: pytest.MonkeyPatch) -> None:
     text_id = db_messages.add_plain_text(ANN, ANN, 5, "текст", start)
     for seconds, is_kept in ((db.DELETED_KEPT_S, True), (db.DELETED_KEPT_S + 1, False)):
         monkeypatch.setattr(clock, "now", lambda now=start + seconds: now)
-        db.purge_old(clock.now())
+        clean_up(clock.now())
         assert (db.get_note(ANN, deleted) is not None) is is_kept
         assert (db_messages.get_listing(ANN, listing_id) is not None) is is_kept
         assert (db_messages.get_plain_text(ANN, text_id) is not None) is is_kept

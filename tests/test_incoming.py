@@ -20,7 +20,7 @@ from conftest import BotProcess, Person, eventually, next_delivered, text_of
 
 import texts
 from sandbox.openrouter import EmulatedGateway
-from sandbox.telegram import Faults, World
+from sandbox.telegram import Faults, World, from_user
 from sandbox.telegram import world as sandbox_world
 
 MakePerson = Callable[..., Person]
@@ -266,7 +266,7 @@ def test_what_does_not_continue_a_long_message(bot: BotProcess, person: MakePers
     ann.hears()
     bob.says("раз", date=first["date"])
     assert text_of(bob.hears()) == texts.PLAIN_TEXT
-    origin = {"type": "user", "sender_user": sandbox_world.person(BOB), "date": 0}
+    origin = from_user(BOB)
     ann.says("раз", date=first["date"], forward_origin=origin)
     assert text_of(ann.hears()) == texts.PLAIN_TEXT
     ann.says("/note_add два", date=first["date"])

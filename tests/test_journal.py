@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import clean_up
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import clock
 import journal
+import journal_cleanup
 import storage
 
 ANN, BOB = 1, 2
@@ -49,26 +51,26 @@ def test_handled_updates_are_forgotten_after_two_weeks(monkeypatch: pytest.Monke
     journal.mark_updates_handled([1])
     set_time(monkeypatch, 1_800_000_000 + 14 * 86_400)
     journal.mark_updates_handled([2])
-    journal.purge_old(clock.now())
+    clean_up(clock.now())
     assert journal.unhandled_updates([1, 2]) == set()
     set_time(monkeypatch, 1_800_000_001 + 14 * 86_400)
-    journal.purge_old(clock.now())
+    clean_up(clock.now())
     assert journal.unhandled_updates([1, 2]) == {1}
 
 
 def test_a_clock_that_jumps_ahead_makes_nothing_old(monkeypatch: pytest.MonkeyPatch) -> None:
     start = 1_800_000_000
     journal.mark_updates_handled([1])
-    assert journal.advance_purge_clock(0) == start
+    assert journal_cleanup.advance_purge_clock(0) == start
     set_time(monkeypatch, start + 30 * 86_400)  # a start with a wrong clock
-    assert journal.advance_purge_clock(0) == start
-    assert journal.advance_purge_clock(86_400) == start + 86_400
-    journal.purge_old(journal.advance_purge_clock(0))
+    assert journal_cleanup.advance_purge_clock(0) == start
+    assert journal_cleanup.advance_purge_clock(86_400) == start + 86_400
+    clean_up(journal_cleanup.advance_purge_clock(0))
     assert journal.unhandled_updates([1]) == set()
     set_time(monkeypatch, start + 60)  # the clock is right again
-    assert journal.advance_purge_clock(86_400) == start + 60
+    assert journal_cleanup.advance_purge_clock(86_400) == start + 60
     set_time(monkeypatch, start + 7200)
-    assert journal.advance_purge_clock(86_400) == start + 7200
+    assert journal_cleanup.advance_purge_clock(86_400) == start + 7200
 
 
 # Questions

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import Counter, defaultdict
+from functools import partial
 
 import pytest
 from conftest import eventually
@@ -185,3 +186,86 @@ def test_stop_starts_nothing_after_the_grace_period() -> None:
     threading.Thread(target=unblock_when_stopping).start()
     executor.stop(grace_s=0, linger_s=30)
     assert work.finished == [1]
+
+
+def test_threads_that_cannot_start_leave_the_work_to_those_that_run(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when a system reaches its limit of threads, and later has room again."""
+    work = BlockableWork()
+    executor = KeyedExecutor("test", work, max_threads=4)
+    start = threading.Thread.start
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    work.unblocked.clear()
+    for key in range(10):
+        executor.wake(key)
+    eventually(lambda: work.started == 1)
+    work.unblocked.set()
+    eventually(lambda: work.started == 10)
+    assert "can't start new thread" in caplog.text
+    monkeypatch.setattr(threading.Thread, "start", start)
+    work.unblocked.clear()
+    for key in range(10):
+        executor.wake(key)
+    eventually(lambda: work.started == 14)  # all four threads
+    work.unblocked.set()
+    eventually(lambda: work.started == 20)
+    executor.stop(1, 1)
+
+
+def test_keys_that_were_slow_leave_half_of_the_threads_to_the_others() -> None:
+    unblocked = threading.Event()
+    running: Counter[str] = Counter()
+
+    def work(key: tuple[str, int]) -> None:
+        running[key[0]] += 1
+        unblocked.wait()
+
+    executor = KeyedExecutor("test", work, max_threads=8, slow_after_s=0.01)
+    for number in range(8):
+        executor.wake(("hanging", number))
+    eventually(lambda: running["hanging"] == 8)
+    all_run_at = time.monotonic()
+    eventually(lambda: time.monotonic() > all_run_at + 0.02)  # the steps are slow from now on
+    unblocked.set()
+    eventually(lambda: not executor._running)
+    unblocked.clear()
+    for number in range(8):
+        executor.wake(("hanging", number))
+    eventually(lambda: running["hanging"] == 8 + 4)
+    for number in range(4):
+        executor.wake(("quick", number))
+    eventually(lambda: running["quick"] == 4)
+    assert executor.waiting_keys() == [("hanging", number) for number in range(4, 8)]
+    unblocked.set()
+    eventually(lambda: running["hanging"] == 16)
+    executor.stop(1, 1)
+
+
+def test_no_more_threads_start_than_the_work_needs() -> None:
+    work = BlockableWork()
+    executor = KeyedExecutor("test", work, max_threads=20)
+    for key in range(10):
+        executor.wake(key, delay_s=1000)
+    for _ in range(10):
+        started = work.started
+        executor.wake(11)
+        eventually(partial(lambda started: work.started > started, started))
+        eventually(lambda: not executor._running)
+    assert executor._threads <= 2
+    executor.stop(1, 1)
+
+
+def test_a_key_woken_with_a_delay_runs_at_its_time() -> None:
+    calls: list[float] = []
+    executor = KeyedExecutor("test", lambda _: calls.append(time.monotonic()), max_threads=2)
+    woken_at = time.monotonic()
+    executor.wake(1, delay_s=0.1)
+    executor.wake(1)  # a key that waits keeps waiting
+    eventually(lambda: calls)
+    assert calls[0] - woken_at >= 0.1
+    executor.stop(1, 1)

@@ -9,6 +9,7 @@ import re
 from html import unescape
 
 import pytest
+from conftest import clean_up
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -168,5 +169,5 @@ def test_an_old_list_is_purged(monkeypatch: pytest.MonkeyPatch) -> None:
     fill(12)
     page = first_page()
     monkeypatch.setattr(clock, "now", lambda: 2_000_000_000)
-    db.purge_old(clock.now())
+    clean_up(clock.now())
     assert tap(page, "▶") == texts.LIST_UNAVAILABLE

@@ -3,13 +3,16 @@
 - good answers: unpacking, metadata, parts
 - requests: body, key, headers
 - streams: chunks, interruptions, stalls, close()
-- errors: every status, errors inside HTTP 200, empty and malformed answers, limits, broken and slow connections
+- errors: every status, errors inside HTTP 200, empty and malformed answers, limits
+- broken and slow connections, and those on which a byte arrives now and then
 """
 
 import json
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 import requests
@@ -406,3 +409,84 @@ def test_errors_contain_neither_the_key_nor_the_question() -> None:
         error = error_of(model)
         assert "sk-or-one" not in repr(error)
         assert "небо" not in repr(error)
+
+
+# Gateways that send a byte now and then, so that no timeout of a single read is met
+
+
+DRIP_S = 0.02
+DRIPS = 200  # takes several times as long as the request may
+GOOD_ANSWER = b'{"choices": [{"message": {"content": "\\u0434\\u0430"}, "finish_reason": "stop"}]}'
+GOOD_HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+LENGTH = b"Content-Length: %d\r\n\r\n" % len(GOOD_ANSWER)
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+CHUNK = b"%x\r\n%s\r\n0\r\n\r\n" % (len(GOOD_ANSWER), GOOD_ANSWER)
+DRIPPING_RESPONSES = {  # before the drips, one drip, after the drips
+    "headers": (GOOD_HEADERS, b"X-Drip: 1\r\n", LENGTH + GOOD_ANSWER),
+    "one header": (GOOD_HEADERS + b"X-Drip: ", b"1", b"\r\n" + LENGTH + GOOD_ANSWER),
+    "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", GOOD_HEADERS + LENGTH + GOOD_ANSWER),
+    "chunk size": (GOOD_HEADERS + CHUNKED, b"0", CHUNK),
+    "redirect": (b"HTTP/1.1 307 See Other\r\nLocation: /\r\nContent-Length: 200\r\n\r\n", b" ", b""),
+    "TLS handshake": (b"\x16\x03\x03\x3f\xff\x02\x00\x3f\xfb\x03\x03", b"\x00", b""),
+}
+
+
+@contextmanager
+def dripping_server(first: bytes, drip: bytes, last: bytes) -> Iterator[int]:
+    """Answer every connection with these bytes, slowly; yield the port."""
+
+    def serve(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(first)
+            for _ in range(DRIPS):
+                if stopped.wait(DRIP_S):
+                    return
+                connection.sendall(drip)
+            connection.sendall(last)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    stopped = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        stopped.set()
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("place", DRIPPING_RESPONSES)
+def test_a_dripping_gateway_does_not_extend_the_timeout(
+    monkeypatch: pytest.MonkeyPatch, place: str, is_streamed: bool
+) -> None:
+    with dripping_server(*DRIPPING_RESPONSES[place]) as port:
+        scheme = "https" if place == "TLS handshake" else "http"
+        monkeypatch.setenv("OPENROUTER_BASE_URL", f"{scheme}://127.0.0.1:{port}/api/v1")
+        with pytest.raises(OpenRouterError) as caught:
+            if is_streamed:
+                read_stream("some/model", timeout_s=0.3)
+            else:
+                chat_once(QUESTION, model="some/model", timeout_s=0.3)
+    assert caught.value.kind is ErrorKind.TIMEOUT
+
+
+def test_a_drip_between_two_chunks_is_a_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+    with dripping_server(headers + CHUNKED, b"0", CHUNK) as port:
+        monkeypatch.setenv("OPENROUTER_BASE_URL", f"http://127.0.0.1:{port}/api/v1")
+        with pytest.raises(OpenRouterError) as caught:
+            read_stream("some/model", stall_s=0.3)
+    assert caught.value.kind is ErrorKind.TIMEOUT
+
+
+def test_a_dripping_proxy_does_not_extend_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    with dripping_server(*DRIPPING_RESPONSES["headers"]) as port:
+        monkeypatch.setenv("OPENROUTER_BASE_URL", "http://gateway.invalid/api/v1")
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+        assert error_of("some/model", timeout_s=0.3).kind is ErrorKind.TIMEOUT

@@ -261,6 +261,25 @@ def test_an_outage_drops_nothing(outbox: Outbox, world: World, monkeypatch: pyte
     assert outbox.dropped_replies == 0
 
 
+def test_a_reply_that_failed_until_the_end_of_an_outage_is_sent(
+    outbox: Outbox, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "DROP_AFTER_S", 0.0)
+    send_message = sandbox.METHODS["sendMessage"]
+    fail_at(monkeypatch, "sendMessage")
+    send_action = sandbox.METHODS["sendChatAction"]
+
+    def end_outage(world: World, params: Json) -> Any:
+        sandbox.METHODS["sendMessage"] = send_message
+        return send_action(world, params)
+
+    monkeypatch.setitem(sandbox.METHODS, "sendChatAction", end_outage)
+    outbox.put(ANN, Reply("раз"))
+    eventually(is_empty)
+    assert sent_texts(world) == ["раз"]
+    assert outbox.dropped_replies == 0
+
+
 def test_an_answer_to_a_tap_is_dropped_silently(
     outbox: Outbox, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,6 @@ class Bot:
         self.jobs: list[tuple[Job, dict[str, Any]]] = []
         self.unconfirmed_at_job: list[int] = []
         self.stop_requests: list[tuple[int, int]] = []
-        self.purges = 0
         self.has_failed = False
         self.outbox = Outbox(telegram)
         self.polling = Polling(
@@ -49,7 +48,6 @@ class Bot:
             on_question=lambda question, **details: self.questions.append((question, details)),
             on_stop_request=lambda chat_id, question_id: self.stop_requests.append((chat_id, question_id)),
             on_job=self._add_job,
-            on_purge=self._purge,
             on_failure=self._fail,
             refusals=(AccessDenied, db.NotesFull),
         )
@@ -62,10 +60,6 @@ class Bot:
         assert storage.connection().in_transaction
         self.unconfirmed_at_job.append(self._world.pending())
         self.jobs.append((job, details))
-
-    def _purge(self) -> None:
-        assert storage.connection().in_transaction
-        self.purges += 1
 
     def _fail(self) -> None:
         self.has_failed = True
@@ -415,15 +409,3 @@ def test_stop_confirms_the_last_batch(bot: Bot, world: World) -> None:
     assert world.pending() == 0
     world.say(ANN, "два")
     assert stored_notes() == ["раз"]
-
-
-def test_old_rows_are_purged_once_an_hour(bot: Bot, world: World) -> None:
-    for count in (1, 2):
-        world.say(ANN, "раз")
-        eventually(lambda count=count: len(stored_notes()) == count)  # type: ignore[misc]
-    eventually(lambda: world.pending() == 0)
-    assert bot.purges == 1
-    bot.polling._next_purge_at = 0.0
-    world.say(ANN, "раз")
-    eventually(lambda: world.pending() == 0)
-    assert bot.purges == 2

@@ -24,7 +24,7 @@ import texts
 from bot import router
 from sandbox import telegram
 from sandbox.openrouter import EmulatedGateway
-from sandbox.telegram import World, checks
+from sandbox.telegram import World, entities
 
 MakePerson = Callable[..., Person]
 GROUP = -100500
@@ -89,7 +89,7 @@ def test_a_conversation_with_every_command(bot_process: BotProcess, person: Make
     [document] = [event["message"]["document"] for event in world.events if event["method"] == "sendDocument"]
     exported = json.loads(world.files[document["file_id"]])["notes"]
     assert [note["text"] for note in exported] == ["Купить кефир", "Ёлка:\n- гирлянда\n- звезда"]
-    [picture] = [event["message"]["photo"][0] for event in world.events if event["method"] == "sendPhoto"]
+    [picture] = [event["message"]["photo"][-1] for event in world.events if event["method"] == "sendPhoto"]
     assert world.files[picture["file_id"]].startswith(b"\x89PNG")
     assert [command["command"] for command in world.commands] == list(router.commands)
     assert bot_process.stop() == 0
@@ -193,7 +193,7 @@ def test_a_page_refused_as_html_is_sent_as_plain_text(
     ann = person()
     for n in range(12):
         ann.asks(f"/note_add раз & <два> {n}")
-    monkeypatch.setattr(checks.TelegramHTML, "TAGS", frozenset())
+    monkeypatch.setattr(entities.TelegramHTML, "TAGS", frozenset())
     ann.says("/note_find два 1")
     first = ann.hears()
     assert "раз & <два> 1" in first["text"]

@@ -33,10 +33,10 @@ def limit(settings: Settings, questions_per_day: int) -> Settings:
 @pytest.mark.usefixtures("database")
 def test_questions_asked_while_the_clock_was_ahead_do_not_count(settings: Settings) -> None:
     add_questions(-86_400, -86_399, -86_398)
-    check_question_quota(limit(settings, 3), ANN, NOW)
+    check_question_quota(limit(settings, 3), ANN, NOW, settings.timezone)
     add_questions(3, 2, 1)
     with pytest.raises(AccessDenied):
-        check_question_quota(limit(settings, 3), ANN, NOW)
+        check_question_quota(limit(settings, 3), ANN, NOW, settings.timezone)
 
 
 def add_questions(*ages_s: int, user_id: int = ANN) -> None:
@@ -62,25 +62,25 @@ def add_questions(*ages_s: int, user_id: int = ANN) -> None:
 def test_questions_per_minute(settings: Settings) -> None:
     settings = limit(settings, 50)
     add_questions(*range(9))
-    check_question_quota(settings, ANN, NOW)
+    check_question_quota(settings, ANN, NOW, settings.timezone)
     add_questions(30)
     with pytest.raises(AccessDenied) as denied:
-        check_question_quota(settings, ANN, NOW)
+        check_question_quota(settings, ANN, NOW, settings.timezone)
     assert str(denied.value) == texts.too_many_in_a_row(10, NOW - 30 + 60, settings.timezone)
-    check_question_quota(settings, ANN, NOW + 31)
-    check_question_quota(limit(settings, 1000), ANN, NOW)
-    check_question_quota(settings, BOB, NOW)
+    check_question_quota(settings, ANN, NOW + 31, settings.timezone)
+    check_question_quota(limit(settings, 1000), ANN, NOW, settings.timezone)
+    check_question_quota(settings, BOB, NOW, settings.timezone)
 
 
 @pytest.mark.usefixtures("database")
 def test_questions_per_day(settings: Settings) -> None:
     add_questions(86399, 80000, 70000, user_id=ANN)
     with pytest.raises(AccessDenied) as denied:
-        check_question_quota(limit(settings, 3), ANN, NOW)
+        check_question_quota(limit(settings, 3), ANN, NOW, settings.timezone)
     assert str(denied.value) == texts.too_many_in_a_day(3, NOW + 1, settings.timezone)
-    check_question_quota(limit(settings, 3), ANN, NOW + 1)
+    check_question_quota(limit(settings, 3), ANN, NOW + 1, settings.timezone)
     with pytest.raises(AccessDenied) as denied:
-        check_question_quota(limit(settings, 2), ANN, NOW)
+        check_question_quota(limit(settings, 2), ANN, NOW, settings.timezone)
     assert str(denied.value) == texts.too_many_in_a_day(2, NOW - 80000 + 86400, settings.timezone)
 
 

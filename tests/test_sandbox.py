@@ -61,7 +61,7 @@ def call(telegram_url: str) -> Call:
             400,
             "to be replied",
         ),
-        ("sendDocument", {"chat_id": ANN, "document": "text"}, 400, "no document"),
+        ("sendDocument", {"chat_id": ANN}, 400, "there is no document"),
         ("sendMessage", {"chat_id": ANN, "text": "раз", "txt": "два"}, 400, "has no parameter txt"),
         ("sendMessage", {"chat_id": ANN, "text": "раз", "reply_parameters": {"id": 1}}, 400, "no parameter id"),
         ("sendChatAction", {"chat_id": ANN, "action": "dancing"}, 400, "wrong parameter action"),

@@ -50,6 +50,10 @@ def problems(method: str, params: dict[str, Any]) -> Iterator[str]:
 
 
 def _input_file(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_input_file(entry) for entry in value]
+    if isinstance(value, dict):
+        return {name: _input_file(entry) for name, entry in value.items()}
     return types.BufferedInputFile(value.content, value.name) if isinstance(value, Upload) else value
 
 

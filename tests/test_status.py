@@ -1,8 +1,10 @@
 """The owner's view of the bot: /status, --check and --backup."""
 
+import os
 import re
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, BotProcess, Person, eventually
 
+import config
 import db
 import storage
 import texts
@@ -26,7 +29,7 @@ MakePerson = Callable[..., Person]
 def run(bot: BotProcess, *options: str) -> tuple[int, str]:
     """Run `python bot.py` with options; return its exit code and its output."""
     done = subprocess.run(
-        [*bot.command, *options], cwd=bot.folder, env=bot.env, capture_output=True, text=True, check=False
+        [*bot.command, *options], cwd=bot.folder, env=bot.env, capture_output=True, encoding="utf-8", check=False
     )
     assert "Traceback" not in done.stdout + done.stderr
     return done.returncode, done.stdout + done.stderr
@@ -76,13 +79,21 @@ def test_an_invalid_command_line_is_explained(bot_process: BotProcess, options: 
     assert output.startswith("Использование:")
 
 
+def test_the_version(bot_process: BotProcess) -> None:
+    assert run(bot_process, "--version") == (0, f"{config.VERSION}\n")
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## ([\d.]+)$", changelog, re.MULTILINE)[0] == config.VERSION
+    sources = [path.read_text(encoding="utf-8") for path in (*ROOT.glob("*.py"), *ROOT.glob("app/*.py"))]
+    assert sum(f'"{config.VERSION}"' in source for source in sources) == 1, "the version stands in one place"
+
+
 # --check
 
 
 def test_check_of_a_good_set_up(bot_process: BotProcess) -> None:
     code, output = run(bot_process, "--check")
     lines = output.strip().split("\n")
-    assert (code, [line.split()[0] for line in lines]) == (0, ["ок"] * 6)
+    assert (code, [line.split()[0] for line in lines]) == (0, ["ок"] * 4 + ["—"] * 2)
     assert "ещё нет, появится при запуске" in lines[1]
     assert "@sandbox_notes_bot" in lines[2]
     assert "осталось 50 из 50" in lines[3]
@@ -125,18 +136,72 @@ def test_check_without_a_key_of_openrouter_is_fine_with_another_gateway(
     assert (code, output.count(texts.GATEWAY_ABSENT)) == (0, 2)
 
 
+def test_check_without_any_gateway_is_a_remark(bot_process: BotProcess) -> None:
+    bot_process.env["OPENROUTER_API_KEY"] = ""
+    code, output = run(bot_process, "--check")
+    assert code == 0
+    assert re.search(rf"^— +openrouter +{re.escape(texts.NO_GATEWAY_AT_ALL)}$", output, re.MULTILINE)
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["new", "old"])
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+def test_check_of_a_database_that_cannot_be_written(bot_process: BotProcess, is_new: bool) -> None:
+    """Root may write into any folder, so here the disk is full."""
+    import resource
+
+    if not is_new:
+        db.open(bot_process.db_path)
+        storage.close()
+    done = subprocess.run(
+        [*bot_process.command, "--check"],
+        cwd=bot_process.folder,
+        env=bot_process.env,
+        capture_output=True,
+        encoding="utf-8",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+    )
+    assert done.returncode == 1
+    assert re.search(
+        rf"^НЕ ОК +база +{re.escape(texts.db_unusable(bot_process.db_path))}$", done.stdout, re.MULTILINE
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_check_of_a_folder_that_cannot_be_written(bot_process: BotProcess) -> None:
+    locked = bot_process.folder / "locked"
+    locked.mkdir(mode=0o500)
+    bot_process.env["DB_PATH"] = str(locked / "notes.db")
+    code, output = run(bot_process, "--check")
+    assert (code, texts.db_unusable(locked / "notes.db") in output) == (1, True)
+
+
+def test_the_command_line_prints_russian_where_the_machine_has_a_western_encoding(
+    bot_process: BotProcess,
+) -> None:
+    bot_process.env["PYTHONIOENCODING"] = "cp1252"
+    assert run(bot_process, "--check")[1].startswith(texts.MARK_OK)
+    assert run(bot_process, "--wat") == (2, f"{texts.COMMAND_LINE}\n")
+    assert run(bot_process, "--backup", "copy.db") == (2, f"{texts.db_missing(bot_process.db_path)}\n")
+    db.open(bot_process.db_path)
+    storage.close()
+    assert run(bot_process, "--backup", "copy.db") == (0, f"{texts.backup_made('copy.db', 0)}\n")
+    bot_process.env["TOKEN"] = ""
+    assert run(bot_process) == (2, f"{texts.NO_TOKEN}\n")
+
+
 @pytest.mark.parametrize(
     ("changes", "wrong"),
     [
-        ({"TOKEN": ""}, ["настройки", "Telegram"]),
+        ({"TOKEN": ""}, ["настройки"]),
         ({"TOKEN": "1:wrong"}, ["Telegram"]),
         ({"TELEGRAM_API_URL": "http://127.0.0.1:9"}, ["Telegram"]),
         ({"DB_PATH": str(ROOT / "README.md")}, ["база"]),
         ({"DB_PATH": "нет такой папки/notes.db"}, ["база"]),
-        ({"OPENROUTER_API_KEY": ""}, ["openrouter"]),
+        ({"OPENROUTER_API_KEY": "неверный"}, ["openrouter"]),
         ({"OPENROUTER_BASE_URL": "http://127.0.0.1:9"}, ["openrouter"]),
         ({"LOCAL_LLM_URL": "http://127.0.0.1:9"}, ["local"]),
-        ({"TIMEZONE": "Луна"}, ["настройки", "Telegram"]),
+        ({"TIMEZONE": "Луна"}, ["настройки"]),
+        ({"LOCAL_LLM_URL": "без схемы"}, ["настройки"]),
     ],
     ids=str,
 )
@@ -148,6 +213,8 @@ def test_check_names_what_is_wrong(bot_process: BotProcess, changes: dict[str, s
     assert (code, failed) == (1, wrong)
     assert all(re.search("[а-я]", line.removeprefix("НЕ ОК")) for line in lines)
     assert telegram.TOKEN not in output
+    sentences = [line[18:] for line in lines if not line.startswith("—")]  # the mark and the name come first
+    assert len(sentences) == len(set(sentences))
 
 
 # --backup
@@ -204,7 +271,7 @@ def test_a_failed_copy_leaves_the_older_one(database: Path, tmp_path: Path) -> N
         db.backup(database, database)
     with pytest.raises(SetupError, match="не база этого бота"):
         db.backup(ROOT / "README.md", target)
-    with pytest.raises(SetupError, match="DB_PATH"):
+    with pytest.raises(SetupError, match="нет: укажите в DB_PATH"):
         db.backup(tmp_path / "missing.db", target)
     with pytest.raises(SetupError, match="не сделана"):
         db.backup(database, tmp_path / "нет такой папки" / "copy.db")

@@ -6,6 +6,7 @@
 """
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -229,6 +230,30 @@ def test_two_bots_may_create_the_database_at_once(tmp_path: Path) -> None:
     assert errors == []
 
 
+def test_the_switch_to_the_write_ahead_log_waits_for_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, switches = storage._connect, list[str]()
+    with closing(sqlite3.connect(tmp_path / "new.db", isolation_level=None)) as other:
+
+        def lock_during_the_switch(statement: str) -> None:
+            if "WAL" in statement:
+                switches.append(statement)
+                if len(switches) in (1, 3):
+                    other.execute("BEGIN IMMEDIATE" if len(switches) == 1 else "COMMIT")
+
+        def connect_and_watch(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
+            connection = connect(path, synchronous)
+            connection.set_trace_callback(lock_during_the_switch)
+            return connection
+
+        monkeypatch.setattr(storage, "_connect", connect_and_watch)
+        db.open(tmp_path / "new.db")
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    storage.close()
+    assert len(switches) >= 3
+
+
 # Upgrades
 
 RENAMED_TABLES = {"catalogues": "catalogs", "switches": "model_replacements"}
@@ -309,6 +334,25 @@ def _without_layout(sql: str) -> str:
 
 def test_an_upgraded_database_has_the_schema_of_a_new_one(old_path: Path, tmp_path: Path) -> None:
     assert schema_of(old_path) == schema_of(tmp_path / "new.db")
+
+
+def test_a_long_upgrade_logs_its_progress(
+    old_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(storage, "PROGRESS_INTERVAL_S", 0.0)
+    monkeypatch.setattr(storage, "PROGRESS_INSTRUCTIONS", 50)
+    caplog.set_level(logging.INFO)
+    db.open(old_path)
+    lines = [record.getMessage() for record in caplog.records if record.name == "storage"]
+    assert re.fullmatch(rf"upgrading the database from version \d to {storage.SCHEMA_VERSION}", lines[0])
+    assert {"upgrading the database: 0 s, 0 notes indexed", "upgrading the database: 0 s, 6 notes indexed"} <= set(
+        lines
+    )
+    assert re.fullmatch(r"the database is upgraded: \d\.\d s", lines[-1])
+    caplog.clear()
+    db.open(old_path)
+    assert caplog.records == []
+    storage.close()
 
 
 def test_the_migrations_are_numbered_without_gaps() -> None:
@@ -481,7 +525,7 @@ def not_a_database(path: Path) -> None:
     [
         (foreign_sqlite, "не база этого бота"),
         (not_a_database, "не база этого"),
-        (newer, "более новой версией"),
+        (newer, "более новой версией.*замените базу копией"),
     ],
     ids=["another program's", "not a database", "newer"],
 )

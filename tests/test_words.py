@@ -48,7 +48,7 @@ def test_different_words_share_no_key() -> None:
 
 
 def test_the_keys_of_a_text_are_words_in_a_fixed_order() -> None:
-    assert words.word_keys("Купить молока, молоко! x_2 #дом") == "x_2 дом куп купит молок"
+    assert words.word_keys("Купить молока, молоко! x_2 #дом") == "x_2 дом куп купит молк молок"
     assert words.word_keys("…") == ""
 
 
@@ -71,7 +71,7 @@ def test_threads_get_the_same_keys() -> None:
         ("#12 # #_ #1а", {"1а": "1а"}),
         ("а#дом #дом#сад #сад", {"сад": "сад"}),
         ("(#дом) ##дом", {"дом": "дом"}),
-        ("#" + "а" * 257, {}),
+        ("#" + "а" * 257, {"а" * 256: "а" * 256}),
         ("https://example.org/#дом", {"дом": "дом"}),
     ],
 )

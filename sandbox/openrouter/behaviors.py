@@ -14,6 +14,7 @@ from aiohttp import web
 from sandbox.openrouter.documented_errors import documented
 from sandbox.openrouter.gateway import EmulatedGateway, Event
 from sandbox.openrouter.payloads import Json, chunk, completion, error_response
+from sandbox.openrouter.pictures import question_of
 from sandbox.openrouter.rvfreellm import ALL_MODELS_FAILED, FALLBACK_METADATA
 from sandbox.openrouter.unusual_streams import UNUSUAL_STREAMS
 
@@ -24,7 +25,7 @@ Behavior = Callable[[EmulatedGateway, web.Request, Json, int], Awaitable[web.Str
 
 async def _echo(gateway: EmulatedGateway, request: web.Request, body: Json, _number: int) -> web.StreamResponse:
     """Repeat the question."""
-    return await gateway.answer(request, body, body["messages"][-1]["content"])
+    return await gateway.answer(request, body, question_of(body))
 
 
 async def _history(gateway: EmulatedGateway, request: web.Request, body: Json, _number: int) -> web.StreamResponse:
@@ -42,7 +43,7 @@ async def _long(gateway: EmulatedGateway, request: web.Request, body: Json, thou
 async def _slow(gateway: EmulatedGateway, request: web.Request, body: Json, tenths: int) -> web.StreamResponse:
     """Answer after this many tenths of a second."""
     await asyncio.sleep(tenths / 10)
-    return await gateway.answer(request, body, gateway.answer_to(body))
+    return await gateway.answer(request, body, gateway.reply_to(body))
 
 
 async def _search(gateway: EmulatedGateway, request: web.Request, body: Json, _number: int) -> web.StreamResponse:
@@ -78,7 +79,7 @@ async def _fell_back(
 
 async def _half(gateway: EmulatedGateway, request: web.Request, body: Json, _number: int) -> web.StreamResponse:
     """Break off in the middle of a streamed answer."""
-    text = gateway.answer_to(body)
+    text = gateway.reply_to(body)
     return await gateway.stream(request, body, gateway.words(body, text[: len(text) // 2]))
 
 

@@ -6,11 +6,12 @@ import time
 
 from aiohttp import web
 
-from sandbox.openrouter import rvfreellm
+from sandbox.openrouter import rvfreellm, transcription
 from sandbox.openrouter.behaviors import BEHAVIORS
 from sandbox.openrouter.documented_errors import DATA_POLICY, documented
 from sandbox.openrouter.gateway import EmulatedGateway
 from sandbox.openrouter.payloads import Json, configured_response, error_response
+from sandbox.openrouter.pictures import refusal_of_parts
 
 # Fields of a request that a gateway refuses, because only other gateways know them.
 UNKNOWN_FIELDS = {
@@ -22,11 +23,13 @@ UNKNOWN_FIELDS = {
 def application(gateway: EmulatedGateway) -> web.Application:
     """Return the web application that serves a gateway's API below its prefix."""
     api = _GatewayApi(gateway)
-    app = web.Application(client_max_size=20 * 2**20)
+    app = web.Application(client_max_size=40 * 2**20)
     app.router.add_post(f"{gateway.prefix}/chat/completions", api.complete)
     app.router.add_get(f"{gateway.prefix}/generation", api.generation)
     app.router.add_get(f"{gateway.prefix}/key", api.key)
     app.router.add_get(f"{gateway.prefix}/models", api.models)
+    if gateway.name != "rvfreellm":
+        app.router.add_post(f"{gateway.prefix}/audio/transcriptions", api.transcribe)
     if gateway.name == "rvfreellm":
         app.router.add_get(f"{gateway.prefix}/models/list", api.models_text)
         app.router.add_get(f"{gateway.prefix}/providers", api.providers)
@@ -57,14 +60,31 @@ class _GatewayApi:
         finally:
             gateway.answer_times_s[str(body.get("user"))] = time.perf_counter() - started
 
+    async def transcribe(self, request: web.Request) -> web.StreamResponse:
+        """Answer POST /audio/transcriptions; the name of the model decides on faults, as with chats."""
+        gateway = self._gateway
+        if refusal := _missing_key(gateway, request):
+            return refusal
+        asked = await transcription.read_request(gateway.name, request)
+        if isinstance(asked, web.Response):
+            return asked
+        gateway.transcriptions.append(asked)
+        gateway.request_counts[asked["model"]] += 1
+        known = gateway.name == "local" or asked["model"].startswith("sandbox/")
+        if not known and asked["model"] not in gateway.transcription_models:
+            return error_response(400, f"{asked['model']} is not a valid model ID")
+        return await self._behave(request, asked)
+
     async def _behave(self, request: web.Request, body: Json) -> web.StreamResponse:
         gateway = self._gateway
         await self._think(request, body)
         if gateway.forbids_free_models and (body["model"].endswith(":free") or body["model"] == "openrouter/free"):
             return await documented(gateway, request, body, DATA_POLICY)
+        if "messages" in body and (refusal := refusal_of_parts(gateway.name, body, gateway.sees)):
+            return refusal
         match = re.fullmatch(r"sandbox/([a-z_]+)(?:-(\d+))?(?::free)?", body["model"])
         if match is None:
-            return await gateway.answer(request, body, gateway.answer_to(body))
+            return await gateway.answer(request, body, gateway.reply_to(body))
         return await BEHAVIORS[match[1]](gateway, request, body, int(match[2] or 0))
 
     async def _think(self, request: web.Request, body: Json) -> None:
@@ -117,6 +137,8 @@ class _GatewayApi:
         """Answer GET /models."""
         if self._gateway.name == "rvfreellm":
             return await rvfreellm.models(self._gateway, request)
+        if request.query.get("output_modalities") == "transcription":
+            return web.json_response(self._gateway.list_transcription_models())
         self._gateway.catalog_requests += 1
         return await configured_response(self._gateway.catalog)
 
@@ -134,10 +156,16 @@ def _refusal(gateway: EmulatedGateway, request: web.Request, body: Json) -> web.
     if gateway.name == "rvfreellm":
         return rvfreellm.refusal(gateway, request, body)
     if gateway.name == "openrouter":
-        if not request.headers.get("Authorization", "").startswith("Bearer "):
-            return error_response(401, "No auth credentials found")
+        if refusal := _missing_key(gateway, request):
+            return refusal
         if not isinstance(body.get("provider", {}), dict):
             return error_response(400, "provider must be an object")
     if unknown_fields := UNKNOWN_FIELDS[gateway.name] & set(body):
         return error_response(400, f"unknown fields: {sorted(unknown_fields)}")
+    return None
+
+
+def _missing_key(gateway: EmulatedGateway, request: web.Request) -> web.Response | None:
+    if gateway.name == "openrouter" and not request.headers.get("Authorization", "").startswith("Bearer "):
+        return error_response(401, "No auth credentials found")
     return None

@@ -18,18 +18,38 @@ SEED_MODELS = {  # key → label; the models of schema.sql that OpenRouter still
 }
 
 
+SEEING_MODELS = frozenset(  # the models of SEED_MODELS that accept pictures
+    ["google/gemma-4-31b-it:free", "google/gemma-4-26b-a4b-it:free", "openrouter/free"]
+)
+TRANSCRIPTION_MODELS = {"openai/whisper-1": "Whisper 1", "openai/gpt-4o-mini-transcribe": "GPT-4o Mini Transcribe"}
+
+
 ROUTED_TO = {"openrouter/free": "google/gemma-4-31b-it:free"}  # a router → the model that it picks
 
 
 def describe_model(key: str, label: str = "", **fields: Any) -> Json:
-    """Return a model as OpenRouter lists it; its price is 0, whatever its key is."""
+    """Return a model as OpenRouter lists it; its price is 0, whatever its key is.
+
+    `input_modalities` names what it accepts: ["text", "image"] makes it see.
+    """
+    sees = ["text", "image"] if key in SEEING_MODELS else ["text"]
+    modalities = {"input_modalities": fields.pop("input_modalities", sees), "output_modalities": ["text"]}
     return {
         "id": key,
         "name": label or key,
         "context_length": 32768,
         "pricing": {"prompt": "0", "completion": "0"},
-        "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
+        "architecture": modalities,
         **fields,
+    }
+
+
+def describe_transcription_model(key: str, label: str) -> Json:
+    """Return a model that turns speech into text, as OpenRouter lists it; none is known to be free."""
+    return {
+        **describe_model(key, label),
+        "pricing": {"prompt": "0.0001", "completion": "0"},
+        "architecture": {"input_modalities": ["audio"], "output_modalities": ["transcription"]},
     }
 
 

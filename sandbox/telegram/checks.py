@@ -2,16 +2,31 @@
 
 import re
 from dataclasses import dataclass
-from html.parser import HTMLParser
-from typing import Any, ClassVar
+from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-Json = dict[str, Any]
+from sandbox.telegram import entities as formatting
+from sandbox.telegram.entities import Json as Json
+from sandbox.telegram.entities import Refusal as Refusal
 
 MAX_TEXT_LENGTH, MAX_CAPTION_LENGTH, MAX_MARKDOWN_LENGTH = 4096, 1024, 32768  # characters
 MAX_CALLBACK_DATA_BYTES, MAX_TOAST_LENGTH = 64, 200
+MAX_COPY_TEXT_LENGTH, MAX_PLACEHOLDER_LENGTH = 256, 64
+BUTTON_ACTIONS = frozenset(
+    [
+        *(
+            "url",
+            "callback_data",
+            "web_app",
+            "login_url",
+            "switch_inline_query",
+            "switch_inline_query_current_chat",
+        ),
+        *("switch_inline_query_chosen_chat", "copy_text", "callback_game", "pay"),
+    ]
+)
 MAX_RICH_BLOCKS, MAX_RICH_LEVELS, MAX_RICH_COLUMNS = 500, 16, 20
 CHAT_ACTIONS = frozenset(
     [
@@ -24,16 +39,6 @@ REFUSED_MARKDOWN = "sandbox:refused"  # a rich message that contains this is ref
 
 
 _rich_parser = MarkdownIt("commonmark", {"html": True, "maxNesting": 100}).enable(["table", "strikethrough"])
-
-
-class Refusal(Exception):
-    """An error response of the Bot API: a status, a description and optional parameters."""
-
-    def __init__(self, status: int, description: str, **parameters: Any) -> None:
-        super().__init__(description)
-        self.status = status
-        self.description = description
-        self.parameters = parameters
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,8 @@ def check_upload(file: Upload, max_bytes: int) -> None:
 
 def message_text(params: Json) -> Json:
     """Return the `text` and `entities` of a message."""
-    text, entities = _parse_text(params, "text")
-    if not text.strip():
+    text, entities = _parse_text(params, "text", "entities")
+    if not text:
         raise Refusal(400, "Bad Request: message text is empty")
     if len(text) > MAX_TEXT_LENGTH:
         raise Refusal(400, "Bad Request: message is too long")
@@ -64,26 +69,24 @@ def message_text(params: Json) -> Json:
 
 def caption(params: Json) -> Json:
     """Return the `caption` and `caption_entities` of a file, or {} without a caption."""
-    if not params.get("caption"):
-        return {}
-    text, entities = _parse_text(params, "caption")
-    if not text.strip():
-        raise Refusal(400, "Bad Request: message caption is empty")
+    text, entities = _parse_text(params, "caption", "caption_entities")
     if len(text) > MAX_CAPTION_LENGTH:
         raise Refusal(400, "Bad Request: message caption is too long")
+    if not text:
+        return {}
     return {"caption": text, "caption_entities": entities} if entities else {"caption": text}
 
 
-def _parse_text(params: Json, name: str) -> tuple[str, list[Json]]:
+def _parse_text(params: Json, name: str, entities_name: str) -> tuple[str, list[Json]]:
     """Return a parameter's text and its entities, as a message stores them."""
-    text = str(params.get(name) or "")
-    if not params.get("parse_mode"):
-        return text.strip(), []
-    if params["parse_mode"].upper() != "HTML":
+    text, parse_mode = str(params.get(name) or ""), params.get("parse_mode")
+    if parse_mode and params.get(entities_name):
+        raise Refusal(400, "Bad Request: the sandbox accepts parse_mode or entities, not both")
+    if not parse_mode:
+        return formatting.normalize(text, formatting.check(text, params.get(entities_name)))
+    if parse_mode.upper() != "HTML":
         raise Refusal(400, "Bad Request: unsupported parse_mode")
-    text, entities = _parse_html(text)
-    # Spaces at the start stay when there are entities: their offsets count them.
-    return (text.rstrip() if entities else text.strip()), entities
+    return formatting.normalize(*formatting.parse_html(text))
 
 
 def rich_markdown(params: Json) -> str:
@@ -106,9 +109,9 @@ def split_text(text: str) -> list[str]:
     while len(text) > MAX_TEXT_LENGTH:
         space = max(text.rfind(" ", MAX_TEXT_LENGTH - 300, MAX_TEXT_LENGTH), text.rfind("\n", 0, MAX_TEXT_LENGTH))
         end = space if space >= MAX_TEXT_LENGTH - 300 else MAX_TEXT_LENGTH
-        parts.append(text[:end].strip())
-        text = text[end:].strip()
-    return [*parts, text] if text else parts
+        parts.append(text[:end])
+        text = text[end:]
+    return [*parts, text]
 
 
 def _check_rich_blocks(tokens: list[Token]) -> None:
@@ -135,20 +138,37 @@ def _check_rich_blocks(tokens: list[Token]) -> None:
             raise Refusal(400, "Bad Request: RICH_MESSAGE_TABLE_TOO_WIDE")
 
 
-def reply_markup(params: Json) -> Json | None:
-    """Return the keyboard under a message, or None."""
-    markup: Json | None = params.get("reply_markup")
-    for row in (markup or {}).get("inline_keyboard", []):
+def reply_markup(params: Json) -> Json:
+    """Return the keyboard under a message, or {}."""
+    markup: Json = params.get("reply_markup") or {}
+    for row in markup.get("inline_keyboard", []):
         for button in row:
             _check_button(button)
+    placeholder = markup.get("input_field_placeholder", "")
+    if "force_reply" in markup and (
+        markup["force_reply"] is not True or len(placeholder) > MAX_PLACEHOLDER_LENGTH
+    ):
+        raise Refusal(400, "Bad Request: object expected as reply markup")
     return markup
 
 
 def _check_button(button: Json) -> None:
     if not button.get("text"):
         raise Refusal(400, "Bad Request: can't parse inline keyboard button: text is empty")
+    actions = BUTTON_ACTIONS & set(button)
+    if not actions:
+        raise Refusal(
+            400,
+            "Bad Request: can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard",
+        )
+    if len(actions) > 1:
+        raise Refusal(400, f"Bad Request: the sandbox accepts one action of a button, not {sorted(actions)}")
     if "callback_data" in button and not 1 <= len(button["callback_data"].encode()) <= MAX_CALLBACK_DATA_BYTES:
         raise Refusal(400, "Bad Request: BUTTON_DATA_INVALID")
+    if "url" in button and not re.match(r"(https?|tg)://\S+$", button["url"]):
+        raise Refusal(400, "Bad Request: BUTTON_URL_INVALID")
+    if "copy_text" in button and not 1 <= len(button["copy_text"].get("text", "")) <= MAX_COPY_TEXT_LENGTH:
+        raise Refusal(400, "Bad Request: BUTTON_COPY_TEXT_INVALID")
 
 
 def to_integer(value: Any) -> int:
@@ -157,66 +177,3 @@ def to_integer(value: Any) -> int:
         return int(value)
     except (TypeError, ValueError):
         return 0
-
-
-class TelegramHTML(HTMLParser):
-    """Parser of the few HTML tags that Telegram accepts; every tag must be closed."""
-
-    TAGS = frozenset(["b", "strong", "i", "em", "u", "ins", "s", "strike", "del", "code", "pre", "a"])
-    TAGS |= {"tg-spoiler", "blockquote"}
-    ENTITY_TYPES: ClassVar = {
-        "b": "bold",
-        "strong": "bold",
-        "i": "italic",
-        "em": "italic",
-        "u": "underline",
-        "ins": "underline",
-        "s": "strikethrough",
-        "strike": "strikethrough",
-        "del": "strikethrough",
-        "a": "text_link",
-        "tg-spoiler": "spoiler",
-    }  # other tags are named as their entities
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open_tags: list[tuple[str, int, Json]] = []  # tag, offset of its text, address of a link
-        self.text = ""
-        self.entities: list[Json] = []  # offsets and lengths in UTF-16 units
-
-    def handle_starttag(self, tag: str, attributes: Any) -> None:
-        """Open an entity."""
-        if tag not in self.TAGS:
-            raise Refusal(400, f"Bad Request: can't parse entities: unsupported start tag {tag}")
-        link = {"url": dict(attributes).get("href") or ""} if tag == "a" else {}
-        self.open_tags.append((tag, _utf16_length(self.text), link))
-
-    def handle_endtag(self, tag: str) -> None:
-        """Close the last entity."""
-        if not self.open_tags or self.open_tags[-1][0] != tag:
-            raise Refusal(400, "Bad Request: can't parse entities: unexpected end tag")
-        _, offset, link = self.open_tags.pop()
-        entity_type = self.ENTITY_TYPES.get(tag, tag)
-        length = _utf16_length(self.text) - offset
-        self.entities.append({"type": entity_type, "offset": offset, "length": length, **link})
-
-    def handle_data(self, data: str) -> None:
-        """Add text."""
-        self.text += data
-
-
-def _utf16_length(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _parse_html(html: str) -> tuple[str, list[Json]]:
-    """Return the text and the entities of HTML that Telegram accepts."""
-    for rest in html.split("<")[1:]:
-        if not re.match(r"/?[a-z-]+(\s[^<>]*)?>", rest, re.IGNORECASE):
-            raise Refusal(400, "Bad Request: can't parse entities: unsupported start tag")
-    parser = TelegramHTML()
-    parser.feed(html)
-    parser.close()
-    if parser.open_tags:
-        raise Refusal(400, "Bad Request: can't parse entities: can't find end tag")
-    return parser.text, parser.entities

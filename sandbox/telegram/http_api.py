@@ -22,7 +22,7 @@ def application(world: World) -> web.Application:
     app = web.Application(client_max_size=MAX_UPLOAD_BYTES + 10 * 2**20, middlewares=[refuse_web_pages])
     bot_api = _BotApi(world)
     app.router.add_route("*", "/bot{token}/{method}", bot_api.handle_call)
-    app.router.add_get("/file/bot{token}/files/{file_id}", bot_api.download_file)
+    app.router.add_get("/file/bot{token}/{path:.+}", bot_api.download_file)
     control_api.add_routes(app, world)
     return app
 
@@ -36,7 +36,7 @@ class _BotApi:
     async def handle_call(self, request: web.Request) -> web.StreamResponse:
         """Answer a call of a method."""
         faults, method = self._world.faults, request.match_info["method"]
-        params = await _read_params(request)
+        params = _attach(await _read_params(request))
         self._world.calls.append((method, params))
         self._world.paths.append(request.path_qs)
         fault = faults.draw(method)
@@ -59,7 +59,7 @@ class _BotApi:
 
     async def download_file(self, request: web.Request) -> web.StreamResponse:
         """Send the content of a file; getFile returns its path."""
-        content = self._world.files.get(request.match_info["file_id"])
+        content = self._world.file_store.content_at(request.match_info["path"])
         if request.match_info["token"] != self._world.token or content is None:
             return _error(Refusal(404, "Not Found"))
         fault = self._world.faults.draw("download")
@@ -97,6 +97,26 @@ def _decode_param(name: str, value: Any) -> Any:
     if isinstance(value, str) and name not in TEXT_PARAMETERS and value[:1] in ("{", "["):
         return json.loads(value)
     return value
+
+
+def _attach(params: Json) -> Json:
+    """Replace every attach://name by the uploaded file of that name: InputMedia refers to files in this way."""
+    used = set()
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: replaced(entry) for name, entry in value.items()}
+        if isinstance(value, list):
+            return [replaced(entry) for entry in value]
+        name = value.removeprefix("attach://") if isinstance(value, str) and value.startswith("attach://") else ""
+        if isinstance(params.get(name), Upload):
+            used.add(name)
+            return params[name]
+        return value
+
+    with_files = {name: replaced(value) for name, value in params.items() if name not in TEXT_PARAMETERS}
+    texts = {name: params[name] for name in TEXT_PARAMETERS if name in params}
+    return {name: value for name, value in (texts | with_files).items() if name not in used}
 
 
 def _error(refusal: Refusal) -> web.Response:

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.telegram import checks
-from sandbox.telegram.checks import Json, Refusal, Upload
+from sandbox.telegram import checks, media_methods
+from sandbox.telegram.checks import Json, Refusal
+from sandbox.telegram.delivery import deliver, find_chat, topic_of
 from sandbox.telegram.parameters import check_names
 from sandbox.telegram.world import BOT, World
 
@@ -50,12 +51,13 @@ def set_my_commands(world: World, params: Json) -> bool:
 def get_file(world: World, params: Json) -> Json:
     """Tell the path of a file that the bot may download."""
     file_id = str(params.get("file_id"))
-    if file_id not in world.files:
+    path = world.file_store.path_of(file_id)
+    if path is None:
         raise Refusal(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
     size = len(world.files[file_id])
     if size > checks.MAX_DOWNLOAD_BYTES:
         raise Refusal(400, "Bad Request: file is too big")
-    return {"file_id": file_id, "file_unique_id": file_id, "file_size": size, "file_path": f"files/{file_id}"}
+    return {"file_id": file_id, "file_unique_id": file_id, "file_size": size, "file_path": path}
 
 
 # Messages
@@ -63,57 +65,17 @@ def get_file(world: World, params: Json) -> Json:
 
 def send_message(world: World, params: Json) -> Json:
     """Send a text, plain or HTML."""
-    return _send(world, "sendMessage", params, checks.message_text(params))
+    return deliver(world, "sendMessage", params, checks.message_text(params))
 
 
 def send_rich_message(world: World, params: Json) -> Json:
     """Send Markdown."""
-    return _send(world, "sendRichMessage", params, {"rich_message": {"markdown": checks.rich_markdown(params)}})
-
-
-def send_document(world: World, params: Json) -> Json:
-    """Send an uploaded file."""
-    document = params.get("document")
-    if not isinstance(document, Upload):
-        raise Refusal(400, "Bad Request: there is no document in the request")
-    checks.check_upload(document, checks.MAX_UPLOAD_BYTES)
-    content = {"document": world.add_document(document.name, document.content), **checks.caption(params)}
-    return _send(world, "sendDocument", params, content)
-
-
-def send_photo(world: World, params: Json) -> Json:
-    """Send a picture: an uploaded one, or one that Telegram fetches from an address."""
-    photo = params.get("photo")
-    if isinstance(photo, Upload):
-        checks.check_upload(photo, checks.MAX_PHOTO_BYTES)
-        size = world.add_photo(photo.content)
-    elif isinstance(photo, str) and re.match(r"https?://[^/]+/", photo) and "broken" not in photo:
-        size = {"file_id": photo, "file_unique_id": photo, "width": 1, "height": 1}
-    else:
-        raise Refusal(400, "Bad Request: wrong file identifier/HTTP URL specified")
-    return _send(world, "sendPhoto", params, {"photo": [size], **checks.caption(params)})
-
-
-def _send(world: World, method: str, params: Json, content: Json) -> Json:
-    chat = _find_chat(world, params)
-    content |= _topic(world, chat, params)
-    reply = params.get("reply_parameters") or {}
-    if reply:
-        target = world.messages[chat["id"]].get(checks.to_integer(reply.get("message_id")))
-        if target:
-            content["reply_to_message"] = target
-        elif not reply.get("allow_sending_without_reply"):
-            raise Refusal(400, "Bad Request: message to be replied not found")
-    if markup := checks.reply_markup(params):
-        content["reply_markup"] = markup
-    message = world.add_message(chat, {"from": BOT, **content})
-    world.add_event(method, chat["id"], message=message)
-    return message
+    return deliver(world, "sendRichMessage", params, {"rich_message": {"markdown": checks.rich_markdown(params)}})
 
 
 def edit_message_text(world: World, params: Json) -> Json:
     """Replace the text and the keyboard of a message from the bot."""
-    chat = _find_chat(world, params)
+    chat = find_chat(world, params)
     old = world.messages[chat["id"]].get(checks.to_integer(params.get("message_id")))
     if old is None:
         raise Refusal(400, "Bad Request: message to edit not found")
@@ -154,24 +116,24 @@ def send_rich_message_draft(world: World, params: Json) -> bool:
 
 
 def _show_draft(world: World, method: str, params: Json, text: str) -> bool:
-    chat = _find_chat(world, params)
+    chat = find_chat(world, params)
     if chat["type"] != "private":
         raise Refusal(400, "Bad Request: TEXTDRAFT_PEER_INVALID")
     draft_id = checks.to_integer(params.get("draft_id"))
     if draft_id == 0:
         raise Refusal(400, "Bad Request: DRAFT_ID_INVALID")
     draft = {"draft_id": draft_id, "text": text, "can_stop": bool(params.get("can_stop"))}
-    draft |= _topic(world, chat, params)
+    draft |= topic_of(world, chat, params)
     world.add_event(method, chat["id"], draft=draft)
     return True
 
 
 def send_chat_action(world: World, params: Json) -> bool:
     """Show that the bot is typing or sending a file."""
-    chat = _find_chat(world, params)
+    chat = find_chat(world, params)
     if params.get("action") not in checks.CHAT_ACTIONS:
         raise Refusal(400, "Bad Request: wrong parameter action in request")
-    world.add_event("sendChatAction", chat["id"], action=params.get("action"), **_topic(world, chat, params))
+    world.add_event("sendChatAction", chat["id"], action=params.get("action"), **topic_of(world, chat, params))
     return True
 
 
@@ -187,33 +149,6 @@ def answer_callback_query(world: World, params: Json) -> bool:
     return True
 
 
-def _topic(world: World, chat: Json, params: Json) -> Json:
-    """Return the fields of a message that name its topic."""
-    thread_id = params.get("message_thread_id")
-    if thread_id is None:
-        if chat["id"] in world.closed_general:
-            raise Refusal(400, "Bad Request: TOPIC_CLOSED")
-        return {}
-    if checks.to_integer(thread_id) not in world.topics.get(chat["id"], set()):
-        raise Refusal(400, "Bad Request: message thread not found")
-    return {"message_thread_id": checks.to_integer(thread_id), "is_topic_message": True}
-
-
-def _find_chat(world: World, params: Json) -> Json:
-    chat = world.chats.get(checks.to_integer(params.get("chat_id")))
-    if chat is None:
-        raise Refusal(400, "Bad Request: chat not found")
-    if chat["id"] in world.upgraded:
-        raise Refusal(
-            400,
-            "Bad Request: group chat was upgraded to a supergroup chat",
-            migrate_to_chat_id=world.upgraded[chat["id"]],
-        )
-    if chat["id"] in world.blocked:
-        raise Refusal(403, "Forbidden: bot was blocked by the user")
-    return chat
-
-
 METHODS: dict[str, Callable[[World, Json], Any]] = {
     "getMe": get_me,
     "deleteWebhook": delete_webhook,
@@ -223,9 +158,8 @@ METHODS: dict[str, Callable[[World, Json], Any]] = {
     "sendRichMessage": send_rich_message,
     "sendRichMessageDraft": send_rich_message_draft,
     "sendMessageDraft": send_message_draft,
-    "sendDocument": send_document,
-    "sendPhoto": send_photo,
     "sendChatAction": send_chat_action,
     "editMessageText": edit_message_text,
     "answerCallbackQuery": answer_callback_query,
+    **media_methods.METHODS,
 }

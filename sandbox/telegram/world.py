@@ -1,40 +1,46 @@
-"""The state of the emulated Telegram: chats, messages, files and the queue of updates."""
+"""The state of the emulated Telegram, and what people do in it."""
 
-import asyncio
-import random
-import threading
+import copy
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from sandbox.telegram import checks
-from sandbox.telegram.checks import Json, Refusal
+from sandbox.telegram import entities as formatting
+from sandbox.telegram.checks import Json
 from sandbox.telegram.faults import Faults
+from sandbox.telegram.files import FileStore, sample
+from sandbox.telegram.people import ANONYMOUS_ADMIN, CHANNEL_USER, person
+from sandbox.telegram.update_queue import UpdateQueue
 
 TOKEN = "100000001:the-sandbox-is-not-the-real-telegram"
 BOT: Json = {"id": 100000001, "is_bot": True, "first_name": "Заметки", "username": "sandbox_notes_bot"}
-MAX_UPDATES_PER_POLL = 100
-MAX_POLL_S = 50
+
+# What a message without a file holds; a sample of each.
+PLACES_AND_PEOPLE: dict[str, Json] = {
+    "location": {"latitude": 59.9398, "longitude": 30.3146},
+    "venue": {
+        "location": {"latitude": 59.9398, "longitude": 30.3146},
+        "title": "Эрмитаж",
+        "address": "Дворцовая площадь, 2",
+    },
+    "contact": {"phone_number": "+79001234567", "first_name": "Мария", "last_name": "Иванова", "user_id": 77},
+}
+CONTENT_FIELDS = (  # what a forwarded message keeps
+    *("text", "entities", "caption", "caption_entities", "rich_message", "media_group_id"),
+    *("photo", "document", "video", "animation", "audio", "voice", "video_note", "sticker"),
+    *("location", "venue", "contact"),
+)
 
 
-ANONYMOUS_ADMIN: Json = {"id": 1087968824, "is_bot": True, "first_name": "Group", "username": "GroupAnonymousBot"}
-CHANNEL_USER: Json = {"id": 136817688, "is_bot": True, "first_name": "Channel", "username": "Channel_Bot"}
-
-
-def person(user_id: int) -> Json:
-    """Return a person as a User object of the Bot API."""
-    return {"id": user_id, "is_bot": False, "first_name": f"Гость {user_id}", "language_code": "ru"}
-
-
-class World:
+class World(UpdateQueue):
     """The state of the emulated Telegram, and what people do in it.
 
     Every method may be called from any thread.
     """
 
     def __init__(self, token: str = TOKEN) -> None:
+        super().__init__()
         self.token = token
         self.bot = BOT  # what getMe returns
         self.faults = Faults()
@@ -43,20 +49,17 @@ class World:
         self.events: list[Json] = []  # what the bot did: {"seq", "at", "method", "chat_id", "message", …}
         self.calls: list[tuple[str, Json]] = []  # method and parameters of every call, refused calls included
         self.paths: list[str] = []  # the URL path and query of every call
-        self.files: dict[str, bytes] = {}  # file_id → content
+        self.file_store = FileStore(BOT["id"])
+        self.files = self.file_store.contents  # file_id → content
         self.chats: dict[int, Json] = {}
         self.messages: dict[int, dict[int, Json]] = defaultdict(dict)  # chat_id → message_id → message
         self.upgraded: dict[int, int] = {}  # the old id of a group that became a supergroup → the new one
         self.topics: dict[int, set[int]] = {}  # a chat with topics → the ids of its topics, without General
         self.closed_general: set[int] = set()  # chats whose topic General is closed
+        self.reactions: dict[tuple[int, int], list[Json]] = {}  # (chat_id, message_id) → reactions of the bot
         self.open_queries: dict[str, int] = {}  # callback_query_id → chat_id, until the bot answers it
-        self.poll_number = 0  # the number of getUpdates calls
-        self._updates: list[Json] = []
-        self._next_update = random.Random(2).randrange(10**8, 10**9)
+        self._group_count = 0
         self._next_message: dict[int, int] = defaultdict(lambda: 1)
-        self._allowed_updates: list[str] | None = None
-        self._changed = threading.Condition(threading.RLock())
-        self._watchers: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     # What people do
 
@@ -65,11 +68,16 @@ class World:
 
         Like a client, split a text that is too long for one message; return the first of its messages then.
         """
+        entities = fields.pop("entities", [])
         with self._changed:
-            first, *others = checks.split_text(text.strip()) or [""]
-            message = self.send(user_id, {"text": first, **fields}, chat_id=chat_id)
+            first, *others = checks.split_text(text)
+            end = formatting.utf16_length(first)
+            own = formatting.part(entities, 0, end) if others else entities
+            message = self.send(user_id, {"text": first, "entities": own, **fields}, chat_id=chat_id)
             for part in others:
-                self.send(user_id, {"text": part}, chat_id=chat_id)
+                start, end = end, end + formatting.utf16_length(part)
+                own = formatting.part(entities, start, end)
+                self.send(user_id, {"text": part, "entities": own}, chat_id=chat_id)
             return message
 
     def say_as_chat(self, sender_chat: Json, text: str, chat_id: int, **fields: Any) -> Json:
@@ -94,17 +102,77 @@ class World:
         """Send a message with any content from a person; return the message as the bot gets it."""
         with self._changed:
             chat = self._chat(user_id, chat_id)
-            message = self.add_message(chat, {"from": person(user_id), **content})
+            message = self.add_message(chat, {"from": person(user_id), **_as_received(content)})
             self.update({"message": message})
             return message
 
-    def edit(self, user_id: int, message_id: int, text: str, *, chat_id: int | None = None) -> Json:
+    def media(self, kind: str, content: bytes = b"", **details: Any) -> Json:
+        """Return the content of a message with a photo, document, video, animation, audio, voice, video_note,
+        sticker, location, venue or contact; without `content` it is a sample. `details` are fields of its object.
+        """
+        if kind in PLACES_AND_PEOPLE:
+            about = {**PLACES_AND_PEOPLE[kind], **details}
+            return {kind: about, "location": about["location"]} if kind == "venue" else {kind: about}
+        if kind == "document":
+            details = {"file_name": "образец.txt", **details}
+        return _media_fields(kind, self.file_store.add(kind, content or sample(kind), **details))
+
+    def known_media(self, kind: str, file_id: str) -> Json:
+        """Return the content of a message with a file that was sent before; refuse a file_id as Telegram would."""
+        return _media_fields(kind, self.file_store.find(kind, file_id))
+
+    def send_media(
+        self,
+        user_id: int,
+        kind: str,
+        content: bytes = b"",
+        *,
+        details: Json | None = None,
+        chat_id: int | None = None,
+        **fields: Any,
+    ) -> Json:
+        """Send a file, a place or a contact from a person; `fields` are those of the message: caption, …"""
+        with self._changed:
+            return self.send(user_id, {**self.media(kind, content, **details or {}), **fields}, chat_id=chat_id)
+
+    def send_album(
+        self, user_id: int, parts: list[Json], *, captioned: int = 0, chat_id: int | None = None, **fields: Any
+    ) -> list[Json]:
+        """Send contents made by media() as an album; one of the messages gets the `fields`: caption, …
+
+        `batch_sizes` decides in which batches the bot gets them.
+        """
+        with self._changed:
+            group = {"media_group_id": self.new_group_id()}
+            return [
+                self.send(user_id, {**part, **group, **(fields if n == captioned else {})}, chat_id=chat_id)
+                for n, part in enumerate(parts)
+            ]
+
+    def forward(
+        self, user_id: int, message: Json, origin: Json, *, chat_id: int | None = None, **fields: Any
+    ) -> Json:
+        """Forward a message, or its content; `origin` comes from from_user(), from_channel(), …"""
+        content = {name: message[name] for name in CONTENT_FIELDS if name in message}
+        return self.send(user_id, {**content, "forward_origin": origin, **fields}, chat_id=chat_id)
+
+    def edit(
+        self,
+        user_id: int,
+        message_id: int,
+        text: str,
+        *,
+        entities: list[Json] | None = None,
+        chat_id: int | None = None,
+    ) -> Json:
         """Edit the text or the caption of a person's own message; return the message as the bot gets it."""
         with self._changed:
             chat = self._chat(user_id, chat_id)
             old = self.messages[chat["id"]][message_id]
-            field = "text" if "text" in old else "caption"
-            message = {**old, field: text.strip(), "edit_date": int(time.time())}
+            name, entities_name = ("text", "entities") if "text" in old else ("caption", "caption_entities")
+            kept = {key: value for key, value in old.items() if key not in (name, entities_name)}
+            edited = _as_received({name: text, entities_name: entities or []})
+            message = {**kept, **edited, "edit_date": int(time.time())}
             self.messages[chat["id"]][message_id] = message
             self.update({"edited_message": message})
             return message
@@ -120,14 +188,8 @@ class World:
         is_picture: bool = False,
     ) -> Json:
         """Send a document or a picture from a person; return the message as the bot gets it."""
-        with self._changed:
-            if is_picture:
-                fields: Json = {"photo": [self.add_photo(content)]}
-            else:
-                fields = {"document": self.add_document(name, content)}
-            if caption.strip():
-                fields["caption"] = caption.strip()
-            return self.send(user_id, fields, chat_id=chat_id)
+        kind, details = ("photo", {}) if is_picture else ("document", {"file_name": name})
+        return self.send_media(user_id, kind, content, details=details, caption=caption, chat_id=chat_id)
 
     def tap(self, user_id: int, chat_id: int, message_id: int, data: str) -> str:
         """Tap a button under a message; return the ID of the callback query."""
@@ -167,20 +229,10 @@ class World:
         self.messages[chat["id"]][message_id] = message
         return message
 
-    def add_document(self, name: str, content: bytes) -> Json:
-        """Store a file and return it as a Document object."""
-        return {**self._add_file(content), "file_name": name}
-
-    def add_photo(self, content: bytes) -> Json:
-        """Store a PNG or JPEG picture and return it as a PhotoSize object."""
-        if not content.startswith((b"\x89PNG\r\n", b"\xff\xd8")):
-            raise Refusal(400, "Bad Request: IMAGE_PROCESS_FAILED")
-        return {**self._add_file(content), "width": 1, "height": 1}
-
-    def _add_file(self, content: bytes) -> Json:
-        file_id = f"file{len(self.files) + 1}"
-        self.files[file_id] = content
-        return {"file_id": file_id, "file_unique_id": file_id, "file_size": len(content)}
+    def new_group_id(self) -> str:
+        """Return the media_group_id of a new album."""
+        self._group_count += 1
+        return str(13_000_000_000_000_000 + self._group_count)
 
     def add_event(self, method: str, chat_id: int, **details: Any) -> None:
         """Record what the bot did."""
@@ -192,98 +244,32 @@ class World:
         with self._changed:
             return [event for event in self.events if event["chat_id"] == chat_id]
 
-    # Changes that other threads see
 
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Make all changes of the block visible at once, as when many people write at the same moment."""
-        with self._changed:
-            yield
+def _media_fields(kind: str, media: Any) -> Json:
+    """Return the fields of a message with a file; clients that know no animations see a document."""
+    if kind != "animation":
+        return {kind: media}
+    names = ("file_id", "file_unique_id", "file_name", "mime_type", "file_size")
+    return {kind: media, "document": {name: media[name] for name in names}}
 
-    @contextmanager
-    def changes(self) -> Iterator[None]:
-        """Hold the lock during the block, then wake up everybody who waits for a change."""
-        with self._changed:
-            try:
-                yield
-            finally:
-                self._wake()
 
-    def wait(self, condition: Callable[[], object], timeout_s: float = 60.0) -> None:
-        """Wait until condition() is true; it is checked after every change."""
-        with self._changed:
-            if not self._changed.wait_for(condition, timeout_s):
-                raise TimeoutError("the awaited condition did not become true")
+def _as_received(content: Json) -> Json:
+    """Return the content of a message as the bot gets it: without spaces around texts, with what Telegram adds."""
+    content = dict(content)
+    for name, entities_name in (("text", "entities"), ("caption", "caption_entities")):
+        entities = content.get(entities_name) or []
+        if isinstance(content.get(name), str) and all(map(formatting.is_well_formed, entities)):
+            content[name], content[entities_name] = formatting.normalize(content[name], entities)
+        if not content.get(entities_name):
+            content.pop(entities_name, None)
+    if content.get("caption") == "":
+        del content["caption"]
+    target = content.get("reply_to_message")
+    if isinstance(target, dict):
+        content["reply_to_message"] = without_reply(target)
+    return content
 
-    @contextmanager
-    def watch(self) -> Iterator[asyncio.Event]:
-        """Yield an event of the running loop that is set after every change."""
-        watcher = (asyncio.get_running_loop(), asyncio.Event())
-        with self._changed:
-            self._watchers.append(watcher)
-        try:
-            yield watcher[1]
-        finally:
-            with self._changed:
-                self._watchers.remove(watcher)
 
-    def _wake(self) -> None:
-        self._changed.notify_all()
-        for loop, event in self._watchers:
-            loop.call_soon_threadsafe(event.set)
-
-    # Updates and polling
-
-    def update(self, update: Json) -> int:
-        """Queue an update of any shape for the bot; return its ID."""
-        with self._changed:
-            update_type = next(iter(update), "")
-            update = {"update_id": self._next_update, **update}
-            self._next_update += 1
-            if self._allowed_updates is None or update_type in self._allowed_updates:
-                self._updates.append(update)
-            self._wake()
-            return int(update["update_id"])
-
-    def pending(self) -> int:
-        """Return the number of updates that the bot has not confirmed."""
-        with self._changed:
-            return len(self._updates)
-
-    async def get_updates(self, params: Json) -> list[Json]:
-        """Confirm the updates below the offset, then return the queued ones or wait for one."""
-        with self.watch() as changed:
-            with self._changed:
-                if params.get("allowed_updates") is not None:
-                    self._allowed_updates = params["allowed_updates"]
-                self._confirm(checks.to_integer(params.get("offset") or 0))
-                self.poll_number += 1
-                poll_number = self.poll_number
-                self._wake()  # an older poll ends with 409
-            return await self._wait_for_updates(params, changed, poll_number)
-
-    async def _wait_for_updates(self, params: Json, changed: asyncio.Event, poll_number: int) -> list[Json]:
-        limit = min(max(checks.to_integer(params.get("limit") or MAX_UPDATES_PER_POLL), 1), MAX_UPDATES_PER_POLL)
-        deadline = time.monotonic() + min(checks.to_integer(params.get("timeout") or 0), MAX_POLL_S)
-        while True:
-            changed.clear()
-            with self._changed:
-                if self.poll_number != poll_number:
-                    raise Refusal(
-                        409,
-                        "Conflict: terminated by other getUpdates request; make sure that only one bot instance"
-                        " is running",
-                    )
-                remaining_s = deadline - time.monotonic()
-                if self._updates or remaining_s <= 0:
-                    return self._updates[:limit]
-            try:
-                await asyncio.wait_for(changed.wait(), remaining_s)
-            except TimeoutError:
-                continue
-
-    def _confirm(self, offset: int) -> None:
-        if offset < 0:
-            self._updates = self._updates[offset:]
-        elif offset:
-            self._updates = [update for update in self._updates if update["update_id"] >= offset]
+def without_reply(message: Json) -> Json:
+    """Return a message as the target of a reply: Telegram shows one level only."""
+    return {name: copy.deepcopy(value) for name, value in message.items() if name != "reply_to_message"}

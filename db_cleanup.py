@@ -1,0 +1,31 @@
+"""Delete for good what people can no longer restore or use: deleted notes, edits, lists, pending messages."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+import storage
+from db import DELETED_KEPT_S
+
+
+def steps(now: int) -> Iterator[None]:
+    """Delete what is too old at a moment, a little in each step."""
+    limit = now - DELETED_KEPT_S
+    return chain(
+        storage.in_steps(
+            "SELECT id FROM notes WHERE deleted_at < ?",
+            limit,
+            "DELETE FROM notes WHERE id = :id AND deleted_at IS NOT NULL",
+        ),
+        storage.in_steps("SELECT id FROM edits WHERE created_at < ?", limit, "DELETE FROM edits WHERE id = :id"),
+        storage.in_steps(
+            "SELECT id FROM listings WHERE created_at < ?", limit, "DELETE FROM listings WHERE id = :id"
+        ),
+        storage.in_steps(
+            "SELECT id FROM plain_texts WHERE sent_at < ?", limit, "DELETE FROM plain_texts WHERE id = :id"
+        ),
+        storage.in_steps(
+            "SELECT chat_id, message_id FROM message_parts WHERE sent_at < ?",
+            limit,
+            "DELETE FROM message_parts WHERE chat_id = :chat_id AND message_id = :message_id",
+        ),
+    )
