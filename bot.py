@@ -18,8 +18,8 @@ import db
 import db_messages
 import db_people
 import journal
+import storage
 from app import checks, service
-from db_search import SearchTooLong
 from llm import model_menu, settings_menu
 from notes import editing, exports, listing, long_messages, plain_texts
 from telegram.access import check_access, is_admin
@@ -57,9 +57,9 @@ def note_add(message: Message, text: str) -> HandlerResult:
     """Add a note; it may span several lines."""
     if not text:
         raise UsageError
-    note_id = db.add_note(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
+    note = db.add_note(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
     _expect_more_parts(message, text)
-    return texts.note_added(note_id)
+    return texts.note_added(note["number"])
 
 
 @router.edited("note_add")
@@ -85,12 +85,12 @@ def note_list(message: Message, text: str) -> HandlerResult:
 @router.command("note_show", "показать заметку целиком", usage="<номер>")
 def note_show(message: Message, text: str) -> HandlerResult:
     """Show a whole note."""
-    note_id = parse_number(text)
-    note = db.get_note(message.user_id, note_id)
+    number = parse_number(text)
+    note = db.get_note(message.user_id, number)
     if note is None:
-        return texts.note_missing(note_id)
+        return texts.note_missing(number)
     if note["deleted_at"] is not None:
-        return texts.note_is_deleted(note_id)
+        return texts.note_is_deleted(number)
     return texts.note(note, _zone(message))
 
 
@@ -103,8 +103,10 @@ def note_find(message: Message, text: str) -> HandlerResult:
     if journal.has_job(message.user_id, SEARCH_JOBS):
         return job  # searches are slow for this person, and their results come in order
     try:
-        page = listing.first_page(message.user_id, text, NOTES_PER_PAGE, _zone(message), listing.deadline())
-    except SearchTooLong:
+        page = listing.first_page(
+            message.user_id, text, NOTES_PER_PAGE, _zone(message), deadline=listing.deadline()
+        )
+    except storage.DeadlinePassed:
         return job
     return page or texts.NOTHING_FOUND
 
@@ -124,15 +126,15 @@ def show_newer_notes(query: CallbackQuery, listing_id: int, position: int) -> Bu
 @router.command("note_edit", "изменить заметку", usage="<номер> <текст>")
 def note_edit(message: Message, text: str) -> HandlerResult:
     """Replace the text of a note, with a button to undo it."""
-    note_id, new_text = parse_number_and_text(text)
-    return editing.edit_note(message.user_id, note_id, new_text)
+    number, new_text = parse_number_and_text(text)
+    return editing.edit_note(message.user_id, number, new_text)
 
 
 @router.edited("note_edit")
 def note_edit_edited(message: Message, text: str) -> HandlerResult:
     """Edit the note again when the message with the command is edited."""
-    note_id, new_text = parse_number_and_text(text)
-    return editing.edit_note_again(message.user_id, note_id, new_text)
+    number, new_text = parse_number_and_text(text)
+    return editing.edit_note_again(message.user_id, number, new_text)
 
 
 @router.button("unedit")
@@ -150,11 +152,11 @@ def redo_edit(query: CallbackQuery, edit_id: int) -> ButtonResult:
 @router.command("note_del", "удалить заметку", usage="<номер>")
 def note_del(message: Message, text: str) -> HandlerResult:
     """Delete a note, with a button to restore it."""
-    note_id = parse_number(text)
-    if not db.delete_note(message.user_id, note_id):
-        return texts.note_missing(note_id)
-    restore = Button(texts.RESTORE, f"restore:{note_id}")
-    return Reply(texts.note_deleted(note_id), buttons=[[restore]])
+    number = parse_number(text)
+    if not db.delete_note(message.user_id, number):
+        return texts.note_missing(number)
+    restore = Button(texts.RESTORE, f"restore:{number}")
+    return Reply(texts.note_deleted(number), buttons=[[restore]])
 
 
 @router.command("note_restore", "вернуть удалённую заметку", usage="<номер>")
@@ -164,9 +166,9 @@ def note_restore(message: Message, text: str) -> HandlerResult:
 
 
 @router.button("restore")
-def restore_note(query: CallbackQuery, note_id: int) -> ButtonResult:
+def restore_note(query: CallbackQuery, number: int) -> ButtonResult:
     """Restore a deleted note."""
-    return ButtonResult(edit=Reply(editing.restore_note(query.user_id, note_id)))
+    return ButtonResult(edit=Reply(editing.restore_note(query.user_id, number)))
 
 
 @router.command("note_count", "сколько заметок")
@@ -346,10 +348,10 @@ def save_answer(query: CallbackQuery, question_id: int) -> ButtonResult:
     question = journal.get_question(query.chat_id, question_id)
     if question is None or question["answer"] is None:
         return ButtonResult(texts.ANSWER_UNAVAILABLE)
-    note_id, is_new = db.save_answer(
+    number, is_new = db.save_answer(
         query.user_id, query.chat_id, query.message_id, question_id, question["answer"]
     )
-    return ButtonResult(texts.note_saved(note_id, is_new=is_new))
+    return ButtonResult(texts.note_saved(number, is_new=is_new))
 
 
 @router.command("new", "начать разговор с моделью заново", usage="[вопрос]")
@@ -479,7 +481,7 @@ def _turn_page(query: CallbackQuery, listing_id: int, position: int, *, to_older
         return listing.turn_page(
             query.user_id, listing_id, position, zone, to_older=to_older, deadline=listing.deadline()
         )
-    except SearchTooLong:
+    except storage.DeadlinePassed:
         return ButtonResult(texts.SEARCHING, job=job)
 
 

@@ -2,17 +2,23 @@
 
 Each function runs in the open transaction of its thread, or in one of its own. Call open() first. A function that
 takes a user_id sees only what belongs to that person.
+
+People know a note by its `number`, which counts their own notes: the functions for commands and buttons take and
+return it. A `note_id` identifies a note inside the database only, in other tables and in the search index.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypedDict
 
 import clock
+import db_attachments
 import db_search
+import entities
 import storage
 import texts
+from entities import Entity
 
 DEFAULT_MAX_NOTES = 100_000
 DELETED_KEPT_S = 30 * clock.DAY_S  # how long a deletion or an edit can be undone
@@ -38,6 +44,16 @@ class Note(TypedDict):
     deleted_at: int | None
     question_id: int | None
     bot_id: int | None
+    entities: str  # JSON, see entities.loads()
+    search_extra: str
+    number: int
+
+
+class AddedNote(TypedDict):
+    """A new note: the number for the person, the id for other tables."""
+
+    id: int
+    number: int
 
 
 class ImportedNote(TypedDict):
@@ -54,7 +70,7 @@ class ImportedNote(TypedDict):
 class ExportedNote(ImportedNote):
     """A note to write into a file."""
 
-    id: int
+    number: int
 
 
 class CatalogModel(TypedDict):
@@ -106,6 +122,11 @@ def use_bot(bot_id: int) -> None:
     _bot_id = bot_id
 
 
+def current_bot() -> int | None:
+    """Return the bot whose messages new notes are made from; None if unknown."""
+    return _bot_id
+
+
 def check(path: Path | str) -> int:
     """Check a database without changing it and return its number of notes.
 
@@ -134,15 +155,37 @@ def backup(path: Path | str, target: Path | str) -> int:
 # Notes ---------------------------------------------------------------------------------------------------
 
 
-def add_note(user_id: int, chat_id: int, message_id: int, text: str, created_at: int) -> int:
-    """Store a note and return its number; NotesFull if the person has too many."""
+# The trigger notes_insert stores it as people.last_note_number.
+_NEXT_NUMBER = "(SELECT coalesce(max(last_note_number), 0) + 1 FROM people WHERE user_id = :user_id)"
+
+
+def add_note(
+    user_id: int,
+    chat_id: int,
+    message_id: int,
+    text: str,
+    created_at: int,
+    text_entities: Sequence[Entity] = (),
+) -> AddedNote:
+    """Store a note; NotesFull if the person has too many."""
     _check_room(user_id)
+    search_extra = db_attachments.search_extra(text_entities) if text_entities else ""
     cursor = storage.execute(
-        "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at, bot_id)"
-        " VALUES (?,?,?,?,?,?,?)",
-        (user_id, chat_id, message_id, text, created_at, created_at, _bot_id),
+        "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at, bot_id, entities,"
+        " search_extra, number) VALUES (:user_id, :chat_id, :message_id, :text, :created_at, :created_at, :bot_id,"
+        f" :entities, :search_extra, {_NEXT_NUMBER})",
+        {
+            "user_id": user_id,
+            "chat_id": chat_id,
+            "message_id": message_id,
+            "text": text,
+            "created_at": created_at,
+            "bot_id": _bot_id,
+            "entities": entities.dumps(text_entities),
+            "search_extra": search_extra,
+        },
     )
-    return int(cursor.lastrowid or 0)
+    return storage.fetch_one("SELECT id, number FROM notes WHERE id = ?", (cursor.lastrowid,))
 
 
 def has_room(user_id: int) -> bool:
@@ -156,22 +199,22 @@ def _check_room(user_id: int) -> None:
 
 
 def import_note(user_id: int, note: ImportedNote) -> None:
-    """Store a note from a file.
+    """Store a note from a file; it gets a new number, as the old one may be taken here.
 
     Its question_id is kept only if this database has that question and no note contains its answer yet.
     """
     storage.execute(
-        "INSERT INTO notes (user_id, chat_id, message_id, text, created_at, updated_at, question_id)"
-        " VALUES (:user_id, :chat_id, :message_id, :text, :created_at, :updated_at, ("
+        "INSERT INTO notes (user_id, number, chat_id, message_id, text, created_at, updated_at, question_id)"
+        f" VALUES (:user_id, {_NEXT_NUMBER}, :chat_id, :message_id, :text, :created_at, :updated_at, ("
         " SELECT id FROM questions WHERE id = :question_id AND chat_id = :chat_id AND NOT EXISTS ("
         " SELECT 1 FROM notes WHERE user_id = :user_id AND question_id = :question_id AND deleted_at IS NULL)))",
         {**note, "user_id": user_id},
     )
 
 
-def get_note(user_id: int, note_id: int) -> Note | None:
+def get_note(user_id: int, number: int) -> Note | None:
     """Return a note, even if it is deleted: see its deleted_at."""
-    return storage.fetch_one("SELECT * FROM notes WHERE id = ? AND user_id = ?", (note_id, user_id))
+    return storage.fetch_one("SELECT * FROM notes WHERE user_id = ? AND number = ?", (user_id, number))
 
 
 def get_note_by_message(user_id: int, chat_id: int, message_id: int, sent_at: int) -> Note | None:
@@ -188,6 +231,16 @@ def get_note_by_message(user_id: int, chat_id: int, message_id: int, sent_at: in
     )
 
 
+def get_note_by_attachment(user_id: int, chat_id: int, message_id: int) -> Note | None:
+    """Return the note that got an attachment from a message, a deleted one only if there is no other."""
+    return storage.fetch_one(
+        "SELECT notes.* FROM attachments JOIN notes ON notes.id = attachments.note_id"
+        " WHERE attachments.chat_id = ? AND attachments.message_id = ? AND attachments.bot_id IS ?"
+        " AND notes.user_id = ? ORDER BY notes.deleted_at IS NOT NULL, notes.id LIMIT 1",
+        (chat_id, message_id, _bot_id, user_id),
+    )
+
+
 def list_notes(user_id: int, limit: int) -> list[db_search.FoundNote]:
     """Return the newest notes, newest first."""
     return db_search.find_notes(user_id, db_search.Query(), limit)
@@ -196,7 +249,7 @@ def list_notes(user_id: int, limit: int) -> list[db_search.FoundNote]:
 def iterate_notes(user_id: int) -> Iterator[ExportedNote]:
     """Yield all notes, oldest first, without loading them all into memory."""
     yield from storage.connection().execute(
-        "SELECT id, chat_id, message_id, text, created_at, updated_at, question_id FROM notes"
+        "SELECT number, chat_id, message_id, text, created_at, updated_at, question_id FROM notes"
         " WHERE user_id = ? AND deleted_at IS NULL ORDER BY id",
         (user_id,),
     )
@@ -222,23 +275,25 @@ def note_totals() -> NoteTotals:
     return storage.fetch_one("SELECT coalesce(sum(notes), 0) AS notes, count(*) AS people FROM people")
 
 
-def edit_note(user_id: int, note_id: int, text: str) -> int | None:
-    """Replace the text of a note and return the id of the edit.
+def edit_note(user_id: int, number: int, text: str, text_entities: Sequence[Entity] = ()) -> int | None:
+    """Replace the text of a note and its formatting; return the id of the edit.
 
-    0 if the text is already the same, None if there is no such note.
+    0 if both are already the same, None if there is no such note.
     """
     with storage.transaction():
         note = storage.fetch_one(
-            "SELECT text FROM notes WHERE id = ? AND user_id = ? AND deleted_at IS NULL", (note_id, user_id)
+            "SELECT id, text, entities FROM notes WHERE user_id = ? AND number = ? AND deleted_at IS NULL",
+            (user_id, number),
         )
         if note is None:
             return None
-        if note["text"] == text:
+        if note["text"] == text and entities.loads(note["entities"]) == list(text_entities):
             return 0
-        storage.execute("UPDATE notes SET text = ?, updated_at = ? WHERE id = ?", (text, clock.now(), note_id))
+        _set_text(note["id"], text, text_entities)
+        storage.execute("UPDATE notes SET updated_at = ? WHERE id = ?", (clock.now(), note["id"]))
         cursor = storage.execute(
-            "INSERT INTO edits (note_id, text_before, created_at) VALUES (?,?,?)",
-            (note_id, note["text"], clock.now()),
+            "INSERT INTO edits (note_id, text_before, entities_before, created_at) VALUES (?,?,?,?)",
+            (note["id"], note["text"], note["entities"], clock.now()),
         )
         return cursor.lastrowid
 
@@ -250,30 +305,39 @@ def undo_edit(user_id: int, edit_id: int) -> tuple[int, int | None]:
     """
     with storage.transaction():
         edit = storage.fetch_one(
-            "SELECT note_id, text_before FROM edits JOIN notes ON notes.id = note_id"
+            "SELECT number, text_before, entities_before FROM edits JOIN notes ON notes.id = note_id"
             " WHERE edits.id = ? AND user_id = ?",
             (edit_id, user_id),
         )
         if edit is None:
             raise ValueError(f"no edit {edit_id}")
-        return edit["note_id"], edit_note(user_id, edit["note_id"], edit["text_before"])
+        entities_before = entities.loads(edit["entities_before"])
+        return edit["number"], edit_note(user_id, edit["number"], edit["text_before"], entities_before)
 
 
-def delete_note(user_id: int, note_id: int) -> bool:
+def complete_note(note_id: int, text: str, text_entities: Sequence[Entity] = ()) -> None:
+    """Replace the text of a note whose message arrives in several parts; this is no edit that could be undone."""
+    with storage.transaction():
+        _set_text(note_id, text, text_entities)
+
+
+def _set_text(note_id: int, text: str, text_entities: Sequence[Entity]) -> None:
+    storage.execute(
+        "UPDATE notes SET text = ?, entities = ? WHERE id = ?", (text, entities.dumps(text_entities), note_id)
+    )
+    db_attachments.update_search_extra(note_id)
+
+
+def delete_note(user_id: int, number: int) -> bool:
     """Delete a note; it can be restored until db_cleanup removes it. Return False if there is no such note."""
     cursor = storage.execute(
-        "UPDATE notes SET deleted_at = ? WHERE id = ? AND user_id = ? AND deleted_at IS NULL",
-        (clock.now(), note_id, user_id),
+        "UPDATE notes SET deleted_at = ? WHERE user_id = ? AND number = ? AND deleted_at IS NULL",
+        (clock.now(), user_id, number),
     )
     return cursor.rowcount == 1
 
 
-def complete_note(note_id: int, text: str) -> None:
-    """Replace the text of a note whose message arrives in several parts; this is no edit that could be undone."""
-    storage.execute("UPDATE notes SET text = ? WHERE id = ?", (text, note_id))
-
-
-def restore_note(user_id: int, note_id: int) -> bool:
+def restore_note(user_id: int, number: int) -> bool:
     """Restore a deleted note; return False if it cannot be restored. NotesFull if the person has too many."""
     _check_room(user_id)
     # If the answer that the note contains has been saved again, the newer note keeps the question_id.
@@ -281,8 +345,8 @@ def restore_note(user_id: int, note_id: int) -> bool:
         "UPDATE notes SET deleted_at = NULL, question_id = iif(EXISTS (SELECT 1 FROM notes AS other"
         " WHERE other.user_id = notes.user_id AND other.question_id = notes.question_id"
         " AND other.deleted_at IS NULL), NULL, question_id)"
-        " WHERE id = ? AND user_id = ? AND deleted_at >= ?",
-        (note_id, user_id, clock.now() - DELETED_KEPT_S),
+        " WHERE user_id = ? AND number = ? AND deleted_at >= ?",
+        (user_id, number, clock.now() - DELETED_KEPT_S),
     )
     return cursor.rowcount == 1
 
@@ -291,14 +355,14 @@ def save_answer(user_id: int, chat_id: int, message_id: int, question_id: int, a
     """Store the answer to a question as a note, once; return the number of the note and whether it is new."""
     with storage.transaction():
         saved = storage.fetch_one(
-            "SELECT id FROM notes WHERE user_id = ? AND question_id = ? AND deleted_at IS NULL",
+            "SELECT number FROM notes WHERE user_id = ? AND question_id = ? AND deleted_at IS NULL",
             (user_id, question_id),
         )
         if saved:
-            return int(saved["id"]), False
-        note_id = add_note(user_id, chat_id, message_id, answer, clock.now())
-        storage.execute("UPDATE notes SET question_id = ? WHERE id = ?", (question_id, note_id))
-        return note_id, True
+            return int(saved["number"]), False
+        note = add_note(user_id, chat_id, message_id, answer, clock.now())
+        storage.execute("UPDATE notes SET question_id = ? WHERE id = ?", (question_id, note["id"]))
+        return note["number"], True
 
 
 # Groups --------------------------------------------------------------------------------------------------
@@ -317,6 +381,7 @@ def move_chat(old_chat_id: int, new_chat_id: int) -> None:
             storage.execute(
                 f"UPDATE OR REPLACE {table} SET chat_id = ? WHERE chat_id = ?", (new_chat_id, old_chat_id)
             )
+        db_attachments.move_chat(old_chat_id, new_chat_id)
 
 
 # Models --------------------------------------------------------------------------------------------------

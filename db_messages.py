@@ -3,10 +3,14 @@
 Each function runs in the open transaction of its thread, or in one of its own.
 """
 
-from typing import TypedDict
+import json
+from collections.abc import Sequence
+from typing import Any, TypedDict
 
 import clock
+import entities
 import storage
+from entities import Entity
 
 
 class Listing(TypedDict):
@@ -17,6 +21,8 @@ class Listing(TypedDict):
     query: str
     page_size: int
     created_at: int
+    since: int | None
+    until: int | None
 
 
 class PlainText(TypedDict):
@@ -29,6 +35,8 @@ class PlainText(TypedDict):
     text: str
     is_asked: int
     sent_at: int
+    entities: str  # JSON, see entities.loads()
+    source: Any  # a db_attachments.Source; None if the message was not forwarded
 
 
 class MessagePart(TypedDict):
@@ -41,13 +49,18 @@ class MessagePart(TypedDict):
     text: str
     length: int
     sent_at: int
+    entities: str  # JSON, see entities.loads()
 
 
-def add_listing(user_id: int, query: str, page_size: int) -> int:
-    """Store a list ("" as the query) or a search that has pages; return its id."""
+def add_listing(user_id: int, query: str, page_size: int, period: tuple[int, int] | None = None) -> int:
+    """Store a list ("" as the query) or a search that has pages; return its id.
+
+    A period is its start and its end in Unix seconds.
+    """
+    since, until = period or (None, None)
     cursor = storage.execute(
-        "INSERT INTO listings (user_id, query, page_size, created_at) VALUES (?,?,?,?)",
-        (user_id, query, page_size, clock.now()),
+        "INSERT INTO listings (user_id, query, page_size, created_at, since, until) VALUES (?,?,?,?,?,?)",
+        (user_id, query, page_size, clock.now(), since, until),
     )
     return int(cursor.lastrowid or 0)
 
@@ -57,26 +70,45 @@ def get_listing(user_id: int, listing_id: int) -> Listing | None:
     return storage.fetch_one("SELECT * FROM listings WHERE id = ? AND user_id = ?", (listing_id, user_id))
 
 
-def add_plain_text(user_id: int, chat_id: int, message_id: int, text: str, sent_at: int) -> int:
-    """Store the text of a message without a command; return its id."""
+def add_plain_text(
+    user_id: int,
+    chat_id: int,
+    message_id: int,
+    text: str,
+    sent_at: int,
+    text_entities: Sequence[Entity] = (),
+    source: Any = None,
+) -> int:
+    """Store the text of a message without a command; return its id. source is a db_attachments.Source or None."""
     cursor = storage.execute(
-        "INSERT OR REPLACE INTO plain_texts (user_id, chat_id, message_id, text, sent_at) VALUES (?,?,?,?,?)",
-        (user_id, chat_id, message_id, text, sent_at),
+        "INSERT OR REPLACE INTO plain_texts (user_id, chat_id, message_id, text, sent_at, entities, source)"
+        " VALUES (?,?,?,?,?,?,?)",
+        (
+            *(user_id, chat_id, message_id, text, sent_at, entities.dumps(text_entities)),
+            json.dumps(source, ensure_ascii=False) if source else None,
+        ),
     )
     return int(cursor.lastrowid or 0)
 
 
-def update_plain_text(user_id: int, chat_id: int, message_id: int, text: str) -> None:
+def update_plain_text(
+    user_id: int, chat_id: int, message_id: int, text: str, text_entities: Sequence[Entity] = ()
+) -> None:
     """Replace a plain text after its message was edited."""
     storage.execute(
-        "UPDATE plain_texts SET text = ? WHERE chat_id = ? AND message_id = ? AND user_id = ?",
-        (text, chat_id, message_id, user_id),
+        "UPDATE plain_texts SET text = ?, entities = ? WHERE chat_id = ? AND message_id = ? AND user_id = ?",
+        (text, entities.dumps(text_entities), chat_id, message_id, user_id),
     )
 
 
 def get_plain_text(user_id: int, text_id: int) -> PlainText | None:
     """Return a plain text."""
-    return storage.fetch_one("SELECT * FROM plain_texts WHERE id = ? AND user_id = ?", (text_id, user_id))
+    row: PlainText | None = storage.fetch_one(
+        "SELECT * FROM plain_texts WHERE id = ? AND user_id = ?", (text_id, user_id)
+    )
+    if row is not None and row["source"] is not None:
+        row["source"] = json.loads(row["source"])
+    return row
 
 
 def mark_plain_text_asked(text_id: int) -> None:
@@ -91,7 +123,8 @@ def put_message_part(part: MessagePart) -> None:
     """Store a part of a long message, or replace it."""
     storage.execute(
         "INSERT OR REPLACE INTO message_parts (chat_id, message_id, user_id, first_message_id, text, length,"
-        " sent_at) VALUES (:chat_id, :message_id, :user_id, :first_message_id, :text, :length, :sent_at)",
+        " sent_at, entities)"
+        " VALUES (:chat_id, :message_id, :user_id, :first_message_id, :text, :length, :sent_at, :entities)",
         part,
     )
 

@@ -205,6 +205,23 @@ def mark_album_seen(chat_id: int, media_group_id: str) -> bool:
     return cursor.rowcount == 1
 
 
+def album_note(chat_id: int, media_group_id: str) -> int | None:
+    """Return the id of the note that gets the parts of an album; None if there is none."""
+    row = storage.fetch_one(
+        "SELECT note_id FROM albums WHERE chat_id = ? AND media_group_id = ?", (chat_id, media_group_id)
+    )
+    return row["note_id"] if row else None
+
+
+def set_album_note(chat_id: int, media_group_id: str, note_id: int) -> None:
+    """Record the note that gets the parts of an album."""
+    storage.execute(
+        "INSERT INTO albums (chat_id, media_group_id, seen_at, note_id) VALUES (?,?,?,?)"
+        " ON CONFLICT (chat_id, media_group_id) DO UPDATE SET note_id = excluded.note_id",
+        (chat_id, media_group_id, clock.now(), note_id),
+    )
+
+
 def move_chat(old_chat_id: int, new_chat_id: int) -> None:
     """Move questions and jobs to the new id that a group gets as a supergroup.
 

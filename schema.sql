@@ -1,7 +1,8 @@
 -- The tables of a new database. The scripts in migrations/ upgrade older databases to the same schema.
 -- All times are Unix seconds (UTC).
 
--- Notes. AUTOINCREMENT never reuses a number, so #12 always means the same note.
+-- Notes. People see and type the number: each person's first note is #1, and #12 always means the same note. The id is
+-- for references inside the database; it would tell a person how many notes everybody has.
 CREATE TABLE notes (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id    INTEGER NOT NULL,
@@ -12,8 +13,12 @@ CREATE TABLE notes (
     updated_at INTEGER NOT NULL,
     deleted_at INTEGER,            -- NULL while the note exists; a deleted note is kept for 30 days
     question_id INTEGER,           -- the question whose answer the note contains; NULL for other notes
-    bot_id     INTEGER             -- the bot that got the message: each bot has its own message ids in private chats;
+    bot_id     INTEGER,            -- the bot that got the message: each bot has its own message ids in private chats;
                                    -- NULL if unknown: imported, stored before version 3, or the chat has a new id
+    entities   TEXT    NOT NULL DEFAULT '[]',   -- JSON: the formatting of the text, see entities.py
+    search_extra TEXT  NOT NULL DEFAULT '',  -- '' or a newline and what the search finds beside the text: hidden links,
+                                             -- names of files and sources, transcripts; see db_attachments.py
+    number     INTEGER NOT NULL DEFAULT 0   -- counts the notes of the person from 1; never 0, see next_number in db.py
 ) STRICT;
 
 CREATE INDEX ix_notes_user ON notes(user_id, id) WHERE deleted_at IS NULL;
@@ -21,12 +26,14 @@ CREATE INDEX ix_notes_created ON notes(user_id, created_at) WHERE deleted_at IS 
 CREATE INDEX ix_notes_message ON notes(chat_id, message_id);
 CREATE INDEX ix_notes_deleted ON notes(deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE UNIQUE INDEX ux_notes_question ON notes(user_id, question_id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
 
 -- People who have notes, with a small number for each: the search index combines it with the id of a note.
 CREATE TABLE people (
     number  INTEGER PRIMARY KEY,
     user_id INTEGER NOT NULL UNIQUE,
-    notes   INTEGER NOT NULL DEFAULT 0   -- count without deleted notes; triggers keep it, as counting rows is slow
+    notes   INTEGER NOT NULL DEFAULT 0,  -- count without deleted notes; triggers keep it, as counting rows is slow
+    last_note_number INTEGER NOT NULL DEFAULT 0   -- of the newest note; a trigger keeps it, so no number comes twice
 ) STRICT;
 
 -- The search index finds any part of a word: each three consecutive characters are a term.
@@ -39,7 +46,7 @@ CREATE TABLE people (
 --   and a search reads no others.
 CREATE VIEW notes_folded AS
     SELECT people.number << 40 | notes.id AS id,
-           fold(notes.text) || '  ' AS text
+           fold(notes.text || notes.search_extra) || '  ' AS text
     FROM notes JOIN people ON people.user_id = notes.user_id;
 
 CREATE VIRTUAL TABLE notes_fts USING fts5(
@@ -53,7 +60,7 @@ CREATE VIRTUAL TABLE notes_terms USING fts5vocab(notes_fts, instance);
 -- shares with its other forms. Its row numbers are those of the search index.
 CREATE VIEW notes_keys AS
     SELECT people.number << 40 | notes.id AS id,
-           word_keys(notes.text) AS keys
+           word_keys(notes.text || notes.search_extra) AS keys
     FROM notes JOIN people ON people.user_id = notes.user_id;
 
 CREATE VIRTUAL TABLE notes_words USING fts5(
@@ -63,28 +70,28 @@ CREATE VIRTUAL TABLE notes_words USING fts5(
 
 -- The index stores no copy of the text, so a 'delete' must repeat the text that was indexed.
 CREATE TRIGGER notes_insert AFTER INSERT ON notes BEGIN
-    INSERT INTO people (user_id, notes) VALUES (new.user_id, 1)
-        ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1;
+    INSERT INTO people (user_id, notes, last_note_number) VALUES (new.user_id, 1, new.number)
+        ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1, last_note_number = max(last_note_number, new.number);
     INSERT INTO notes_fts(rowid, text) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
-        fold(new.text) || '  ');
+        fold(new.text || new.search_extra) || '  ');
     INSERT INTO notes_words(rowid, keys) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
-        word_keys(new.text));
+        word_keys(new.text || new.search_extra));
 END;
-CREATE TRIGGER notes_update_text AFTER UPDATE OF text ON notes BEGIN
+CREATE TRIGGER notes_update_text AFTER UPDATE OF text, search_extra ON notes BEGIN
     INSERT INTO notes_fts(notes_fts, rowid, text) VALUES ('delete',
         (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
-        fold(old.text) || '  ');
+        fold(old.text || old.search_extra) || '  ');
     INSERT INTO notes_words(notes_words, rowid, keys) VALUES ('delete',
         (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
-        word_keys(old.text));
+        word_keys(old.text || old.search_extra));
     INSERT INTO notes_fts(rowid, text) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
-        fold(new.text) || '  ');
+        fold(new.text || new.search_extra) || '  ');
     INSERT INTO notes_words(rowid, keys) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
-        word_keys(new.text));
+        word_keys(new.text || new.search_extra));
 END;
 CREATE TRIGGER notes_update_deleted AFTER UPDATE OF deleted_at ON notes
     WHEN (old.deleted_at IS NULL) <> (new.deleted_at IS NULL)
@@ -94,14 +101,14 @@ END;
 CREATE TRIGGER notes_delete AFTER DELETE ON notes BEGIN
     INSERT INTO notes_fts(notes_fts, rowid, text) VALUES ('delete',
         (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
-        fold(old.text) || '  ');
+        fold(old.text || old.search_extra) || '  ');
     INSERT INTO notes_words(notes_words, rowid, keys) VALUES ('delete',
         (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
-        word_keys(old.text));
+        word_keys(old.text || old.search_extra));
     UPDATE people SET notes = notes - (old.deleted_at IS NULL) WHERE user_id = old.user_id;
 END;
 
--- The tags of notes that are not deleted. tags(), a function of words.py, finds them in a text.
+-- The tags of notes that are not deleted. tags(), a function of words.py, finds them in a text, but not in its code.
 CREATE TABLE note_tags (
     user_id INTEGER NOT NULL,
     tag     TEXT    NOT NULL,   -- after fold(), without the #
@@ -111,18 +118,18 @@ CREATE TABLE note_tags (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER note_tags_insert AFTER INSERT ON notes WHEN instr(new.text, '#') BEGIN
-    INSERT INTO note_tags SELECT new.user_id, key, new.id, value FROM json_each(tags(new.text))
+    INSERT INTO note_tags SELECT new.user_id, key, new.id, value FROM json_each(tags(new.text, new.entities))
         WHERE new.deleted_at IS NULL;
 END;
-CREATE TRIGGER note_tags_update AFTER UPDATE OF text, deleted_at ON notes WHEN instr(old.text || new.text, '#') BEGIN
+CREATE TRIGGER note_tags_update AFTER UPDATE OF text, entities, deleted_at ON notes WHEN instr(old.text || new.text, '#') BEGIN
     DELETE FROM note_tags WHERE user_id = old.user_id AND note_id = old.id
-        AND tag IN (SELECT key FROM json_each(tags(old.text)));
-    INSERT INTO note_tags SELECT new.user_id, key, new.id, value FROM json_each(tags(new.text))
+        AND tag IN (SELECT key FROM json_each(tags(old.text, old.entities)));
+    INSERT INTO note_tags SELECT new.user_id, key, new.id, value FROM json_each(tags(new.text, new.entities))
         WHERE new.deleted_at IS NULL;
 END;
 CREATE TRIGGER note_tags_delete AFTER DELETE ON notes WHEN instr(old.text, '#') BEGIN
     DELETE FROM note_tags WHERE user_id = old.user_id AND note_id = old.id
-        AND tag IN (SELECT key FROM json_each(tags(old.text)));
+        AND tag IN (SELECT key FROM json_each(tags(old.text, old.entities)));
 END;
 
 -- The text of a note before each edit, so that an edit can be undone.
@@ -130,10 +137,44 @@ CREATE TABLE edits (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     note_id     INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE,
     text_before TEXT    NOT NULL,
-    created_at  INTEGER NOT NULL
+    created_at  INTEGER NOT NULL,
+    entities_before TEXT NOT NULL DEFAULT '[]'
 ) STRICT;
 
 CREATE INDEX ix_edits_note ON edits(note_id);
+
+-- Photos, files, places, … of notes. Telegram keeps the files; a file_id sends one again.
+CREATE TABLE attachments (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    note_id        INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE,
+    chat_id        INTEGER NOT NULL,
+    message_id     INTEGER NOT NULL,   -- the message that brought it; an album is several messages
+    position       INTEGER NOT NULL,   -- the order within the note
+    kind           TEXT    NOT NULL CHECK (kind IN ('photo', 'document', 'video', 'animation', 'audio', 'voice',
+                                                    'video_note', 'sticker', 'location', 'venue', 'contact')),
+    file_id        TEXT    NOT NULL DEFAULT '',   -- '' without a file: a location, a venue, a contact
+    file_unique_id TEXT    NOT NULL DEFAULT '',   -- the same for every bot, but of no use to send the file
+    bot_id         INTEGER,            -- the only bot that can use the file_id; NULL if unknown
+    file_name      TEXT,
+    mime_type      TEXT,
+    file_size      INTEGER,            -- bytes
+    duration_s     INTEGER,
+    width          INTEGER,
+    height         INTEGER,
+    details        TEXT    NOT NULL DEFAULT '{}',   -- JSON object: what only one kind has, see telegram/contents.py
+    transcript     TEXT                -- NULL until the speech is transcribed
+) STRICT;
+
+CREATE INDEX ix_attachments_note ON attachments(note_id, position);
+CREATE INDEX ix_attachments_message ON attachments(chat_id, message_id);
+
+-- Where forwarded notes come from.
+CREATE TABLE sources (
+    note_id INTEGER PRIMARY KEY REFERENCES notes(id) ON DELETE CASCADE,
+    name    TEXT    NOT NULL,          -- of a person, a group or a channel
+    url     TEXT,                      -- a link to the post or the profile; NULL if it has none
+    sent_at INTEGER NOT NULL           -- when the original was sent
+) STRICT;
 
 -- Lists and searches with pages. The data of a page button is too short for a query, so it contains the id.
 CREATE TABLE listings (
@@ -141,7 +182,9 @@ CREATE TABLE listings (
     user_id    INTEGER NOT NULL,
     query      TEXT    NOT NULL,   -- '' lists all notes
     page_size  INTEGER NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    since      INTEGER,            -- lists only notes created since this moment and before until; NULL: all
+    until      INTEGER
 ) STRICT;
 
 -- Messages without a command, kept until the person chooses with a button what to do with the text.
@@ -153,19 +196,22 @@ CREATE TABLE plain_texts (
     text       TEXT    NOT NULL,
     is_asked   INTEGER NOT NULL DEFAULT 0 CHECK (is_asked IN (0, 1)),   -- 1: it was sent to a model as a question
     sent_at    INTEGER NOT NULL,
+    entities   TEXT    NOT NULL DEFAULT '[]',   -- as in notes
+    source     TEXT,                            -- JSON object with the columns of sources; NULL: not forwarded
     UNIQUE (chat_id, message_id)
 ) STRICT;
 
--- A message of more than 4096 characters arrives as several. These are its parts: the first is the message that a note
--- or a plain text was made from.
+-- A message of more than 4096 characters arrives as several, and an album may have several captions. These are the
+-- parts: the first is the message that a note or a plain text was made from.
 CREATE TABLE message_parts (
     chat_id          INTEGER NOT NULL,
     message_id       INTEGER NOT NULL,
     user_id          INTEGER NOT NULL,
     first_message_id INTEGER NOT NULL,
     text             TEXT    NOT NULL,   -- of the first part: without the command
-    length           INTEGER NOT NULL,   -- of the whole message, in UTF-16 units
+    length           INTEGER NOT NULL,   -- of the whole message, in UTF-16 units; 0: a caption, which no text continues
     sent_at          INTEGER NOT NULL,
+    entities         TEXT    NOT NULL DEFAULT '[]',   -- as in notes
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -378,5 +424,6 @@ CREATE TABLE albums (
     chat_id        INTEGER NOT NULL,
     media_group_id TEXT    NOT NULL,
     seen_at        INTEGER NOT NULL,
+    note_id        INTEGER,            -- the note that gets all its parts; NULL if it is no note
     PRIMARY KEY (chat_id, media_group_id)
 ) STRICT, WITHOUT ROWID;

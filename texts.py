@@ -123,64 +123,64 @@ ANONYMOUS = "Мне нужно знать, кто вы: напишите от с
 ONLY_TEXT = "Я храню только текст. К фото или файлу можно добавить подпись: /note_add <текст>"
 
 
-def note_added(note_id: int) -> str:
+def note_added(number: int) -> str:
     """Confirm a new note."""
-    return f"Заметка #{note_id} добавлена."
+    return f"Заметка #{number} добавлена."
 
 
-def note_already_saved(note_id: int) -> str:
+def note_already_saved(number: int) -> str:
     """Name the note that already contains a text or an answer."""
-    return f"Уже в заметках: #{note_id}."
+    return f"Уже в заметках: #{number}."
 
 
-def note_saved(note_id: int, *, is_new: bool) -> str:
+def note_saved(number: int, *, is_new: bool) -> str:
     """Confirm that a text or an answer is saved as a note."""
-    return note_added(note_id) if is_new else note_already_saved(note_id)
+    return note_added(number) if is_new else note_already_saved(number)
 
 
-def note_edited(note_id: int) -> str:
+def note_edited(number: int) -> str:
     """Confirm an edit."""
-    return f"Заметка #{note_id} изменена."
+    return f"Заметка #{number} изменена."
 
 
-def edit_undone(note_id: int) -> str:
+def edit_undone(number: int) -> str:
     """Confirm that an edit is undone."""
-    return f"Заметка #{note_id}: прежний текст вернулся."
+    return f"Заметка #{number}: прежний текст вернулся."
 
 
-def edit_redone(note_id: int) -> str:
+def edit_redone(number: int) -> str:
     """Confirm that an undone edit is applied again."""
-    return f"Заметка #{note_id}: правка вернулась."
+    return f"Заметка #{number}: правка вернулась."
 
 
-def note_deleted(note_id: int) -> str:
+def note_deleted(number: int) -> str:
     """Confirm a deletion."""
-    return f"Заметка #{note_id} удалена."
+    return f"Заметка #{number} удалена."
 
 
-def note_restored(note_id: int) -> str:
+def note_restored(number: int) -> str:
     """Confirm that a deleted note is restored."""
-    return f"Заметка #{note_id} снова на месте."
+    return f"Заметка #{number} снова на месте."
 
 
-def note_not_deleted(note_id: int) -> str:
+def note_not_deleted(number: int) -> str:
     """Refuse to restore a note that is not deleted."""
-    return f"Заметка #{note_id} на месте, её не удаляли: /note_show {note_id}"
+    return f"Заметка #{number} на месте, её не удаляли: /note_show {number}"
 
 
-def note_is_deleted(note_id: int) -> str:
+def note_is_deleted(number: int) -> str:
     """Refuse to show or edit a deleted note."""
-    return f"Заметка #{note_id} удалена. Вернуть её: /note_restore {note_id}"
+    return f"Заметка #{number} удалена. Вернуть её: /note_restore {number}"
 
 
-def note_missing(note_id: int) -> str:
+def note_missing(number: int) -> str:
     """Answer for a note that does not exist or belongs to somebody else."""
-    return f"Заметка #{note_id} не найдена."
+    return f"Заметка #{number} не найдена."
 
 
 def note_head(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
     """Return the line above a note: its number and when it was created."""
-    return f"#{note['id']} · {when(note['created_at'], zone)}"
+    return f"#{note['number']} · {when(note['created_at'], zone)}"
 
 
 def note(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
@@ -216,6 +216,18 @@ def more_notes_heading(total: int) -> str:
 def found_notes_heading(shown: int, *, has_more: bool) -> str:
     """Return the heading of a page of search results."""
     return "Найденные заметки, сначала новые:" if has_more else f"Найдено: {notes(shown)}."
+
+
+def found_beside_text(text_excerpt: str, where: str) -> str:
+    """Show an excerpt of a note, and of the file name, source, link or transcript that matches; all as HTML."""
+    return f"{text_excerpt}\n🔎 {where}".lstrip()
+
+
+def period_heading(since: int, until: int, shown: int, zone: clock.TimeZone, *, has_more: bool) -> str:
+    """Return the heading of a page of the notes of a period (Unix seconds, until excluded)."""
+    first, last = clock.to_local(since, zone).date(), clock.to_local(until - 1, zone).date()
+    period = f"{first:%d.%m.%Y}" if first == last else f"{first:%d.%m.%Y} – {last:%d.%m.%Y}"
+    return f"Заметки за {period}, сначала новые:" if has_more else f"Заметки за {period}: {shown}."
 
 
 def note_count(total: int) -> str:
@@ -510,9 +522,9 @@ def fallback_from(model: str, reason: str) -> str:
     return f" (вместо {model}: {reason})"
 
 
-def notes_used(note_ids: Sequence[int]) -> str:
+def notes_used(numbers: Sequence[int]) -> str:
     """List the notes that were sent to the model."""
-    return "заметки: " + ", ".join(f"#{note_id}" for note_id in sorted(note_ids))
+    return "заметки: " + ", ".join(f"#{number}" for number in sorted(numbers))
 
 
 def answer_failed(error: object, model: str = "") -> str:

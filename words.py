@@ -7,11 +7,14 @@ of PyStemmer may bring, too, a migration must rebuild notes_words and note_tags,
 import json
 import re
 import threading
+from collections.abc import Sequence
 
 import Stemmer
 
+import entities
 import texts
-from unicode_text import fold
+from entities import Entity
+from unicode_text import fold, utf16_length
 
 WORD = re.compile(r"\w+")
 # A hashtag as Telegram finds it (match_hashtags() of its library tdlib), see tags(): letters, digits, _, · and the
@@ -77,12 +80,25 @@ def _without_ending(word: str) -> str:
     return word
 
 
-def tags(text: str) -> dict[str, str]:
-    """Return the hashtags of a text without the #: as the search compares them → as they are written."""
-    labels = [match[1] for match in TAG.finditer(text)]
-    return {fold(label): label for label in labels if any(character.isalpha() for character in label)}
+def tags(text: str, formatting: Sequence[Entity] = ()) -> dict[str, str]:
+    """Return the hashtags of a text without the #: as the search compares them → as they are written.
+
+    What is formatted as code contains none.
+    """
+    code = [entity for entity in formatting if entity["type"] in ("code", "pre")]
+    found = {}
+    for match in TAG.finditer(text):
+        label = match[1]
+        if any(character.isalpha() for character in label) and not (code and _is_inside(match, code)):
+            found[fold(label)] = label
+    return found
 
 
-def tags_as_json(text: str) -> str:
+def _is_inside(match: re.Match[str], formatting: Sequence[Entity]) -> bool:
+    start = utf16_length(match.string[: match.start()])
+    return any(entity["offset"] <= start < entity["offset"] + entity["length"] for entity in formatting)
+
+
+def tags_as_json(text: str, stored_entities: str) -> str:
     """Return tags() as a JSON object."""
-    return json.dumps(tags(text), ensure_ascii=False)
+    return json.dumps(tags(text, entities.loads(stored_entities)), ensure_ascii=False)

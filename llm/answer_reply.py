@@ -70,7 +70,7 @@ def _footer(completion: Completion, result: CallResult, notes: Sequence[FoundNot
         model_key,
         fallback=texts.fallback_from(*fallback_from) if fallback_from else "",
         warning=WARNINGS.get(completion.finish_reason or "", ""),
-        notes=texts.notes_used([note["id"] for note in notes]) if notes else "",
+        notes=texts.notes_used([note["number"] for note in notes]) if notes else "",
     )
 
 

@@ -105,7 +105,7 @@ def _notes_as_json(notes: list[FoundNote], zone: TimeZone) -> str:
     """Quote notes as data, one JSON object a line: no note can end its string and pass for an instruction."""
     lines = []
     for note in notes:
-        fields = {"id": note["id"], "date": texts.when(note["created_at"], zone), "text": note["text"]}
+        fields = {"id": note["number"], "date": texts.when(note["created_at"], zone), "text": note["text"]}
         lines.append(json.dumps(fields, ensure_ascii=False))
     return "\n".join(lines)
 

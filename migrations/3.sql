@@ -56,6 +56,51 @@ ALTER TABLE questions ADD COLUMN thread_id INTEGER;
 -- Which bot got the messages of older notes is unknown, so bot_id stays NULL. See db.get_note_by_message().
 ALTER TABLE notes ADD COLUMN bot_id INTEGER;
 
+-- Formatting, attachments, and where forwarded notes come from.
+ALTER TABLE notes ADD COLUMN entities TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE notes ADD COLUMN search_extra TEXT NOT NULL DEFAULT '';
+ALTER TABLE edits ADD COLUMN entities_before TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE plain_texts ADD COLUMN entities TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE plain_texts ADD COLUMN source TEXT;
+
+CREATE TABLE attachments (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    note_id        INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE,
+    chat_id        INTEGER NOT NULL,
+    message_id     INTEGER NOT NULL,
+    position       INTEGER NOT NULL,
+    kind           TEXT    NOT NULL CHECK (kind IN ('photo', 'document', 'video', 'animation', 'audio', 'voice',
+                                                    'video_note', 'sticker', 'location', 'venue', 'contact')),
+    file_id        TEXT    NOT NULL DEFAULT '',
+    file_unique_id TEXT    NOT NULL DEFAULT '',
+    bot_id         INTEGER,
+    file_name      TEXT,
+    mime_type      TEXT,
+    file_size      INTEGER,
+    duration_s     INTEGER,
+    width          INTEGER,
+    height         INTEGER,
+    details        TEXT    NOT NULL DEFAULT '{}',
+    transcript     TEXT
+) STRICT;
+CREATE INDEX ix_attachments_note ON attachments(note_id, position);
+CREATE INDEX ix_attachments_message ON attachments(chat_id, message_id);
+
+CREATE TABLE sources (
+    note_id INTEGER PRIMARY KEY REFERENCES notes(id) ON DELETE CASCADE,
+    name    TEXT    NOT NULL,
+    url     TEXT,
+    sent_at INTEGER NOT NULL
+) STRICT;
+-- Notes that exist keep their numbers; the next number of a person follows the largest.
+ALTER TABLE notes ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+UPDATE notes SET number = id;
+CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
+ALTER TABLE people ADD COLUMN last_note_number INTEGER NOT NULL DEFAULT 0;
+UPDATE people SET last_note_number = coalesce(
+    (SELECT max(number) FROM notes WHERE notes.user_id = people.user_id), 0
+);
+
 CREATE TABLE message_parts (
     chat_id          INTEGER NOT NULL,
     message_id       INTEGER NOT NULL,
@@ -64,6 +109,7 @@ CREATE TABLE message_parts (
     text             TEXT    NOT NULL,
     length           INTEGER NOT NULL,
     sent_at          INTEGER NOT NULL,
+    entities         TEXT    NOT NULL DEFAULT '[]',
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -73,6 +119,7 @@ CREATE TABLE albums (
     chat_id        INTEGER NOT NULL,
     media_group_id TEXT    NOT NULL,
     seen_at        INTEGER NOT NULL,
+    note_id        INTEGER,
     PRIMARY KEY (chat_id, media_group_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -85,7 +132,7 @@ DROP VIEW notes_folded;
 
 CREATE VIEW notes_folded AS
     SELECT people.number << 40 | notes.id AS id,
-           fold(notes.text) || '  ' AS text
+           fold(notes.text || notes.search_extra) || '  ' AS text
     FROM notes JOIN people ON people.user_id = notes.user_id;
 
 DROP TABLE notes_terms;
@@ -94,7 +141,7 @@ CREATE VIRTUAL TABLE notes_terms USING fts5vocab(notes_fts, instance);
 -- The index of words.
 CREATE VIEW notes_keys AS
     SELECT people.number << 40 | notes.id AS id,
-           word_keys(notes.text) AS keys
+           word_keys(notes.text || notes.search_extra) AS keys
     FROM notes JOIN people ON people.user_id = notes.user_id;
 
 CREATE VIRTUAL TABLE notes_words USING fts5(
@@ -103,28 +150,28 @@ CREATE VIRTUAL TABLE notes_words USING fts5(
 );
 
 CREATE TRIGGER notes_insert AFTER INSERT ON notes BEGIN
-    INSERT INTO people (user_id, notes) VALUES (new.user_id, 1)
-        ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1;
+    INSERT INTO people (user_id, notes, last_note_number) VALUES (new.user_id, 1, new.number)
+        ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1, last_note_number = max(last_note_number, new.number);
     INSERT INTO notes_fts(rowid, text) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
-        fold(new.text) || '  ');
+        fold(new.text || new.search_extra) || '  ');
     INSERT INTO notes_words(rowid, keys) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
-        word_keys(new.text));
+        word_keys(new.text || new.search_extra));
 END;
-CREATE TRIGGER notes_update_text AFTER UPDATE OF text ON notes BEGIN
+CREATE TRIGGER notes_update_text AFTER UPDATE OF text, search_extra ON notes BEGIN
     INSERT INTO notes_fts(notes_fts, rowid, text) VALUES ('delete',
         (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
-        fold(old.text) || '  ');
+        fold(old.text || old.search_extra) || '  ');
     INSERT INTO notes_words(notes_words, rowid, keys) VALUES ('delete',
         (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
-        word_keys(old.text));
+        word_keys(old.text || old.search_extra));
     INSERT INTO notes_fts(rowid, text) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
-        fold(new.text) || '  ');
+        fold(new.text || new.search_extra) || '  ');
     INSERT INTO notes_words(rowid, keys) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
-        word_keys(new.text));
+        word_keys(new.text || new.search_extra));
 END;
 CREATE TRIGGER notes_update_deleted AFTER UPDATE OF deleted_at ON notes
     WHEN (old.deleted_at IS NULL) <> (new.deleted_at IS NULL)
@@ -134,16 +181,18 @@ END;
 CREATE TRIGGER notes_delete AFTER DELETE ON notes BEGIN
     INSERT INTO notes_fts(notes_fts, rowid, text) VALUES ('delete',
         (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
-        fold(old.text) || '  ');
+        fold(old.text || old.search_extra) || '  ');
     INSERT INTO notes_words(notes_words, rowid, keys) VALUES ('delete',
         (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
-        word_keys(old.text));
+        word_keys(old.text || old.search_extra));
     UPDATE people SET notes = notes - (old.deleted_at IS NULL) WHERE user_id = old.user_id;
 END;
 
 INSERT INTO notes_fts(notes_fts) VALUES ('rebuild');
 INSERT INTO notes_words(notes_words) VALUES ('rebuild');
 
+ALTER TABLE listings ADD COLUMN since INTEGER;
+ALTER TABLE listings ADD COLUMN until INTEGER;
 CREATE INDEX ix_notes_created ON notes(user_id, created_at) WHERE deleted_at IS NULL;
 
 -- Tags.
@@ -156,22 +205,22 @@ CREATE TABLE note_tags (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER note_tags_insert AFTER INSERT ON notes WHEN instr(new.text, '#') BEGIN
-    INSERT INTO note_tags SELECT new.user_id, key, new.id, value FROM json_each(tags(new.text))
+    INSERT INTO note_tags SELECT new.user_id, key, new.id, value FROM json_each(tags(new.text, new.entities))
         WHERE new.deleted_at IS NULL;
 END;
-CREATE TRIGGER note_tags_update AFTER UPDATE OF text, deleted_at ON notes WHEN instr(old.text || new.text, '#') BEGIN
+CREATE TRIGGER note_tags_update AFTER UPDATE OF text, entities, deleted_at ON notes WHEN instr(old.text || new.text, '#') BEGIN
     DELETE FROM note_tags WHERE user_id = old.user_id AND note_id = old.id
-        AND tag IN (SELECT key FROM json_each(tags(old.text)));
-    INSERT INTO note_tags SELECT new.user_id, key, new.id, value FROM json_each(tags(new.text))
+        AND tag IN (SELECT key FROM json_each(tags(old.text, old.entities)));
+    INSERT INTO note_tags SELECT new.user_id, key, new.id, value FROM json_each(tags(new.text, new.entities))
         WHERE new.deleted_at IS NULL;
 END;
 CREATE TRIGGER note_tags_delete AFTER DELETE ON notes WHEN instr(old.text, '#') BEGIN
     DELETE FROM note_tags WHERE user_id = old.user_id AND note_id = old.id
-        AND tag IN (SELECT key FROM json_each(tags(old.text)));
+        AND tag IN (SELECT key FROM json_each(tags(old.text, old.entities)));
 END;
 
 INSERT INTO note_tags
-    SELECT user_id, key, notes.id, value FROM notes, json_each(tags(text))
+    SELECT user_id, key, notes.id, value FROM notes, json_each(tags(text, entities))
     WHERE deleted_at IS NULL AND instr(text, '#');
 
 -- An entry that picks a free model for each question.

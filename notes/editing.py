@@ -7,26 +7,26 @@ import texts
 from telegram.replies import Button, ButtonResult, HandlerResult, Reply
 
 
-def edit_note(user_id: int, note_id: int, text: str) -> HandlerResult:
+def edit_note(user_id: int, number: int, text: str) -> HandlerResult:
     """Replace the text of a note."""
-    edit_id = db.edit_note(user_id, note_id, text)
+    edit_id = db.edit_note(user_id, number, text)
     if edit_id is None:
-        return texts.note_missing(note_id)
-    return _confirmation(note_id, edit_id)
+        return texts.note_missing(number)
+    return _confirmation(number, edit_id)
 
 
-def edit_note_again(user_id: int, note_id: int, text: str) -> HandlerResult:
+def edit_note_again(user_id: int, number: int, text: str) -> HandlerResult:
     """Replace the text of a note after the message that edited it was edited itself; None if nothing changes."""
-    edit_id = db.edit_note(user_id, note_id, text)
-    return _confirmation(note_id, edit_id) if edit_id else None
+    edit_id = db.edit_note(user_id, number, text)
+    return _confirmation(number, edit_id) if edit_id else None
 
 
 def follow_message(note: db.Note, text: str) -> HandlerResult:
     """Replace the text of a note after the message it came from was edited; None if nothing changes."""
-    edit_id = db.edit_note(note["user_id"], note["id"], text)
+    edit_id = db.edit_note(note["user_id"], note["number"], text)
     if edit_id is None:
-        return texts.note_is_deleted(note["id"])
-    return _confirmation(note["id"], edit_id) if edit_id else None
+        return texts.note_is_deleted(note["number"])
+    return _confirmation(note["number"], edit_id) if edit_id else None
 
 
 def undo_edit(user_id: int, edit_id: int) -> ButtonResult:
@@ -39,14 +39,14 @@ def redo_edit(user_id: int, edit_id: int) -> ButtonResult:
     return _revert(user_id, edit_id, texts.edit_redone, texts.UNDO_EDIT, "unedit")
 
 
-def restore_note(user_id: int, note_id: int) -> str:
+def restore_note(user_id: int, number: int) -> str:
     """Restore a deleted note; return a sentence with the result."""
-    if db.restore_note(user_id, note_id):
-        return texts.note_restored(note_id)
-    note = db.get_note(user_id, note_id)
+    if db.restore_note(user_id, number):
+        return texts.note_restored(number)
+    note = db.get_note(user_id, number)
     if note is not None and note["deleted_at"] is None:
-        return texts.note_not_deleted(note_id)
-    return texts.note_missing(note_id)
+        return texts.note_not_deleted(number)
+    return texts.note_missing(number)
 
 
 def _revert(
@@ -54,18 +54,18 @@ def _revert(
 ) -> ButtonResult:
     """Restore the text before an edit by a new edit, which a button can revert in its turn."""
     try:
-        note_id, new_edit_id = db.undo_edit(user_id, edit_id)
+        number, new_edit_id = db.undo_edit(user_id, edit_id)
     except ValueError:
         return ButtonResult(texts.EDIT_UNAVAILABLE)
     if new_edit_id is None:
-        return ButtonResult(texts.note_is_deleted(note_id))
+        return ButtonResult(texts.note_is_deleted(number))
     if new_edit_id == 0:
         return ButtonResult(texts.EDIT_ALREADY_UNDONE)
     button = Button(button_label, f"{button_name}:{new_edit_id}")
-    return ButtonResult(edit=Reply(confirm(note_id), buttons=[[button]]))
+    return ButtonResult(edit=Reply(confirm(number), buttons=[[button]]))
 
 
-def _confirmation(note_id: int, edit_id: int) -> Reply:
+def _confirmation(number: int, edit_id: int) -> Reply:
     """Confirm an edit; edit_id 0 means that nothing changed, so that there is nothing to undo."""
     undo = Button(texts.UNDO_EDIT, f"unedit:{edit_id}")
-    return Reply(texts.note_edited(note_id), buttons=[[undo]] if edit_id else [])
+    return Reply(texts.note_edited(number), buttons=[[undo]] if edit_id else [])

@@ -4,15 +4,13 @@ The notes that contain a query exactly come first, newest first; then those that
 The notes of a period are in the order in which they were created.
 """
 
-import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import db_index
 import db_search
 from db_search import FoundNote, Query
 
-FORMS_POSITION = db_index.MAX_NOTES_PER_PERSON  # added to the positions of notes that contain other forms
+FORMS_POSITION = 1 << 40  # added to the positions of notes that contain other forms; no note has such a number
 
 
 @dataclass(frozen=True)
@@ -20,8 +18,7 @@ class Search:
     """What a list shows: the notes that match a query, or those of a period; all notes by default."""
 
     query: Query = field(default_factory=Query)
-    since: int | None = None  # Unix seconds; the period until `until`, excluded
-    until: int | None = None
+    period: tuple[int, int] | None = None  # Unix seconds: its start, and its end, which does not belong to it
 
 
 class Hit(NamedTuple):
@@ -32,46 +29,40 @@ class Hit(NamedTuple):
 
     @property
     def position(self) -> int:
-        """Return the place of the note in the list; see find()."""
-        return self.note["id"] + (FORMS_POSITION if self.is_form else 0)
+        """Return the place of the note in the list."""
+        return self.note["number"] + (FORMS_POSITION if self.is_form else 0)
 
 
-def find_after(
-    user_id: int, search: Search, limit: int, position: int | None = None, deadline: float = math.inf
-) -> list[Hit]:
-    """Return the first notes of a list that come after a position; SearchTooLong soon after the deadline."""
-    if search.since is not None and search.until is not None:
-        notes = db_search.find_in_period(user_id, search.since, search.until, limit, older_than=position)
+def find_after(user_id: int, search: Search, limit: int, position: int | None = None) -> list[Hit]:
+    """Return the first notes of a list, or those that come after a position."""
+    if search.period:
+        notes = db_search.find_in_period(user_id, *search.period, limit, older_than=position)
         return [Hit(note, is_form=False) for note in notes]
     hits: list[Hit] = []
-    if position is None or position < FORMS_POSITION:
-        exact = db_search.find_notes(user_id, search.query, limit, older_than=position, deadline=deadline)
+    oldest_form = None
+    if position is not None and position >= FORMS_POSITION:
+        oldest_form = position - FORMS_POSITION
+    else:
+        exact = db_search.find_notes(user_id, search.query, limit, older_than=position)
         hits = [Hit(note, is_form=False) for note in exact]
-    if len(hits) == limit:
-        return hits
-    older_than = position - FORMS_POSITION if position is not None and position >= FORMS_POSITION else None
-    forms = db_search.find_forms(
-        user_id, search.query, limit - len(hits), older_than=older_than, deadline=deadline
-    )
-    return hits + [Hit(note, is_form=True) for note in forms]
+    if len(hits) < limit:
+        forms = db_search.find_forms(user_id, search.query, limit - len(hits), older_than=oldest_form)
+        hits += [Hit(note, is_form=True) for note in forms]
+    return hits
 
 
-def find_before(user_id: int, search: Search, limit: int, position: int, deadline: float = math.inf) -> list[Hit]:
+def find_before(user_id: int, search: Search, limit: int, position: int) -> list[Hit]:
     """Return the last notes of a list that come before a position, in the order of the list."""
-    if search.since is not None and search.until is not None:
-        notes = db_search.find_in_period(user_id, search.since, search.until, limit, newer_than=position)
+    if search.period:
+        notes = db_search.find_in_period(user_id, *search.period, limit, newer_than=position)
         return [Hit(note, is_form=False) for note in notes]
-    forms: list[Hit] = []
-    newer_than = position
+    hits: list[Hit] = []
+    newest_exact = position
     if position >= FORMS_POSITION:
-        found = db_search.find_forms(
-            user_id, search.query, limit, newer_than=position - FORMS_POSITION, deadline=deadline
-        )
-        forms = [Hit(note, is_form=True) for note in found]
-        newer_than = 0
-    if len(forms) == limit:
-        return forms
-    exact = db_search.find_notes(
-        user_id, search.query, limit - len(forms), newer_than=newer_than, deadline=deadline
-    )
-    return [Hit(note, is_form=False) for note in exact] + forms
+        forms = db_search.find_forms(user_id, search.query, limit, newer_than=position - FORMS_POSITION)
+        hits = [Hit(note, is_form=True) for note in forms]
+        newest_exact = 0  # all exact hits come before the forms
+    if len(hits) < limit:
+        exact = db_search.find_notes(user_id, search.query, limit - len(hits), newer_than=newest_exact)
+        hits = [Hit(note, is_form=False) for note in exact] + hits
+    return hits

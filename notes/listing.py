@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import db
 import db_messages
+import storage
 import texts
 from clock import TimeZone
 from db_messages import Listing
-from db_search import Query
 from notes import finding, search
 from notes.finding import Hit, Search
 from telegram.limits import MAX_MESSAGE_LENGTH
@@ -33,26 +33,33 @@ class _Page:
 
 
 def deadline() -> float:
-    """Return the deadline of a search that others wait for; one that takes longer is to be repeated as a job."""
+    """Return the deadline of a search that others wait for; if it passes, the search is repeated as a job."""
     return time.monotonic() + MAX_SEARCH_S
 
 
 def first_page(
-    user_id: int, query: str, page_size: int, zone: TimeZone, deadline: float = math.inf
+    user_id: int,
+    query: str,
+    page_size: int,
+    zone: TimeZone,
+    *,
+    period: tuple[int, int] | None = None,
+    deadline: float = math.inf,
 ) -> Reply | None:
-    """Return the first notes that match a query, or the newest notes if it is ""; None if there are none.
+    """Return the first notes that match a query ("" matches all) or of a period; None if there are none.
 
-    SearchTooLong soon after the deadline, on time.monotonic().
+    storage.DeadlinePassed if the search takes longer than until the deadline, on time.monotonic().
     """
-    listed = Search(search.parse_query(query)) if query else Search()
-    found = finding.find_after(user_id, listed, page_size + 1, deadline=deadline)
+    listed = _search(query, period)
+    with storage.interrupted_at(deadline):
+        found = finding.find_after(user_id, listed, page_size + 1)
     if not found:
         return None
     page = _Page(found[:page_size], has_newer=False, has_older=len(found) > page_size)
     text = _page_text(user_id, page, listed, zone)
     if not page.has_older:
         return Reply(text, is_html=True)
-    listing_id = db_messages.add_listing(user_id, query, page_size)
+    listing_id = db_messages.add_listing(user_id, query, page_size, period)
     return Reply(text, is_html=True, buttons=_page_buttons(listing_id, page))
 
 
@@ -67,48 +74,62 @@ def turn_page(
 ) -> ButtonResult:
     """Turn to the page that follows a position, or the one that precedes it; see Hit.position.
 
-    SearchTooLong soon after the deadline, on time.monotonic().
+    storage.DeadlinePassed if the search takes longer than until the deadline, on time.monotonic().
     """
     listing = db_messages.get_listing(user_id, listing_id)
     if listing is None:
         return ButtonResult(texts.LIST_UNAVAILABLE)
-    listed, page_size = _search(listing), listing["page_size"]
-    if to_older:
-        found = finding.find_after(user_id, listed, page_size + 1, position, deadline)
-        hits = found[:page_size]
-    else:
-        found = finding.find_before(user_id, listed, page_size + 1, position, deadline)
-        hits = found[-page_size:]
-    if not hits:
+    listed = _search(listing["query"], _period(listing))
+    with storage.interrupted_at(deadline):
+        page = _find_page(user_id, listed, listing["page_size"], position, to_older=to_older)
+    if not page.hits:
         return ButtonResult(texts.NO_MORE_NOTES)
-    has_newer = has_older = len(found) > page_size
-    if to_older:
-        has_newer = bool(finding.find_before(user_id, listed, 1, hits[0].position, deadline))
-    else:
-        has_older = bool(finding.find_after(user_id, listed, 1, hits[-1].position, deadline))
-    page = _Page(hits, has_newer, has_older)
     text = _page_text(user_id, page, listed, zone)
     return ButtonResult(edit=Reply(text, is_html=True, buttons=_page_buttons(listing_id, page)))
 
 
-def _search(listing: Listing) -> Search:
-    return Search(search.parse_query(listing["query"])) if listing["query"] else Search()
+def _find_page(user_id: int, listed: Search, page_size: int, position: int, *, to_older: bool) -> _Page:
+    if to_older:
+        found = finding.find_after(user_id, listed, page_size + 1, position)
+        hits = found[:page_size]
+        has_newer = bool(hits and finding.find_before(user_id, listed, 1, hits[0].position))
+        return _Page(hits, has_newer, has_older=len(found) > page_size)
+    found = finding.find_before(user_id, listed, page_size + 1, position)
+    hits = found[-page_size:]
+    has_older = bool(hits and finding.find_after(user_id, listed, 1, hits[-1].position))
+    return _Page(hits, len(found) > page_size, has_older)
+
+
+def _search(query: str, period: tuple[int, int] | None) -> Search:
+    return Search(search.parse_query(query), period) if query else Search(period=period)
+
+
+def _period(listing: Listing) -> tuple[int, int] | None:
+    if listing["since"] is None or listing["until"] is None:
+        return None
+    return listing["since"], listing["until"]
 
 
 def _page_text(user_id: int, page: _Page, listed: Search, zone: TimeZone) -> str:
     """Return the heading and an excerpt of each note, as HTML that fits into one message."""
     notes = [hit.note for hit in page.hits]
-    if listed.query != Query():
-        heading = texts.found_notes_heading(len(notes), has_more=page.has_newer or page.has_older)
-    elif page.has_newer:
-        heading = texts.more_notes_heading(db.count_notes(user_id))
-    else:
-        heading = texts.latest_notes_heading(len(notes), db.count_notes(user_id))
     length_per_note = (MAX_MESSAGE_LENGTH - HEADING_LENGTH) // len(notes) - NOTE_HEAD_LENGTH
     excerpt_length = min(MAX_EXCERPT_LENGTH, length_per_note)
-    excerpts = [(note, search.excerpt(note["text"], listed.query, excerpt_length)) for note in notes]
+    excerpts = [(note, search.note_excerpt(note, listed.query, excerpt_length)) for note in notes]
     is_cut = any(len(note["text"]) > excerpt_length for note in notes)
-    return texts.note_list(heading, excerpts, zone, is_cut=is_cut)
+    return texts.note_list(_heading(user_id, page, listed, zone), excerpts, zone, is_cut=is_cut)
+
+
+def _heading(user_id: int, page: _Page, listed: Search, zone: TimeZone) -> str:
+    has_more = page.has_newer or page.has_older
+    if listed.period:
+        since, until = listed.period
+        return texts.period_heading(since, until, len(page.hits), zone, has_more=has_more)
+    if listed != Search():
+        return texts.found_notes_heading(len(page.hits), has_more=has_more)
+    if page.has_newer:
+        return texts.more_notes_heading(db.count_notes(user_id))
+    return texts.latest_notes_heading(len(page.hits), db.count_notes(user_id))
 
 
 def _page_buttons(listing_id: int, page: _Page) -> list[list[Button]]:

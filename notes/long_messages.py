@@ -29,6 +29,7 @@ def start(user_id: int, chat_id: int, message_id: int, message_text: str, text: 
                 "text": text,
                 "length": length,
                 "sent_at": sent_at,
+                "entities": "[]",
             }
         )
 

@@ -20,12 +20,12 @@ def save(user_id: int, text_id: int) -> ButtonResult:
     chat_id, message_id, sent_at = plain_text["chat_id"], plain_text["message_id"], plain_text["sent_at"]
     note = db.get_note_by_message(user_id, chat_id, message_id, sent_at)
     if note is not None and note["deleted_at"] is not None:
-        return ButtonResult(texts.note_is_deleted(note["id"]))
+        return ButtonResult(texts.note_is_deleted(note["number"]))
     if note is not None:
-        return ButtonResult(texts.note_already_saved(note["id"]))
-    note_id = db.add_note(user_id, chat_id, message_id, plain_text["text"], sent_at)
+        return ButtonResult(texts.note_already_saved(note["number"]))
+    added = db.add_note(user_id, chat_id, message_id, plain_text["text"], sent_at)
     can_ask = not plain_text["is_asked"]
-    return ButtonResult(edit=_reply(texts.note_added(note_id), text_id, can_save=False, can_ask=can_ask))
+    return ButtonResult(edit=_reply(texts.note_added(added["number"]), text_id, can_save=False, can_ask=can_ask))
 
 
 def ask(user_id: int, text_id: int) -> ButtonResult:

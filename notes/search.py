@@ -6,7 +6,7 @@ from html import escape
 
 import texts
 import words
-from db_search import Query
+from db_search import FoundNote, Query
 from unicode_text import fold, fold_with_positions
 
 MAX_PHRASES = 20  # a longer query is taken for pasted text and searched for as a whole
@@ -52,6 +52,19 @@ def excerpt(text: str, query: Query, limit: int) -> str:
     if end < len(text):
         html += texts.ELLIPSIS
     return html
+
+
+def note_excerpt(note: FoundNote, query: Query, limit: int) -> str:
+    """Return an excerpt of a note: of its text, or of what else the search finds if only that matches."""
+    if _find_matches(note["text"], _pattern(note["text"], query)):
+        return excerpt(note["text"], query, limit)
+    extra = next(
+        (line for line in note["search_extra"].splitlines() if _find_matches(line, _pattern(line, query))), ""
+    )
+    if not extra:
+        return excerpt(note["text"], query, limit)
+    where = excerpt(extra, query, limit // 2)
+    return texts.found_beside_text(excerpt(note["text"], Query(), limit // 2), where)
 
 
 def _pattern(text: str, query: Query) -> str:

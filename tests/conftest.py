@@ -140,6 +140,7 @@ class BotProcess:
             "OPENROUTER_BASE_URL": openrouter_url,
             "DB_PATH": str(self.db_path),
             "PYTHONUTF8": "1",
+            "PYTHONDONTWRITEBYTECODE": "",  # only the first of hundreds of starts compiles the code
             # A thread that waits for the network at exit cannot close its connection to the database.
             "PYTHONWARNINGS": "error,ignore:unclosed database:ResourceWarning",
         }

@@ -23,23 +23,25 @@ FOLDERS = ("telegram", "llm", "notes", "app")
 PRODUCT = sorted([*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.py"))])
 ROOT_MODULES = {path.stem for path in ROOT.glob("*.py")}
 
-LEAVES = {"clock", "unicode_text", "texts", "config"}
+LEAVES = {"clock", "unicode_text", "entities", "texts", "config"}
 TELEGRAM = LEAVES | {"storage", "journal", "telegram"}
-LLM = TELEGRAM | {"db", "db_search", "db_messages", "db_people", "openrouter_client", "notes.search", "llm"}
+DB = {path.stem for path in ROOT.glob("db*.py")}  # what people keep
+LLM = TELEGRAM | DB | {"openrouter_client", "notes.search", "llm"}
 
 # For each module at the root and each folder: the modules and folders that it may import.
 ALLOWED_IMPORTS: dict[str, set[str]] = {
     "clock": set(),
     "unicode_text": set(),
+    "entities": {"unicode_text"},
     "texts": {"clock"},
     "config": {"texts"},
-    "words": {"texts", "unicode_text"},
+    "words": {"texts", "unicode_text", "entities"},
     "storage": {"config", "texts", "unicode_text", "words"},
-    "db_index": LEAVES | {"storage"},
-    "db_search": LEAVES | {"storage", "words", "db_index"},
+    "db_search": LEAVES | {"storage", "words"},
     "db_messages": LEAVES | {"storage"},
-    "db": LEAVES | {"storage", "db_search"},
     "db_people": LEAVES | {"storage"},
+    "db_attachments": LEAVES | {"storage"},
+    "db": LEAVES | {"storage", "db_search", "db_attachments"},
     "db_cleanup": LEAVES | {"storage", "db"},
     "journal": LEAVES | {"storage"},
     "journal_cleanup": LEAVES | {"storage", "journal"},
@@ -52,18 +54,9 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     },
     "telegram": TELEGRAM,
     "notes": {
-        "db",
-        "db_index",
-        "db_search",
-        "db_messages",
-        "storage",
-        "texts",
-        "clock",
-        "unicode_text",
-        "words",
-        "telegram.replies",
-        "telegram.limits",
-        "notes",
+        *DB,
+        *("storage", "texts", "clock", "unicode_text", "entities", "words"),
+        *("telegram.replies", "telegram.messages", "telegram.limits", "notes"),
     },
     "llm": LLM,
     "app": LLM | {"notes", "app", "db_cleanup", "journal_cleanup"},
@@ -127,7 +120,7 @@ LONG_MODULES = {
 SQL = re.compile(
     r"\b(SELECT\s.+\sFROM|INSERT (OR \w+ )?INTO|UPDATE\s+\w+\s+SET|DELETE FROM|PRAGMA \w+|CREATE TABLE)\b"
 )
-TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN) (?!sqlite_)([a-z_]+)\b")
+TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN) (?!sqlite_|json_each)([a-z_]+)\b")
 SHARED_TABLES = {"questions"}  # db.import_note looks up the question that an imported note answers
 DB_MODULES = sorted(ROOT.glob("db*.py"))  # what people keep
 JOURNAL_MODULES = sorted(ROOT.glob("journal*.py"))  # what is in progress

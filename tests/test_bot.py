@@ -336,6 +336,27 @@ def test_another_persons_note_looks_like_a_missing_one() -> None:
     assert "секрет" in ask_bot("/note_list", ANN)
 
 
+def test_nothing_that_a_person_sees_tells_how_much_others_write() -> None:
+    for n in range(12):
+        handle(f"/note_add секрет {n}", BOB)
+    for n in range(11):
+        assert handle(f"/note_add молоко {n}") == f"Заметка #{n + 1} добавлена."
+    assert handle("/note_edit 11 кефир")
+    assert tap(buttons(handle("/note_del 11"))[texts.RESTORE]).edit == Reply("Заметка #11 снова на месте.")
+    offer = handle("сыр", message_id=9)
+    edit = tap(buttons(offer)[texts.SAVE_AS_NOTE]).edit
+    assert edit
+    assert edit.text == "Заметка #12 добавлена."
+    seen = [ask_bot("/note_list 50"), ask_bot("/note_find молоко"), ask_bot("/note_show 12")]
+    seen += [exported(format) for format in exports.FORMATS]
+    for text in seen:
+        numbers = re.findall(r'(?:#|"id": |"number": )([0-9]+)', text)
+        assert numbers
+        assert max(map(int, numbers)) <= 12
+    [older] = buttons(handle("/note_list 3")).values()
+    assert older.split(":")[2] == "10"
+
+
 # Which message a note comes from
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from conftest import PATIENCE_S, ROOT
 
 from notes import chart
 
@@ -152,7 +152,7 @@ def test_several_threads_draw_at_once_with_the_same_result() -> None:
     gate = threading.Barrier(4)
 
     def draw(days: int) -> bool:
-        gate.wait(10)
+        gate.wait(PATIENCE_S)
         return all(chart.draw(mixed(days)) == alone[days] for _ in range(3))
 
     with ThreadPoolExecutor(4) as pool:

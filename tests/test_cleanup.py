@@ -206,7 +206,7 @@ def test_a_note_that_was_restored_meanwhile_stays() -> None:
     steps = db_cleanup.steps(NOW + 31 * DAY)
     storage.execute("UPDATE notes SET deleted_at = NULL WHERE id = 2")
     list(steps)
-    assert [note["id"] for note in db.iterate_notes(ANN)] == [2]
+    assert [note["number"] for note in db.iterate_notes(ANN)] == [2]
     storage.execute("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
 
 

@@ -101,8 +101,8 @@ class Crowd:
         replies: dict[int, list[str]] = defaultdict(list)
         with closing(sqlite3.connect(db_path)) as db:
             if self._command == "note_add":
-                for user_id, note_id in db.execute("SELECT user_id, id FROM notes ORDER BY id"):
-                    replies[user_id].append(f"Заметка #{note_id} добавлена.")
+                for user_id, number in db.execute("SELECT user_id, number FROM notes ORDER BY id"):
+                    replies[user_id].append(f"Заметка #{number} добавлена.")
             else:
                 for user_id, text in db.execute("SELECT user_id, text FROM questions ORDER BY id"):
                     replies[user_id].append(text)
@@ -196,7 +196,7 @@ def test_a_chat_that_blocked_the_bot_does_not_delay_the_others(bot_process: BotP
     bot_process.start()
     world.blocked.add(1)
     world.say(1, "/note_add раз")
-    assert Person(world, 2).asks("/note_add два") == "Заметка #2 добавлена."
+    assert Person(world, 2).asks("/note_add два") == "Заметка #1 добавлена."
     eventually(lambda: "refused" in bot_process.log)
     world.blocked.clear()
     assert Person(world, 1).asks("/note_count") == "У вас 1 заметка."

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import clock
 import db
-import db_index
+import db_cleanup
 import db_messages
 import db_search
 import journal
@@ -36,7 +36,18 @@ one_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixtu
 
 
 def add(text: str, user_id: int = ANN) -> int:
-    return db.add_note(user_id, user_id, 7, text, created_at=1_700_000_000)
+    """Add a note and return its number."""
+    return db.add_note(user_id, user_id, 7, text, created_at=1_700_000_000)["number"]
+
+
+EMPTY_IMPORT: db.ImportedNote = {
+    "text": "",
+    "created_at": 5,
+    "updated_at": 6,
+    "chat_id": 0,
+    "message_id": 0,
+    "question_id": None,
+}
 
 
 def found(phrase: str, user_id: int = ANN) -> list[str]:
@@ -53,7 +64,8 @@ def found(phrase: str, user_id: int = ANN) -> list[str]:
 @pytest.mark.usefixtures("database")
 def test_any_text_is_listed_found_and_deleted_unchanged(text: str) -> None:
     note_id = add(text)
-    assert db.list_notes(ANN, 1) == [{"id": note_id, "text": text, "created_at": 1_700_000_000}]
+    [listed] = db.list_notes(ANN, 1)
+    assert (listed["number"], listed["text"], listed["created_at"]) == (note_id, text, 1_700_000_000)
     assert text in found(text)
     assert list(db.iterate_notes(ANN))[-1]["text"] == text
     assert db.delete_note(ANN, note_id)
@@ -76,6 +88,31 @@ def test_numbers_are_never_reused() -> None:
     first = add("раз")
     assert db.delete_note(ANN, first)
     assert add("два") == first + 1
+    assert db.delete_note(ANN, first + 1)
+    list(db_cleanup.steps(clock.now() + db.DELETED_KEPT_S + 1))
+    assert db.get_note(ANN, first + 1) is None
+    assert add("три") == first + 2
+
+
+@pytest.mark.usefixtures("database")
+def test_everybody_counts_their_own_notes_from_1() -> None:
+    assert [add("раз"), add("секрет", BOB), add("два"), add("ещё секрет", BOB), add("три")] == [1, 1, 2, 2, 3]
+    db.import_note(BOB, {**EMPTY_IMPORT, "text": "из файла"})
+    assert [note["number"] for note in db.iterate_notes(BOB)] == [1, 2, 3]
+    question_id = add_answered_question()
+    assert db.save_answer(ANN, ANN, 2, question_id, "да") == (4, True)
+    assert db.edit_note(ANN, 2, "изменена")
+    assert db.delete_note(ANN, 3)
+    assert [note["text"] for note in db.list_notes(ANN, 9)] == ["да", "изменена", "раз"]
+    assert [note["text"] for note in db.list_notes(BOB, 9)] == ["из файла", "ещё секрет", "секрет"]
+    assert [note["number"] for note in db_search.find_notes(BOB, Query(phrases=["секрет"]), 9, older_than=2)] == [
+        1
+    ]
+    assert [note["number"] for note in db_search.find_notes(BOB, Query(phrases=["секрет"]), 9, newer_than=1)] == [
+        2
+    ]
+    assert [note["number"] for note in db_search.find_notes(BOB, Query(phrases=[]), 9, older_than=3)] == [2, 1]
+    assert [note["number"] for note in db_search.find_notes(BOB, Query(phrases=[]), 9, newer_than=1)] == [3, 2]
 
 
 @pytest.mark.usefixtures("database")
@@ -91,7 +128,8 @@ def test_another_persons_note_looks_missing() -> None:
     note_id = add("секрет Анны")
     assert found("секрет", BOB) == []
     assert found("се", BOB) == []
-    assert db.list_notes(BOB, 10) == list(db.iterate_notes(BOB)) == []
+    assert db.list_notes(BOB, 10) == []
+    assert list(db.iterate_notes(BOB)) == []
     assert db.note_times(BOB, 0) == []
     assert db.count_notes(BOB) == 0
     assert not db.edit_note(BOB, note_id, "взлом")
@@ -205,19 +243,17 @@ def test_all_phrases_must_occur_in_any_order(phrases: list[str], expected: list[
     notes=st.lists(st.text(st.sampled_from("абвёе Её.-"), min_size=1, max_size=8), min_size=1, max_size=30),
     phrases=st.lists(st.text(st.sampled_from("абвёе."), min_size=1, max_size=4), min_size=1, max_size=3),
     scanned=st.sampled_from([0, 3, 2000]),
-    window=st.sampled_from([1, 2, 20_000]),
     limit=st.integers(1, 5),
     data=st.data(),
 )
 def test_the_index_finds_what_reading_every_note_finds(
-    notes: list[str], phrases: list[str], scanned: int, window: int, limit: int, data: st.DataObject
+    notes: list[str], phrases: list[str], scanned: int, limit: int, data: st.DataObject
 ) -> None:
     storage.execute("DELETE FROM notes")
     ids = [add(text) for text in notes]
     at = data.draw(st.sampled_from(ids))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(db_index, "MAX_SCANNED_NOTES", scanned)
-        patch.setattr(db_index, "FIRST_WINDOW", window)
+        patch.setattr(db_search, "MAX_SCANNED_NOTES", scanned)
         older = db_search.find_notes(ANN, Query(phrases=phrases), limit, older_than=at)
         newer = db_search.find_notes(ANN, Query(phrases=phrases), limit, newer_than=at)
 
@@ -255,7 +291,7 @@ def test_the_most_similar_note_comes_first() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_scanned_and_indexed_results_together_respect_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db_index, "MAX_SCANNED_NOTES", 3)
+    monkeypatch.setattr(db_search, "MAX_SCANNED_NOTES", 3)
     for n in range(1, 11):
         add(f"ёж {n}")
     assert [note["id"] for note in db_search.find_notes(ANN, Query(phrases=["еж"]), 5)] == [10, 9, 8, 7, 6]

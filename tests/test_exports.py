@@ -35,7 +35,7 @@ def _notes(database: Path) -> None:  # noqa: ARG001
     db.add_note(BOB, BOB, 5, "секрет Бориса", NOW)
     db.add_note(ANN, ANN, 6, "удалённая", NOW)
     db.add_note(ANN, ANN, 7, 'два ё 🎄 \\ "', NOW + 60)
-    db.delete_note(ANN, 3)
+    db.delete_note(ANN, 2)
 
 
 @pytest.mark.usefixtures("_notes")
@@ -43,12 +43,12 @@ def test_text_and_markdown() -> None:
     name, content = export("txt")
     assert (name, without_times(content.decode())) == (
         "notes.txt",
-        '#1 · 21.11.2026 12:00\nраз\nи ещё\n\n#4 · 21.11.2026 12:00\nдва ё 🎄 \\ "\n\n',
+        '#1 · 21.11.2026 12:00\nраз\nи ещё\n\n#3 · 21.11.2026 12:00\nдва ё 🎄 \\ "\n\n',
     )
     name, content = export("md")
     assert (name, without_times(content.decode())) == (
         "notes.md",
-        '# Заметки\n\n## #1 · 21.11.2026 12:00\n\nраз\nи ещё\n\n## #4 · 21.11.2026 12:00\n\nдва ё 🎄 \\ "\n\n',
+        '# Заметки\n\n## #1 · 21.11.2026 12:00\n\nраз\nи ещё\n\n## #3 · 21.11.2026 12:00\n\nдва ё 🎄 \\ "\n\n',
     )
 
 
@@ -59,7 +59,8 @@ def test_json_contains_all_columns_of_a_note() -> None:
     document: dict[str, Any] = json.loads(content)
     assert (document["format"], document["version"]) == ("notes-bot", 1)
     notes = document["notes"]
-    columns = set(storage.fetch_all("SELECT * FROM notes")[0]) - {"user_id", "deleted_at", "bot_id"}
+    hidden = {"id", "user_id", "deleted_at", "bot_id", "search_extra", "entities"}
+    columns = set(storage.fetch_all("SELECT * FROM notes")[0]) - hidden
     assert all(set(note) == columns for note in notes)
     assert notes == list(db.iterate_notes(ANN))
 
@@ -69,8 +70,8 @@ def test_json_contains_all_columns_of_a_note() -> None:
 def test_without_notes_there_is_a_sentence_instead_of_an_empty_file(format: str) -> None:
     assert exports.export_notes(ANN, format, None) == texts.NO_NOTES
     db.add_note(BOB, BOB, 1, "чужая", NOW)
-    note_id = db.add_note(ANN, ANN, 1, "раз", NOW)
-    db.delete_note(ANN, note_id)
+    note = db.add_note(ANN, ANN, 1, "раз", NOW)
+    db.delete_note(ANN, note["number"])
     assert exports.export_notes(ANN, format, None) == texts.NO_NOTES
 
 

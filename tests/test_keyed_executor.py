@@ -262,7 +262,7 @@ def test_no_more_threads_start_than_the_work_needs() -> None:
 
 def test_a_key_woken_with_a_delay_runs_at_its_time() -> None:
     calls: list[float] = []
-    executor = KeyedExecutor("test", lambda _: calls.append(time.monotonic()), max_threads=2)
+    executor: KeyedExecutor[int] = KeyedExecutor("test", lambda _: calls.append(time.monotonic()), max_threads=2)
     woken_at = time.monotonic()
     executor.wake(1, delay_s=0.1)
     executor.wake(1)  # a key that waits keeps waiting

@@ -26,7 +26,7 @@ ANN, BOB = 1, 2
 
 
 def add(text: str) -> int:
-    return db.add_note(ANN, ANN, 1, text, 1_700_000_000)
+    return db.add_note(ANN, ANN, 1, text, 1_700_000_000)["number"]
 
 
 def fill(count: int) -> None:
@@ -126,12 +126,12 @@ def test_added_and_deleted_notes_make_no_other_note_skipped_or_repeated(
     page = first_page(page_size=page_size)
     for label in turns:
         seen = numbers(page)
-        existing = [note["id"] for note in db.list_notes(ANN, 10**6)]
+        existing = [note["number"] for note in db.list_notes(ANN, 10**6)]
         for note_id in data.draw(st.lists(st.sampled_from(existing or [0]), max_size=3, unique=True)):
             db.delete_note(ANN, note_id)
         if data.draw(st.booleans()):
             add("новая")
-        existing = [note["id"] for note in db.list_notes(ANN, 10**6)]
+        existing = [note["number"] for note in db.list_notes(ANN, 10**6)]
         older = [note_id for note_id in existing if note_id < seen[-1]]
         newer = [note_id for note_id in existing if note_id > seen[0]]
         if label not in labels(page):

@@ -9,11 +9,12 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from aiohttp import web
-from conftest import BotProcess, Person, text_of
+from conftest import PATIENCE_S, BotProcess, Person, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -355,9 +356,22 @@ def test_any_response_ends_the_question(
     assert state in ("answered", "failed")
 
 
-def answer_once(loaded: Settings) -> None:
+@contextmanager
+def running_answers(loaded: Settings) -> Iterator[Answers]:
+    """Give an Answers that leaves no threads behind, which would try to send for ever."""
     telegram = Telegram(loaded)
-    Answers(loaded, telegram, Outbox(telegram), Catalog(loaded))._answer_next((1, 0))
+    outbox = Outbox(telegram)
+    running = Answers(loaded, telegram, outbox, Catalog(loaded))
+    try:
+        yield running
+    finally:
+        running.stop()
+        outbox.stop(0, PATIENCE_S)
+
+
+def answer_once(loaded: Settings) -> None:
+    with running_answers(loaded) as running:
+        running._answer_next((1, 0))
 
 
 def test_a_question_whose_result_cannot_be_stored_ends_as_failed(
@@ -369,14 +383,12 @@ def test_a_question_whose_result_cannot_be_stored_ends_as_failed(
         "CREATE TRIGGER refuse BEFORE INSERT ON llm_requests BEGIN SELECT RAISE(ABORT, 'cannot be stored'); END"
     )
     question = ask(kind="compare")
-    loaded = config.load_settings()
-    telegram = Telegram(loaded)
-    all_answers = Answers(loaded, telegram, Outbox(telegram), Catalog(loaded))
-    for _ in range(answers.MAX_ATTEMPTS - 1):
-        with pytest.raises(Exception, match="cannot be stored"):
-            all_answers._answer_next((1, 0))
-    all_answers._answer_next((1, 0))
-    assert all_answers._answer_next((1, 0)) is None
+    with running_answers(config.load_settings()) as running:
+        for _ in range(answers.MAX_ATTEMPTS - 1):
+            with pytest.raises(Exception, match="cannot be stored"):
+                running._answer_next((1, 0))
+        running._answer_next((1, 0))
+        assert running._answer_next((1, 0)) is None
     assert storage.fetch_one("SELECT state FROM questions WHERE id = ?", (question["id"],)) == {"state": "failed"}
     assert len(gateway.requests) == answers.MAX_ATTEMPTS
 

@@ -31,7 +31,7 @@ def model(context_length: int | None = None) -> db.Model:
 
 
 def add_note(text: str, user_id: int = ANN) -> int:
-    return db.add_note(user_id, user_id, 7, text, created_at=1_700_000_000)
+    return db.add_note(user_id, user_id, 7, text, created_at=1_700_000_000)["number"]
 
 
 def add_question(text: str, parent_id: int | None = None, kind: str = "note_ask") -> QuestionRow:

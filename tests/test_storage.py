@@ -33,7 +33,7 @@ ANN, BOB = 1, 2
 
 
 def add(text: str) -> int:
-    return db.add_note(ANN, ANN, 7, text, created_at=1_700_000_000)
+    return db.add_note(ANN, ANN, 7, text, created_at=1_700_000_000)["number"]
 
 
 def found(phrase: str) -> list[str]:
@@ -307,8 +307,11 @@ def test_an_upgraded_database_keeps_everything(old_path: Path, monkeypatch: pyte
     assert found("елка") == ["Ёлка:\n- гирлянда"]
     assert found("ку") == ["ъё в конце ку", "Купить кефир"]
     assert (db.count_notes(ANN), db.count_notes(BOB)) == (4, 1)
+    assert [note["number"] for note in db.iterate_notes(ANN)] == [1, 2, 5, 6]
+    assert [note["number"] for note in db.iterate_notes(BOB)] == [3]
     assert db.restore_note(ANN, 4)
     assert add("новая") == 7
+    assert db.add_note(BOB, BOB, 7, "новая", created_at=1_700_000_000)["number"] == 4
     assert journal.pending_question_keys() == [(ANN, 0)]
     assert [turn["answer"] for turn in journal.conversation_before(3)] == ["Путь длиннее.", "Рассеяние."]
     assert journal.chats_with_replies() == [1]

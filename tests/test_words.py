@@ -86,7 +86,7 @@ def test_searches_find_other_forms_of_words() -> None:
     notes = json.loads((DATA / "recall.json").read_text(encoding="utf-8"))["notes"]
     queries = json.loads((DATA / "word_forms.json").read_text(encoding="utf-8"))
     with storage.transaction():
-        note_ids = [db.add_note(ANN, ANN, 1, note, 1_700_000_000) for note in notes]
+        note_ids = [db.add_note(ANN, ANN, 1, note, 1_700_000_000)["id"] for note in notes]
     expected = found = 0
     for query in queries:
         hits = finding.find_after(ANN, Search(search.parse_query(query["query"])), len(notes))
@@ -99,7 +99,7 @@ def test_searches_find_other_forms_of_words() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_the_index_of_words_follows_edits_and_deletions() -> None:
-    note_id = db.add_note(ANN, ANN, 1, "купить молоко", 1_700_000_000)
+    note_id = db.add_note(ANN, ANN, 1, "купить молоко", 1_700_000_000)["id"]
     milk, tea = (db_search.Query([word]) for word in ("молока", "чаю"))
     assert [note["id"] for note in db_search.find_forms(ANN, milk, 5)] == [note_id]
     db.edit_note(ANN, note_id, "купить чай")

@@ -1,0 +1,159 @@
+"""What notes hold beside their text: attachments and the sources of forwards.
+
+Each function runs in the open transaction of its thread, or in one of its own.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, TypedDict
+
+import entities
+import storage
+from entities import Entity
+
+# Of the details of an attachment, these are found by a search.
+SEARCHED_DETAILS = ("title", "performer", "address", "first_name", "last_name", "phone_number")
+
+
+class NewAttachment(TypedDict):
+    """An attachment to store; see the table for the columns."""
+
+    chat_id: int
+    message_id: int
+    position: int
+    kind: str
+    file_id: str
+    file_unique_id: str
+    bot_id: int | None
+    file_name: str | None
+    mime_type: str | None
+    file_size: int | None
+    duration_s: int | None
+    width: int | None
+    height: int | None
+    details: dict[str, Any]
+
+
+class Attachment(NewAttachment):
+    """A stored attachment."""
+
+    id: int
+    note_id: int
+    transcript: str | None
+
+
+class Source(TypedDict):
+    """Where a forwarded note comes from; see the table for the columns."""
+
+    name: str
+    url: str | None
+    sent_at: int
+
+
+# Attachments ---------------------------------------------------------------------------------------------
+
+
+def add_attachment(note_id: int, attachment: NewAttachment) -> int:
+    """Store an attachment of a note and return its id."""
+    with storage.transaction():
+        cursor = storage.execute(
+            "INSERT INTO attachments (note_id, chat_id, message_id, position, kind, file_id, file_unique_id,"
+            " bot_id, file_name, mime_type, file_size, duration_s, width, height, details)"
+            " VALUES (:note_id, :chat_id, :message_id, :position, :kind, :file_id, :file_unique_id, :bot_id,"
+            " :file_name, :mime_type, :file_size, :duration_s, :width, :height, :details)",
+            {**attachment, "note_id": note_id, "details": json.dumps(attachment["details"], ensure_ascii=False)},
+        )
+        update_search_extra(note_id)
+    return int(cursor.lastrowid or 0)
+
+
+def attachments_of(note_id: int) -> list[Attachment]:
+    """Return the attachments of a note in their order."""
+    return attachments_of_notes([note_id]).get(note_id, [])
+
+
+def attachments_of_notes(note_ids: Iterable[int]) -> dict[int, list[Attachment]]:
+    """Return the attachments of several notes, by note; a note without attachments is missing."""
+    rows = storage.fetch_all(
+        "SELECT * FROM attachments WHERE note_id IN (SELECT value FROM json_each(?))"
+        " ORDER BY note_id, position, id",
+        (json.dumps(list(note_ids)),),
+    )
+    by_note: dict[int, list[Attachment]] = {}
+    for row in rows:
+        row["details"] = json.loads(row["details"])
+        by_note.setdefault(row["note_id"], []).append(row)
+    return by_note
+
+
+def remove_attachments(note_id: int, chat_id: int, message_id: int) -> None:
+    """Remove the attachments that a message has brought to a note."""
+    with storage.transaction():
+        storage.execute(
+            "DELETE FROM attachments WHERE note_id = ? AND chat_id = ? AND message_id = ?",
+            (note_id, chat_id, message_id),
+        )
+        update_search_extra(note_id)
+
+
+def move_chat(old_chat_id: int, new_chat_id: int) -> None:
+    """Move attachments to the new id that a group gets as a supergroup, which counts its messages anew."""
+    storage.execute(
+        "UPDATE attachments SET chat_id = ?, message_id = 0 WHERE chat_id = ?", (new_chat_id, old_chat_id)
+    )
+
+
+# Sources -------------------------------------------------------------------------------------------------
+
+
+def set_source(note_id: int, source: Source) -> None:
+    """Store where a note comes from."""
+    with storage.transaction():
+        storage.execute(
+            "INSERT OR REPLACE INTO sources (note_id, name, url, sent_at)"
+            " VALUES (:note_id, :name, :url, :sent_at)",
+            {**source, "note_id": note_id},
+        )
+        update_search_extra(note_id)
+
+
+def source_of(note_id: int) -> Source | None:
+    """Return where a note comes from; None if it was not forwarded."""
+    return sources_of_notes([note_id]).get(note_id)
+
+
+def sources_of_notes(note_ids: Iterable[int]) -> dict[int, Source]:
+    """Return where several notes come from, by note; a note that was not forwarded is missing."""
+    rows = storage.fetch_all(
+        "SELECT note_id, name, url, sent_at FROM sources WHERE note_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(note_ids)),),
+    )
+    return {row["note_id"]: {"name": row["name"], "url": row["url"], "sent_at": row["sent_at"]} for row in rows}
+
+
+# Search --------------------------------------------------------------------------------------------------
+
+
+def search_extra(
+    text_entities: Iterable[Entity], attachments: Sequence[Attachment] = (), source: Source | None = None
+) -> str:
+    """Return what the search finds of a note beside its text: "", or a newline and one line each."""
+    lines: list[str | None] = list(entities.hidden_links(text_entities))
+    for attachment in attachments:
+        details = attachment["details"]
+        lines.append(attachment["file_name"])
+        lines.append(" ".join(str(details[name]) for name in SEARCHED_DETAILS if details.get(name)))
+        lines.append(attachment["transcript"])
+    if source:
+        lines += [source["name"], source["url"]]
+    return "".join(f"\n{line}" for line in lines if line)
+
+
+def update_search_extra(note_id: int) -> None:
+    """Recompute what the search finds of a note beside its text, after a change of one of its parts."""
+    note = storage.fetch_one("SELECT entities, search_extra FROM notes WHERE id = ?", (note_id,))
+    if note is None:
+        return
+    extra = search_extra(entities.loads(note["entities"]), attachments_of(note_id), source_of(note_id))
+    if extra != note["search_extra"]:
+        storage.execute("UPDATE notes SET search_extra = ? WHERE id = ?", (extra, note_id))

@@ -1,0 +1,73 @@
+"""The bot is killed at each step at which something gets out of it, and must have lost nothing after the restart.
+
+A step is a write, sync, truncation or deletion of SQLite, or a send to Telegram or to a gateway; the process is
+killed (SIGKILL) before it, and but for a write also after it. The suite tries a few steps, chosen anew by a
+seed at every run; `-m long` tries all. To repeat a failure, set SEED to the seed that it shows.
+"""
+
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("needs fork and POSIX signals", allow_module_level=True)
+
+from forked_bot import ForkServer
+from scenario import ANN, CID, IMPORTED, Streams, check_streams, play
+
+SEED: int | None = None
+SAMPLE = 8
+MAX_REPEATED = 1  # messages of a chat that a crash may repeat; see docs/guarantees.md
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ForkServer]:
+    server = ForkServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[Streams, str]:
+    """Play the scenario without a crash; return what the bot did, and the steps that it took."""
+    streams, steps = play(server, tmp_path_factory.mktemp("undisturbed"), counts=True)
+    assert streams[ANN, "files"] == [str(["яблоко и слива", "груша"])]
+    assert all(text in streams[CID, "messages"][-2] for text in IMPORTED)
+    assert set(steps) >= set("wsdn")
+    return streams, steps
+
+
+def check_kill(
+    server: ForkServer, folder: Path, undisturbed: tuple[Streams, str], kill_at: tuple[int, ...], seed: int
+) -> int:
+    """Play the scenario with kills at these steps; return how many messages the bot repeated."""
+    folder.mkdir()
+    streams, _ = play(server, folder, kill_at)
+    try:
+        return check_streams(streams, undisturbed[0], MAX_REPEATED * len(kill_at))
+    except AssertionError as error:
+        log = (folder / "bot.log").read_text(encoding="utf-8")
+        raise AssertionError(f"killed at {kill_at}, seed {seed}: {error}\n{log}") from error
+
+
+def test_a_kill_at_some_steps(server: ForkServer, undisturbed: tuple[Streams, str], tmp_path: Path) -> None:
+    seed = SEED if SEED is not None else random.randrange(10**6)
+    generator = random.Random(seed)
+    steps = len(undisturbed[1])
+    for number in range(SAMPLE):
+        first = generator.randrange(steps * number // SAMPLE, steps * (number + 1) // SAMPLE) + 1
+        second = generator.randrange(1, 150)  # the first steps after the restart, which repairs the database
+        kill_at = (first, second) if number % 2 else (first,)
+        check_kill(server, tmp_path / str(number), undisturbed, kill_at, seed)
+
+
+@pytest.mark.long
+def test_a_kill_at_every_step(server: ForkServer, undisturbed: tuple[Streams, str], tmp_path: Path) -> None:
+    steps = len(undisturbed[1])
+    repeated = sum(
+        check_kill(server, tmp_path / str(step), undisturbed, (step,), 0) for step in range(1, steps + 1)
+    )
+    print(f"{steps} kills, {repeated} repeated messages")
