@@ -25,6 +25,7 @@ from notes import editing, exports, listing, long_messages, plain_texts
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.messages import CallbackQuery, Message
+from telegram.pacing import Limits
 from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
 from telegram.router import Router, parse_number, parse_number_and_text
 from unicode_text import let_streams_print
@@ -121,6 +122,18 @@ def show_older_notes(query: CallbackQuery, listing_id: int, position: int) -> Bu
 def show_newer_notes(query: CallbackQuery, listing_id: int, position: int) -> ButtonResult:
     """Turn to the page of newer notes."""
     return _turn_page(query, listing_id, position, to_older=False)
+
+
+@router.command("tags", "теги заметок")
+def tags(message: Message, text: str) -> HandlerResult:
+    """List the #tags in your notes, with a button for the notes of each."""
+    return listing.tags_page(message.user_id, NOTES_PER_PAGE) or texts.NO_TAGS
+
+
+@router.button("list")
+def show_list(query: CallbackQuery, listing_id: int) -> ButtonResult:
+    """Show the notes of a tag."""
+    return _turn_page(query, listing_id, 0, to_older=True)
 
 
 @router.command("note_edit", "изменить заметку", usage="<номер> <текст>")
@@ -513,12 +526,12 @@ def _parse_days(text: str, max_days: int = MAX_DAYS) -> int:
     return days
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], limits: Limits | None = None) -> int:
     """Run the bot, check the set-up, copy the database, or print the version; return the exit code."""
     let_streams_print(texts.COMMAND_LINE)
     try:
         if not arguments:
-            service.run(router)
+            service.run(router, limits)
         elif arguments == ["--version"]:
             print(config.VERSION)
         elif arguments == ["--check"]:

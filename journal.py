@@ -146,6 +146,14 @@ class OutboxRow(TypedDict):
     question_id: int | None
 
 
+class SentCall(TypedDict):
+    """The first call of a reply, which Telegram has accepted or refused."""
+
+    reply_id: int
+    remaining_calls: list[Call]
+    answered: tuple[int, int, int] | None  # chat, message and question, if the message answers a question
+
+
 class JobRow(TypedDict):
     """A job to run."""
 
@@ -488,74 +496,80 @@ def usage_by_person(since: int) -> list[PersonUsage]:
 
 # Outbox --------------------------------------------------------------------------------------------------
 #
-# Up to forty threads send replies. They share one connection, because one for each would be eighty open files. It
-# does not wait for the disk: after a power failure a reply may at worst be sent twice.
+# What was sent is recorded on a connection that does not wait for the disk: after a power failure a reply may at
+# worst be sent twice.
 
 
-def add_reply(chat_id: int, calls: list[Call], question_id: int | None = None) -> None:
-    """Put a reply into the outbox; each call sends one message."""
-    storage.execute(
+def add_reply(chat_id: int, calls: list[Call], question_id: int | None = None) -> int:
+    """Put a reply into the outbox and return its id; each call sends one message."""
+    cursor = storage.execute(
         "INSERT INTO outbox (chat_id, calls, question_id, created_at) VALUES (?,?,?,?)",
         (chat_id, json.dumps(calls), question_id, clock.now()),
     )
+    return int(cursor.lastrowid or 0)
 
 
-def chats_with_replies() -> list[int]:
-    """Return the chats that have replies in the outbox, the longest waiting first."""
-    rows = storage.fetch_all("SELECT chat_id FROM outbox GROUP BY chat_id ORDER BY min(id)")
-    return [row["chat_id"] for row in rows]
+def chats_with_replies() -> dict[int, int]:
+    """Return the chats that have replies in the outbox with the id of the newest, the longest waiting first."""
+    rows = storage.fetch_all("SELECT chat_id, max(id) AS newest_id FROM outbox GROUP BY chat_id ORDER BY min(id)")
+    return {row["chat_id"]: row["newest_id"] for row in rows}
 
 
-def next_reply(chat_id: int) -> OutboxRow | None:
-    """Return the oldest reply to a chat."""
+def stored_replies(chat_id: int, after_id: int, limit: int) -> list[OutboxRow]:
+    """Return the oldest replies to a chat after an id."""
     with storage.relaxed_connection() as connection:
-        row = connection.execute(
-            "SELECT id, calls, question_id FROM outbox WHERE chat_id = ? ORDER BY id LIMIT 1", (chat_id,)
-        ).fetchone()
-    if row is None:
-        return None
-    calls = [(method, parameters) for method, parameters in json.loads(row["calls"])]
-    return {"id": row["id"], "calls": calls, "question_id": row["question_id"]}
+        rows = connection.execute(
+            "SELECT id, calls, question_id FROM outbox WHERE chat_id = ? AND id > ? ORDER BY id LIMIT ?",
+            (chat_id, after_id, limit),
+        ).fetchall()
+    return [
+        {"id": row["id"], "calls": _read_calls(row["calls"]), "question_id": row["question_id"]} for row in rows
+    ]
 
 
-def finish_reply(reply_id: int, remaining_calls: list[Call], answered: tuple[int, int, int] | None = None) -> None:
-    """Remove a reply from the outbox, or replace its calls with the remaining ones.
+def _read_calls(text: str) -> list[Call]:
+    return [(method, parameters) for method, parameters in json.loads(text)]
 
-    answered is (chat_id, message_id, question_id) when the message that was sent answers a question.
-    """
+
+def finish_replies(sent: Iterable[SentCall]) -> None:
+    """Remove replies from the outbox, or replace their calls with the remaining ones, in one transaction."""
     with storage.relaxed_transaction() as connection:
-        if answered:
-            connection.execute(
-                "INSERT OR REPLACE INTO answer_messages (chat_id, message_id, question_id) VALUES (?,?,?)",
-                answered,
-            )
-        if remaining_calls:
-            connection.execute("UPDATE outbox SET calls = ? WHERE id = ?", (json.dumps(remaining_calls), reply_id))
-        else:
-            connection.execute("DELETE FROM outbox WHERE id = ?", (reply_id,))
+        for call in sent:
+            if call["answered"]:
+                connection.execute(
+                    "INSERT OR REPLACE INTO answer_messages (chat_id, message_id, question_id) VALUES (?,?,?)",
+                    call["answered"],
+                )
+            if call["remaining_calls"]:
+                connection.execute(
+                    "UPDATE outbox SET calls = ? WHERE id = ?",
+                    (json.dumps(call["remaining_calls"]), call["reply_id"]),
+                )
+            else:
+                connection.execute("DELETE FROM outbox WHERE id = ?", (call["reply_id"],))
 
 
-def move_replies(old_chat_id: int, new_chat_id: int) -> None:
-    """Move the replies of a group to the new id that it gets as a supergroup.
+def move_replies(old_chat_id: int, new_chat_id: int) -> list[OutboxRow]:
+    """Move the replies of a group to the new id that it gets as a supergroup; return them with their new ids.
 
     Only the thread that sends the replies of the old chat may call this, so that no reply is being sent meanwhile.
     Edits are dropped, and replies refer to no message: the supergroup counts its messages from 1 again.
     """
+    replies: list[OutboxRow] = []
     with storage.transaction():
-        for row in storage.fetch_all("SELECT id, calls FROM outbox WHERE chat_id = ?", (old_chat_id,)):
-            calls: list[Call] = json.loads(row["calls"])
-            moved = [call for call in calls if not call[0].startswith("editMessage")]
+        for row in storage.fetch_all(
+            "SELECT calls, question_id FROM outbox WHERE chat_id = ? ORDER BY id", (old_chat_id,)
+        ):
+            moved = [call for call in _read_calls(row["calls"]) if not call[0].startswith("editMessage")]
             for _, params in moved:
                 params.pop("reply_parameters", None)
                 if params.get("chat_id") == old_chat_id:
                     params["chat_id"] = new_chat_id
             if moved:
-                storage.execute(
-                    "UPDATE outbox SET chat_id = ?, calls = ? WHERE id = ?",
-                    (new_chat_id, json.dumps(moved), row["id"]),
-                )
-            else:
-                storage.execute("DELETE FROM outbox WHERE id = ?", (row["id"],))
+                reply_id = add_reply(new_chat_id, moved, row["question_id"])
+                replies.append({"id": reply_id, "calls": moved, "question_id": row["question_id"]})
+        storage.execute("DELETE FROM outbox WHERE chat_id = ?", (old_chat_id,))
+    return replies
 
 
 # Jobs ----------------------------------------------------------------------------------------------------

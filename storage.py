@@ -280,6 +280,10 @@ def transaction() -> Iterator[None]:
         except BaseException:
             _thread.commit_callbacks.clear()
             raise
+        _call_back()  # before the next commit, so that callbacks come in the order of the commits
+
+
+def _call_back() -> None:
     callbacks = _thread.commit_callbacks
     _thread.commit_callbacks = []
     for callback in callbacks:
@@ -323,10 +327,12 @@ def _begin(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def _savepoint(connection: sqlite3.Connection) -> Iterator[None]:
+    callbacks = len(_thread.commit_callbacks)
     connection.execute("SAVEPOINT nested")
     try:
         yield
     except BaseException:
+        del _thread.commit_callbacks[callbacks:]
         if connection.in_transaction:
             connection.execute("ROLLBACK TO nested")
             connection.execute("RELEASE nested")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import clock
 
+MAX_TAG_LENGTH = 24  # of a button; a longer tag is cut
 MIN_SHOWN_MEAN = 0.05  # a smaller mean would be shown as 0,0
 
 PYTHON_TOO_OLD = "Нужен Python 3.11 или новее: https://www.python.org/downloads/"
@@ -221,6 +222,23 @@ def found_notes_heading(shown: int, *, has_more: bool) -> str:
 def found_beside_text(text_excerpt: str, where: str) -> str:
     """Show an excerpt of a note, and of the file name, source, link or transcript that matches; all as HTML."""
     return f"{text_excerpt}\n🔎 {where}".lstrip()
+
+
+NO_TAGS = "Тегов пока нет. Напишите в заметке #дом — и она найдётся по этому тегу."
+
+
+def tags_heading(shown: int, *, has_more: bool) -> str:
+    """Return the text above the buttons of tags."""
+    if has_more:
+        return f"Ваши теги, {shown} самых частых. Остальные ищите так: /note_find #тег"
+    return f"Ваши теги: {shown}. Тег можно искать и вместе со словами: /note_find #тег слово"
+
+
+def tag_button(label: str, number_of_notes: int) -> str:
+    """Return the label of the button that lists the notes with a tag."""
+    if len(label) > MAX_TAG_LENGTH:
+        label = label[: MAX_TAG_LENGTH - 1] + ELLIPSIS
+    return f"#{label} · {number_of_notes}"
 
 
 def period_heading(since: int, until: int, shown: int, zone: clock.TimeZone, *, has_more: bool) -> str:
@@ -1003,6 +1021,9 @@ COMMAND_LINE = """Использование:
   python bot.py --backup FILE  сделать копию базы, можно на ходу
   python bot.py --version      показать версию"""
 CHECK_SETTINGS, CHECK_DATABASE, CHECK_TELEGRAM = "настройки", "база", "Telegram"
+CHECK_REPLICA = "реплика"
+REPLICA_ELSEWHERE = "настроена. Что в ней есть, покажет litestream ltx, см. docs/hosting.md."
+REPLICA_EMPTY = "в папке из REPLICA_URL ничего нет: запустите Litestream, см. docs/hosting.md."
 SETTINGS_OK = "прочитаны."
 GATEWAY_ABSENT = "не настроен, это не обязательно."
 NO_GATEWAY_AT_ALL = "нет OPENROUTER_API_KEY (.env): заметки работают, но отвечать на вопросы некому."
@@ -1021,6 +1042,16 @@ def free_model_failed(error: object) -> str:
 def check_table(rows: Iterable[tuple[str, str, str]]) -> str:
     """Show the results of --check, each as (mark, name, details)."""
     return "\n".join(f"{mark:<6} {name:<10} {details}" for mark, name, details in rows)
+
+
+def replica_age(seconds: int) -> str:
+    """Report when the replica last got a change."""
+    return f"последнее изменение сохранено {duration(seconds)} назад."
+
+
+def replica_behind(seconds: int) -> str:
+    """Report that the replica lacks the latest changes."""
+    return f"отстаёт от базы на {duration(seconds)}: проверьте, работает ли Litestream."
 
 
 def db_will_be_created(path: object) -> str:

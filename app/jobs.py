@@ -6,7 +6,6 @@ A job is stored in the transaction of its update, so it survives a crash. The jo
 import io
 import logging
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -23,14 +22,16 @@ from config import Settings
 from journal import JobRow
 from llm import catalog
 from notes import chart, exports, imports, listing, statistics
+from telegram.failures import Failures
 from telegram.keyed_executor import KeyedExecutor
-from telegram.outbox import DROP_AFTER_S, Outbox
+from telegram.outbox import Outbox
 from telegram.replies import File, Job, Reply
-from telegram.transport import Telegram, TelegramError, backoff_s
+from telegram.transport import Telegram, TelegramError
 
 log = logging.getLogger(__name__)
 
-MAX_THREADS = 20
+MAX_THREADS = 40  # a thread waits for Telegram most of the time; imports and charts run one at a time
+SLOW_AFTER_S = 5.0  # people whose last job took longer share half of the threads
 MAX_ATTEMPTS = 2  # a job that has killed the process so many times is given up
 
 JobResult = str | Reply | File
@@ -140,10 +141,11 @@ class JobRunner:
         self._on_chat_migrated = on_chat_migrated
         self._outbox = outbox
         self._handlers = handlers
-        self._executor: KeyedExecutor[int] = KeyedExecutor("jobs", self._run_next, MAX_THREADS)
+        self._executor: KeyedExecutor[int] = KeyedExecutor(
+            "jobs", self._run_next, MAX_THREADS, slow_after_s=SLOW_AFTER_S, take_turn=telegram.pacing.take_turn
+        )
         self._begun: set[int] = set()  # jobs whose current run is recorded
-        self._failures: dict[int, int] = {}  # user → consecutive failures of the next job
-        self._server_errors_since: dict[int, float] = {}  # user → first 5xx in a row, on time.monotonic()
+        self._failures: dict[int, Failures] = {}  # by user: of the next job, in a row
         # User → a job that is done but not yet recorded as done, and the reply that is left to send.
         self._unrecorded: dict[int, tuple[JobRow, Reply | None]] = {}
 
@@ -174,12 +176,16 @@ class JobRunner:
             job = journal.next_job(user_id)
             if job is None:
                 return None
+            if wait_s := self._telegram.pacing.chat_wait_s(job["chat_id"]):
+                return wait_s
             try:
                 self._unrecorded[user_id] = (job, self._attempt(job))
             except TelegramError as error:
                 self._forget_attempts(job)
-                if not self._is_hopeless(job, error):
-                    return self._retry_delay_s(job, error)
+                failures = self._failures.setdefault(user_id, Failures())
+                failures.add(error)
+                if not failures.is_hopeless(partial(self._outbox.accepts_calls, job["chat_id"], job["thread_id"])):
+                    return failures.retry_delay_s(job["chat_id"], error)
                 log.error("job %d (%s) is given up: Telegram fails at its file", job["id"], job["name"])
                 refusal = texts.IMPORT_UNAVAILABLE if job["name"] == "import" else texts.FILE_REFUSED
                 self._unrecorded[user_id] = (job, Reply(refusal))
@@ -192,7 +198,6 @@ class JobRunner:
         del self._unrecorded[user_id]
         self._begun.discard(job["id"])
         self._failures.pop(user_id, None)
-        self._server_errors_since.pop(user_id, None)
         return 0.0
 
     def _attempt(self, job: JobRow) -> Reply | None:
@@ -232,6 +237,7 @@ class JobRunner:
         if job["reply_to"] is not None:
             params["reply_parameters"] = {"message_id": job["reply_to"], "allow_sending_without_reply": True}
         try:
+            self._telegram.pacing.count_message(job["chat_id"])
             self._telegram.call(method, params, file)
         except TelegramError as error:
             if error.migrate_to_chat_id is not None:
@@ -248,19 +254,3 @@ class JobRunner:
         finally:
             file.content.close()
         return None
-
-    def _is_hopeless(self, job: JobRow, error: TelegramError) -> bool:
-        """Return whether Telegram fails at a file for too long while it accepts other calls; see the outbox."""
-        if error.status < 500:
-            self._server_errors_since.pop(job["user_id"], None)
-            return False
-        failed_for_s = time.monotonic() - self._server_errors_since.setdefault(job["user_id"], time.monotonic())
-        return failed_for_s >= DROP_AFTER_S and self._outbox.accepts_calls(job["chat_id"], job["thread_id"])
-
-    def _retry_delay_s(self, job: JobRow, error: TelegramError) -> float:
-        failures = self._failures.get(job["user_id"], 0) + 1
-        self._failures[job["user_id"]] = failures
-        delay_s = error.retry_after or backoff_s(failures)
-        level = logging.INFO if failures == 1 else logging.DEBUG  # Telegram may be unavailable for hours
-        log.log(level, "chat %d: %s; again in %.1f s", job["chat_id"], error, delay_s)
-        return delay_s

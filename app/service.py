@@ -23,6 +23,7 @@ from llm.answers import Answers
 from llm.catalog import Catalog
 from telegram.dispatcher import Dispatcher
 from telegram.outbox import Outbox
+from telegram.pacing import Limits
 from telegram.polling import TOKEN_CHECK_S, Polling
 from telegram.replies import AccessDenied
 from telegram.router import Router
@@ -131,8 +132,11 @@ class Service:
             raise self._polling.failure
 
 
-def run(router: Router) -> None:
-    """Run the bot until SIGTERM or SIGINT; raises SetupError if the owner must fix something."""
+def run(router: Router, limits: Limits | None = None) -> None:
+    """Run the bot until SIGTERM or SIGINT; raises SetupError if the owner must fix something.
+
+    limits are those of the Telegram server, if it has others than the real one.
+    """
     settings = config.load_settings()
     error_log = logs.start_logging(settings.log_level, config.secrets())
     stop_signal = StopSignal()
@@ -142,7 +146,7 @@ def run(router: Router) -> None:
     watchdog.start()
     if not _open_database(settings, stop_signal):
         return
-    telegram = Telegram(settings)
+    telegram = Telegram(settings, limits)
     try:
         bot_user = _connect(telegram, stop_signal)
         if bot_user is None:

@@ -14,14 +14,15 @@ from pathlib import Path
 
 import db
 import storage
-from sandbox import openrouter, telegram
+from sandbox import bot_without_limits, openrouter, telegram
 from sandbox.openrouter import EmulatedGateway
 from sandbox.server import Server
 from sandbox.telegram import World
 
 ROOT = Path(__file__).resolve().parent.parent
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-BOT_COMMAND = (sys.executable, str(ROOT / "bot.py"))
+BOT_COMMAND = bot_without_limits.COMMAND  # what the machine can do, not what Telegram permits
+PACED_BOT_COMMAND = (sys.executable, str(ROOT / "bot.py"))
 
 
 class Bot:
@@ -37,6 +38,11 @@ class Bot:
         """Stop the bot as systemd does."""
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(30)
+
+    def kill(self) -> None:
+        """Kill the bot."""
+        self._process.kill()
+        self._process.wait()
 
     def cpu_s(self) -> float:
         """Return the processor time that all threads have used so far, in seconds."""

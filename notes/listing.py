@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import db
 import db_messages
+import db_search
 import storage
 import texts
 from clock import TimeZone
@@ -22,6 +23,7 @@ from telegram.replies import Button, ButtonResult, Reply
 MAX_EXCERPT_LENGTH = 300  # characters of a note
 HEADING_LENGTH = 200  # characters reserved for the heading and the hint under the list
 NOTE_HEAD_LENGTH = 36  # characters reserved for the number and the date of a note
+MAX_TAGS, TAGS_PER_ROW = 30, 3
 MAX_SEARCH_S = 0.01  # of a search in the transaction of an update, which others wait for; see deadline()
 
 
@@ -72,7 +74,7 @@ def turn_page(
     to_older: bool,
     deadline: float = math.inf,
 ) -> ButtonResult:
-    """Turn to the page that follows a position, or the one that precedes it; see Hit.position.
+    """Turn to the page that follows a position, or the one that precedes it; see Hit.position. 0: the beginning.
 
     storage.DeadlinePassed if the search takes longer than until the deadline, on time.monotonic().
     """
@@ -88,11 +90,24 @@ def turn_page(
     return ButtonResult(edit=Reply(text, is_html=True, buttons=_page_buttons(listing_id, page)))
 
 
+def tags_page(user_id: int, page_size: int) -> Reply | None:
+    """Return the most frequent tags of a person, each with a button for its notes; None if there are none."""
+    tags = db_search.list_tags(user_id, MAX_TAGS)
+    if not tags:
+        return None
+    buttons = []
+    for tag in tags:
+        listing_id = db_messages.add_listing(user_id, f"#{tag['tag']}", page_size)
+        buttons.append(Button(texts.tag_button(tag["label"], tag["notes"]), f"list:{listing_id}"))
+    rows = [buttons[start : start + TAGS_PER_ROW] for start in range(0, len(buttons), TAGS_PER_ROW)]
+    return Reply(texts.tags_heading(len(tags), has_more=len(tags) == MAX_TAGS), buttons=rows)
+
+
 def _find_page(user_id: int, listed: Search, page_size: int, position: int, *, to_older: bool) -> _Page:
     if to_older:
-        found = finding.find_after(user_id, listed, page_size + 1, position)
+        found = finding.find_after(user_id, listed, page_size + 1, position or None)
         hits = found[:page_size]
-        has_newer = bool(hits and finding.find_before(user_id, listed, 1, hits[0].position))
+        has_newer = bool(position and hits and finding.find_before(user_id, listed, 1, hits[0].position))
         return _Page(hits, has_newer, has_older=len(found) > page_size)
     found = finding.find_before(user_id, listed, page_size + 1, position)
     hits = found[-page_size:]

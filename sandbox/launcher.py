@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import config
-from sandbox import browser, demo, openrouter, telegram
+from sandbox import bot_without_limits, browser, demo, openrouter, telegram
 from sandbox.openrouter import EmulatedGateway
 from sandbox.server import Server
 from sandbox.telegram import World
 from sandbox.terminal import Terminal
 from unicode_text import let_streams_print
 
-BOT = Path(__file__).resolve().parent.parent / "bot.py"
 BOT_CHECK_S = 0.2
 
 BotProcess = subprocess.Popen[bytes]
@@ -60,7 +59,7 @@ def parse_options() -> argparse.Namespace:
 def run_bot(folder: Path, environment: dict[str, str]) -> Iterator[BotProcess]:
     """Run the bot in a folder while the block runs; Ctrl-C ends the block. Print the log of a bot that failed."""
     with open(folder / "bot.log", "w", encoding="utf-8") as log:
-        bot = subprocess.Popen([sys.executable, str(BOT)], cwd=folder, env=environment, stderr=log)
+        bot = subprocess.Popen(bot_without_limits.COMMAND, cwd=folder, env=environment, stderr=log)
         try:
             yield bot
         except KeyboardInterrupt:

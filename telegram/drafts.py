@@ -1,6 +1,7 @@
 """Show a growing answer as a draft, which Telegram animates until the final message arrives.
 
-Drafts are sent on threads of their own: a call that hangs delays neither the answer nor other drafts.
+Drafts are sent on threads of their own: a call that hangs delays neither the answer nor other drafts. A draft is
+skipped if a reply might have to wait for it, see pacing.py.
 """
 
 import logging
@@ -22,7 +23,7 @@ DRAFT_LIFETIME_S = 5.0  # Telegram drops a draft after 30 s, or when another mes
 TYPING_LIFETIME_S = 4.0  # Telegram shows "typing" for 5 s
 TIMEOUT_S = 5.0
 CLOSE_WAIT_S = 0.5  # how long the answer waits for a draft on its way, so that the draft does not come after it
-MAX_SENDERS = 20
+MAX_SENDERS = 60
 
 
 class Drafts:
@@ -56,6 +57,7 @@ class Draft:
     ) -> None:
         self._telegram = telegram
         self._executor = executor
+        self._chat_id = chat_id
         self._chat_params = {"chat_id": chat_id}
         if thread_id is not None:
             self._chat_params["message_thread_id"] = thread_id
@@ -105,7 +107,10 @@ class Draft:
         shown_until = 0.0
         retry_after = 0.0
         for method, params, lifetime_s in self._possible_calls():
-            if self._is_closed:
+            is_message = method != "sendChatAction"
+            if self._is_closed or not self._telegram.pacing.take_turn_for_draft(
+                self._chat_id, is_message=is_message
+            ):
                 break
             try:
                 self._telegram.call(method, params, timeout_s=TIMEOUT_S)
@@ -123,6 +128,9 @@ class Draft:
             self._next_update_at = max(self._next_update_at, started_at + retry_after)
             self._is_on_its_way = False
             self._changed.notify_all()
+
+    def _may_call(self, method: str) -> bool:
+        return self._telegram.pacing.take_turn_for_draft(self._chat_id, is_message=method != "sendChatAction")
 
     def _possible_calls(self) -> Iterator[tuple[str, dict[str, Any], float]]:
         """Yield (method, parameters, lifetime in seconds), the best first."""

@@ -31,6 +31,9 @@ class KeyedExecutor(Generic[Key]):
     The first thread starts with the executor, others on demand, up to max_threads; then they stay. If another one
     cannot start, those that run do its work. Keys whose last step took longer than slow_after_s together get at
     most half of the threads.
+
+    Keys for which is_urgent(key) is true come first. take_turn() returns 0.0 if a step may begin now, else the
+    seconds until then; both functions must be quick.
     """
 
     def __init__(
@@ -40,9 +43,13 @@ class KeyedExecutor(Generic[Key]):
         max_threads: int,
         *,
         slow_after_s: float = math.inf,
+        is_urgent: Callable[[Key], bool] = lambda _: False,
+        take_turn: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._name = name
         self._work = work
+        self._is_urgent = is_urgent
+        self._take_turn = take_turn
         self._max_threads = max_threads
         self._max_slow = max(max_threads // 2, 1)
         self._slow_after_s = slow_after_s
@@ -50,6 +57,7 @@ class KeyedExecutor(Generic[Key]):
         self._schedule_changed = threading.Condition(lock)  # the threads wait for it
         self._work_finished = threading.Condition(lock)  # stop() waits for it
         self._threads = self._idle_threads = 0
+        self._ready_urgent: deque[Key] = deque()
         self._ready: deque[Key] = deque()
         self._ready_slow: deque[Key] = deque()
         self._delayed: list[tuple[float, int, Key]] = []  # a heap of (due time, sequence number, key)
@@ -75,7 +83,7 @@ class KeyedExecutor(Generic[Key]):
     def waiting_keys(self) -> list[Key]:
         """Return the keys that only wait for a thread, the first in line first."""
         with self._schedule_changed:
-            return [*self._ready, *self._ready_slow]
+            return [*self._ready_urgent, *self._ready, *self._ready_slow]
 
     def stop(self, grace_s: float, linger_s: float) -> None:
         """Run due work for up to grace_s, then start nothing more and wait up to linger_s for running work."""
@@ -87,7 +95,10 @@ class KeyedExecutor(Generic[Key]):
 
     def _is_nothing_due(self) -> bool:
         self._move_due_keys()
-        return not (self._running or self._ready or self._ready_slow)
+        return not (self._running or self._has_ready_keys())
+
+    def _has_ready_keys(self) -> bool:
+        return bool(self._ready_urgent or self._ready or self._ready_slow)
 
     def _add_to_schedule(self, key: Key, delay_s: float) -> None:
         self._scheduled.add(key)
@@ -97,7 +108,12 @@ class KeyedExecutor(Generic[Key]):
             self._add_ready(key)
 
     def _add_ready(self, key: Key) -> None:
-        (self._ready_slow if key in self._slow else self._ready).append(key)
+        if key in self._slow:
+            self._ready_slow.append(key)
+        elif self._is_urgent(key):
+            self._ready_urgent.append(key)
+        else:
+            self._ready.append(key)
 
     def _move_due_keys(self) -> None:
         now = time.monotonic()
@@ -133,10 +149,12 @@ class KeyedExecutor(Generic[Key]):
         with self._schedule_changed:
             while not self._stopping:
                 self._move_due_keys()
-                queue = self._queue_to_serve()
-                if queue:
-                    return self._take(queue)
                 due_at = self._delayed[0][0] if self._delayed else math.inf
+                if queue := self._queue_to_serve():
+                    pause_s = self._take_turn()
+                    if not pause_s:
+                        return self._take(queue)
+                    due_at = min(due_at, time.monotonic() + pause_s)
                 if due_at < self._watched_until:  # of all idle threads, only one needs to wake up at that time
                     self._watched_until = due_at
                     self._schedule_changed.wait(due_at - time.monotonic())
@@ -146,9 +164,8 @@ class KeyedExecutor(Generic[Key]):
             return None
 
     def _queue_to_serve(self) -> deque[Key] | None:
-        if self._ready_slow and self._running_slow < self._max_slow:
-            return self._ready or self._ready_slow
-        return self._ready
+        may_be_slow = self._running_slow < self._max_slow
+        return self._ready_urgent or self._ready or (self._ready_slow if may_be_slow else None)
 
     def _take(self, queue: deque[Key]) -> Key:
         key = queue.popleft()
@@ -157,7 +174,7 @@ class KeyedExecutor(Generic[Key]):
         self._running_slow += key in self._slow
         self._idle_threads -= 1
         is_unwatched = self._delayed and self._delayed[0][0] < self._watched_until
-        if self._ready or self._ready_slow or is_unwatched:
+        if self._has_ready_keys() or is_unwatched:
             self._wake_a_thread()
         return key
 

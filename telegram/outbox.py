@@ -8,47 +8,80 @@ that moment: during an outage nothing is dropped.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import journal
 import storage
 import texts
-from journal import Call, OutboxRow
+from journal import Call, OutboxRow, SentCall
 from telegram.calls import dropped_calls, plain_calls, reply_calls
+from telegram.due_replies import DueReplies
+from telegram.failures import Failures
 from telegram.keyed_executor import KeyedExecutor
 from telegram.replies import Reply
-from telegram.transport import Telegram, TelegramError, backoff_s
+from telegram.transport import Telegram, TelegramError
 
 log = logging.getLogger(__name__)
 
-# Far more than the 30 messages per second that Telegram accepts: on a slow connection each takes long.
-MAX_SENDERS = 40
+# A call that hangs takes a thread for up to 30 s. One thread costs 0.1 MiB (docs/benchmarks.md).
+MAX_SENDERS = 300
+SLOW_AFTER_S = 5.0  # chats whose last call took longer share half of the senders
 
 PLAIN_TEXT_FAILURES = 4  # in a row
-DROP_AFTER_S = 600.0
+
+# What Telegram has accepted is recorded in groups. After a crash, the replies of one group are sent again.
+RECORD_INTERVAL_S = 0.025
+MAX_UNRECORDED = 200
+MAX_UNRECORDED_AGE_S = 1.0  # while the database is unavailable, nothing more is sent
 
 
-@dataclass(frozen=True)
-class _SentReply:
-    """A reply whose first call Telegram has accepted or refused, to be recorded in the journal."""
+class _Recorder:
+    """Records in groups what was sent, on a thread of its own."""
 
-    reply_id: int
-    remaining_calls: list[Call]
-    answered: tuple[int, int, int] | None  # chat, message and question, if the message answers a question
+    def __init__(self) -> None:
+        self._executor: KeyedExecutor[str] = KeyedExecutor("recorder", self._record, max_threads=1)
+        self._recording = threading.Lock()
+        self._sent: list[SentCall] = []
+        self._first_sent_at = 0.0  # on the clock of time.monotonic()
 
+    def add(self, sent: SentCall) -> None:
+        """Record a call soon."""
+        if not self._sent:
+            self._first_sent_at = time.monotonic()
+        self._sent.append(sent)
+        self._executor.wake("group", RECORD_INTERVAL_S)
 
-@dataclass
-class _Failures:
-    """The failures of the next call of a chat, in a row."""
+    def is_full(self) -> bool:
+        """Return whether nothing more should be sent before the group is recorded."""
+        if not self._sent:
+            return False
+        is_old = time.monotonic() - self._first_sent_at > MAX_UNRECORDED_AGE_S
+        return is_old or len(self._sent) >= MAX_UNRECORDED
 
-    reply_id: int
-    count: int = 0
-    server_errors: int = 0  # of them, responses with a status of 5xx
-    first_server_error_at: float = 0.0  # on the clock of time.monotonic()
-    others_accepted: bool = False  # after the latest failure Telegram accepted another call
+    def flush(self) -> None:
+        """Record the group now."""
+        with self._recording:
+            group = self._sent[:]
+            if group:
+                journal.finish_replies(group)
+                self._first_sent_at = time.monotonic()
+                del self._sent[: len(group)]
+
+    def stop(self, linger_s: float) -> None:
+        """Record what is left."""
+        self._executor.stop(0, linger_s)
+        try:
+            self.flush()
+        except Exception as error:
+            if not storage.is_unavailable(error):
+                raise
+            log.error("%d replies will be sent again, as the database is unavailable: %s", len(self._sent), error)
+
+    def _record(self, _: str) -> None:
+        self.flush()
 
 
 class Outbox:
@@ -61,20 +94,31 @@ class Outbox:
         self, telegram: Telegram, on_chat_migrated: Callable[[int, int], None] = journal.move_chat
     ) -> None:
         self._telegram = telegram
+        self._pacing = telegram.pacing
         self._on_chat_migrated = on_chat_migrated
-        self._executor = KeyedExecutor("sender", self._send_next, MAX_SENDERS)
-        self._failures: dict[int, _Failures] = {}  # by chat
+        self._due = DueReplies()
+        self._recorder = _Recorder()
+        self._executor: KeyedExecutor[int] = KeyedExecutor(
+            "sender",
+            self._send_next,
+            MAX_SENDERS,
+            slow_after_s=SLOW_AFTER_S,
+            is_urgent=self._is_answer,
+            take_turn=self._pacing.take_turn,
+        )
+        self._failures: dict[int, Failures] = {}  # by chat: of its next call, in a row
         self.dropped_replies = 0  # since the start
-        self._unrecorded: dict[int, _SentReply] = {}  # chat → sent, but not yet recorded
 
     def start(self) -> None:
         """Send what an earlier run left."""
-        for chat_id in journal.chats_with_replies():
+        for chat_id, newest_id in journal.chats_with_replies().items():
+            self._due.add_stored(chat_id, newest_id)
             self._executor.wake(chat_id)
 
     def stop(self, grace_s: float, linger_s: float) -> None:
         """Send due replies for up to grace_s, then wait up to linger_s for running calls."""
         self._executor.stop(grace_s, linger_s)
+        self._recorder.stop(linger_s)
 
     def put(self, chat_id: int, reply: Reply, reply_to: int | None = None, thread_id: int | None = None) -> None:
         """Store a reply; it is sent once the current transaction is committed."""
@@ -82,36 +126,53 @@ class Outbox:
 
     def put_calls(self, chat_id: int, calls: list[Call], question_id: int | None = None) -> None:
         """Store calls; they are made in the order of the chat once the current transaction is committed."""
-        journal.add_reply(chat_id, calls, question_id)
-        storage.on_commit(partial(self._executor.wake, chat_id))
+        reply_id = journal.add_reply(chat_id, calls, question_id)
+        reply: OutboxRow = {"id": reply_id, "calls": calls, "question_id": question_id}
+        storage.on_commit(partial(self._add_due, chat_id, reply))
+
+    def _add_due(self, chat_id: int, reply: OutboxRow) -> None:
+        self._due.add(chat_id, reply)
+        self._executor.wake(chat_id, self._wait_s(chat_id))
+
+    def _is_answer(self, chat_id: int) -> bool:
+        reply = self._due.peek(chat_id)
+        return reply is not None and reply["question_id"] is not None
+
+    def _wait_s(self, chat_id: int) -> float:
+        """Return the seconds until the next call of a chat may be made."""
+        reply = self._due.peek(chat_id)
+        is_message = reply is None or reply["calls"][0][0] != "answerCallbackQuery"
+        return self._pacing.chat_wait_s(chat_id) if is_message else 0.0
 
     def _send_next(self, chat_id: int) -> float | None:
         """Make the next call of a chat; return the seconds until the next attempt, None if nothing is left."""
-        if chat_id not in self._unrecorded:
-            reply = journal.next_reply(chat_id)
-            if reply is None:
+        if self._recorder.is_full():
+            return RECORD_INTERVAL_S
+        reply = self._due.next(chat_id)
+        if reply is None:
+            return None
+        try:
+            sent = self._send(chat_id, reply)
+        except TelegramError as error:
+            if error.migrate_to_chat_id is not None:
+                self._move_chat(chat_id, error.migrate_to_chat_id)
                 return None
-            try:
-                self._unrecorded[chat_id] = self._send(chat_id, reply)
-            except TelegramError as error:
-                if error.migrate_to_chat_id is not None:
-                    self._move_chat(chat_id, error.migrate_to_chat_id)
-                    return None
-                failures = self._count_failure(chat_id, reply, error)
-                way_out = self._way_out(chat_id, reply, failures)
-                if way_out is None:
-                    return _retry_delay_s(chat_id, failures, error)
-                self._unrecorded[chat_id] = way_out
-        # If recording fails, the executor calls again and the entry prevents a second sending.
-        sent = self._unrecorded[chat_id]
-        journal.finish_reply(sent.reply_id, sent.remaining_calls, sent.answered)
-        del self._unrecorded[chat_id]
+            failures = self._failures.setdefault(chat_id, Failures())
+            failures.add(error)
+            way_out = self._way_out(chat_id, reply, failures)
+            if way_out is None:
+                return failures.retry_delay_s(chat_id, error)
+            sent = way_out
         self._failures.pop(chat_id, None)
-        return 0.0
+        self._recorder.add(sent)
+        has_more = self._due.finish_call(chat_id, sent["remaining_calls"])
+        return self._wait_s(chat_id) if has_more else None
 
-    def _send(self, chat_id: int, reply: OutboxRow) -> _SentReply:
+    def _send(self, chat_id: int, reply: OutboxRow) -> SentCall:
         """Make a reply's first call; TelegramError if it should be tried again."""
         (method, params), *remaining_calls = reply["calls"]
+        if method != "answerCallbackQuery":
+            self._pacing.count_message(chat_id)
         try:
             message = self._telegram.call(method, params)
         except TelegramError as error:
@@ -122,56 +183,40 @@ class Outbox:
             fallback_calls: list[Call] = []
             if error.status != 403 and not _is_harmless(error):
                 fallback_calls = plain_calls(method, params)
-            return _SentReply(reply["id"], [*fallback_calls, *remaining_calls], None)
+            return _sent(reply, [*fallback_calls, *remaining_calls])
         answered = None
         if reply["question_id"] is not None:
             answered = (chat_id, message["message_id"], reply["question_id"])
-        return _SentReply(reply["id"], remaining_calls, answered)
+        return _sent(reply, remaining_calls, answered)
 
     def _move_chat(self, chat_id: int, new_chat_id: int) -> None:
         """Move everything to the new id of a group that has become a supergroup, and send the replies there."""
         log.info("chat %d is a supergroup now and has the id %d", chat_id, new_chat_id)
+        self._recorder.flush()  # so that only what was not sent moves
         try:
             with storage.transaction():
                 self._on_chat_migrated(chat_id, new_chat_id)
-                journal.move_replies(chat_id, new_chat_id)
-                storage.on_commit(partial(self._executor.wake, new_chat_id))
+                storage.on_commit(partial(self._due.remove_chat, chat_id))
+                for reply in journal.move_replies(chat_id, new_chat_id):
+                    storage.on_commit(partial(self._add_due, new_chat_id, reply))
         finally:
             storage.close_thread()
 
-    def _count_failure(self, chat_id: int, reply: OutboxRow, error: TelegramError) -> _Failures:
-        failures = self._failures.get(chat_id)
-        if failures is None or failures.reply_id != reply["id"]:
-            failures = self._failures[chat_id] = _Failures(reply["id"])
-        failures.count += 1
-        if error.status >= 500:
-            failures.first_server_error_at = failures.first_server_error_at or time.monotonic()
-            failures.server_errors += 1
-        else:  # no connection, or too many calls: this says nothing about the reply
-            failures.server_errors, failures.first_server_error_at, failures.others_accepted = 0, 0.0, False
-        return failures
-
-    def _way_out(self, chat_id: int, reply: OutboxRow, failures: _Failures) -> _SentReply | None:
+    def _way_out(self, chat_id: int, reply: OutboxRow, failures: Failures) -> SentCall | None:
         """Return what follows a reply at which Telegram fails again and again; None to try it again."""
         (method, params), *remaining_calls = reply["calls"]
         if failures.server_errors == PLAIN_TEXT_FAILURES and (calls := plain_calls(method, params)):
             log.warning("chat %d: %s fails again and again, sent as plain text", chat_id, method)
-            return _SentReply(reply["id"], [*calls, *remaining_calls], None)
-        failed_for_s = time.monotonic() - failures.first_server_error_at
-        if not failures.server_errors or failed_for_s < DROP_AFTER_S:
-            return None
-        # A reply is at fault if it fails between two calls that Telegram accepts; else an outage may have ended.
-        others_accepted_before = failures.others_accepted
-        failures.others_accepted = self.accepts_calls(chat_id, params.get("message_thread_id"))
-        if not (others_accepted_before and failures.others_accepted):
+            return _sent(reply, [*calls, *remaining_calls])
+        if not failures.is_hopeless(partial(self.accepts_calls, chat_id, params.get("message_thread_id"))):
             return None
         log.error("chat %d: a reply (%s) is dropped: Telegram fails at it again and again", chat_id, method)
         if params.get("text") == texts.REPLY_DROPPED:
-            return _SentReply(reply["id"], [], None)
+            return _sent(reply, [])
         self.dropped_replies += 1
         if method == "answerCallbackQuery":  # the notice for a tap; what follows is for the same tap
-            return _SentReply(reply["id"], remaining_calls, None)
-        return _SentReply(reply["id"], dropped_calls(chat_id, params), None)
+            return _sent(reply, remaining_calls)
+        return _sent(reply, dropped_calls(chat_id, params))
 
     def accepts_calls(self, chat_id: int, thread_id: int | None) -> bool:
         """Return whether Telegram accepts another call for a chat and its topic."""
@@ -183,11 +228,8 @@ class Outbox:
         return True
 
 
-def _retry_delay_s(chat_id: int, failures: _Failures, error: TelegramError) -> float:
-    delay_s = error.retry_after or backoff_s(failures.count)
-    level = logging.INFO if failures.count == 1 else logging.DEBUG  # Telegram may be unavailable for hours
-    log.log(level, "chat %d: %s; again in %.1f s", chat_id, error, delay_s)
-    return delay_s
+def _sent(reply: OutboxRow, remaining_calls: list[Call], answered: tuple[int, int, int] | None = None) -> SentCall:
+    return {"reply_id": reply["id"], "remaining_calls": remaining_calls, "answered": answered}
 
 
 def _log_refusal(chat_id: int, method: str, error: TelegramError) -> None:

@@ -23,6 +23,7 @@ from telebot import apihelper
 import texts
 from config import Settings, SetupError
 from telegram.limits import MAX_DOWNLOAD_BYTES
+from telegram.pacing import Limits, Pacing
 from telegram.replies import File
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,8 @@ def backoff_s(failures: int) -> float:
 class Telegram:
     """The Bot API over persistent connections. All methods are thread-safe."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, limits: Limits | None = None) -> None:
+        self.pacing = Pacing(limits or Limits())
         self._method_url = f"{settings.telegram_api_url}/bot{settings.token}/"
         self._file_url = f"{settings.telegram_api_url}/file/bot{settings.token}/"
         self._missing_methods: set[str] = set()

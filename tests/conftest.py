@@ -5,7 +5,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -21,7 +20,8 @@ import db
 import db_cleanup
 import journal_cleanup
 import storage
-from sandbox import openrouter, telegram
+from notes import listing
+from sandbox import bot_without_limits, openrouter, telegram
 from sandbox.openrouter import EmulatedGateway
 from sandbox.server import Server
 from sandbox.telegram import World
@@ -49,6 +49,12 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if config.option.numprocesses is None and not config.option.usepdb:
         config.option.numprocesses = WORKERS_PER_CORE * (os.cpu_count() or 1)
         config.option.dist = "worksteal"  # neighbors stay together: they share a browser
+
+
+@pytest.fixture(autouse=True)
+def _patient_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let searches take longer on a busy machine before they become jobs."""
+    monkeypatch.setattr(listing, "MAX_SEARCH_S", 60.0)
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +150,7 @@ class BotProcess:
             # A thread that waits for the network at exit cannot close its connection to the database.
             "PYTHONWARNINGS": "error,ignore:unclosed database:ResourceWarning",
         }
-        self.command = [sys.executable, str(ROOT / "bot.py")]
+        self.command = [*bot_without_limits.COMMAND]  # the floods of the tests would take hours with pacing
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

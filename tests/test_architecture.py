@@ -67,8 +67,9 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
 ORDER = {
     "telegram": (
         *("limits", "replies", "messages", "access", "model_markdown", "markdown_writer", "markdown"),
-        *("keyed_executor", "transport", "calls"),
-        *("outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher", "heartbeat", "polling"),
+        *("keyed_executor", "pacing", "transport", "failures", "calls"),
+        *("due_replies", "outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher"),
+        *("heartbeat", "polling"),
     ),
     "llm": (
         *(

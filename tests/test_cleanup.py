@@ -57,10 +57,9 @@ def ask(parent_id: int | None = None) -> int:
 
 def answered_question(parent_id: int | None = None) -> int:
     question_id = ask(parent_id)
-    journal.add_reply(ANN, [("sendMessage", {})], question_id)
-    reply = journal.next_reply(ANN)
-    assert reply
-    journal.finish_reply(reply["id"], [], (ANN, 100 + question_id, question_id))
+    reply_id = journal.add_reply(ANN, [("sendMessage", {})], question_id)
+    answered = (ANN, 100 + question_id, question_id)
+    journal.finish_replies([{"reply_id": reply_id, "remaining_calls": [], "answered": answered}])
     journal.finish_question(question_id, "answered", "ответ")
     return question_id
 

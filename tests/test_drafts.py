@@ -14,6 +14,7 @@ from sandbox.telegram import Faults, World
 from sandbox.telegram.checks import REFUSED_MARKDOWN, Refusal
 from telegram import drafts
 from telegram.drafts import Draft, Drafts
+from telegram.pacing import NO_LIMITS
 from telegram.transport import Telegram
 
 ANN, BOB, GROUP = 1, 2, -100500
@@ -26,7 +27,7 @@ def telegram(telegram_url: str, world: World, monkeypatch: pytest.MonkeyPatch) -
     world.say(ANN, "/start")
     world.say(BOB, "/start")
     world.say(ANN, "/start", chat_id=GROUP)
-    return Telegram(config.load_settings())
+    return Telegram(config.load_settings(), NO_LIMITS)
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ import db_messages
 import journal
 import storage
 import texts
-from app import jobs
 from app.jobs import JobHandler, JobHandlers, JobRunner
 from app.logs import ErrorLog
 from bot import router
@@ -35,8 +34,9 @@ from journal import JobRow
 from notes import chart, listing
 from sandbox import telegram as sandbox
 from sandbox.telegram import World
-from telegram import keyed_executor, transport
+from telegram import failures, keyed_executor, transport
 from telegram.outbox import Outbox
+from telegram.pacing import NO_LIMITS
 from telegram.replies import File, Job, Reply
 from telegram.transport import Telegram
 
@@ -50,7 +50,7 @@ def telegram(telegram_url: str, monkeypatch: pytest.MonkeyPatch) -> Telegram:
     monkeypatch.setenv("TELEGRAM_API_URL", telegram_url)
     monkeypatch.setattr(transport, "FIRST_BACKOFF_S", 0.01)
     monkeypatch.setattr(transport, "MAX_BACKOFF_S", 0.05)
-    return Telegram(config.load_settings())
+    return Telegram(config.load_settings(), NO_LIMITS)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def sent_texts(world: World, chat_id: int = ANN) -> list[str]:
 
 
 def is_done() -> bool:
-    return journal.users_with_jobs() == [] and journal.chats_with_replies() == []
+    return journal.users_with_jobs() == [] and journal.chats_with_replies() == {}
 
 
 def text_file(content: bytes = b"text", caption: str = "") -> File:
@@ -292,7 +292,7 @@ def test_a_refused_document_is_reported(run_jobs: RunJobs, world: World, caplog:
 def test_a_file_at_which_telegram_fails_makes_way_for_the_next_job(
     run_jobs: RunJobs, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "DROP_AFTER_S", 0.2)
+    monkeypatch.setattr(failures, "DROP_AFTER_S", 0.2)
     world.faults.bad_gateway, world.faults.methods = 1.0, frozenset(["sendDocument"])
     runner = run_jobs(work=lambda _: text_file(), greet=lambda _: "раз")
     add(runner, "work")

@@ -331,33 +331,34 @@ def text_call(text: str) -> journal.Call:
     return "sendMessage", {"chat_id": ANN, "text": text}
 
 
+def sent(reply_id: int, *remaining_calls: journal.Call, answered: Any = None) -> journal.SentCall:
+    return {"reply_id": reply_id, "remaining_calls": [*remaining_calls], "answered": answered}
+
+
 def test_replies_leave_in_the_order_of_their_chat() -> None:
-    journal.add_reply(BOB, [text_call("чужой")])
-    journal.add_reply(ANN, [text_call("раз"), text_call("два 🎄")], question_id=5)
-    journal.add_reply(ANN, [text_call("три")])
-    assert journal.chats_with_replies() == [BOB, ANN]
-    first = journal.next_reply(ANN)
-    assert first
-    assert (first["calls"], first["question_id"]) == ([text_call("раз"), text_call("два 🎄")], 5)
-    journal.finish_reply(first["id"], [text_call("два 🎄")])
-    assert journal.next_reply(ANN) == {**first, "calls": [text_call("два 🎄")]}
-    journal.finish_reply(first["id"], [])
-    second = journal.next_reply(ANN)
-    assert second
-    assert (second["calls"], second["question_id"]) == ([text_call("три")], None)
-    journal.finish_reply(second["id"], [])
-    assert journal.next_reply(ANN) is None
-    assert journal.chats_with_replies() == [BOB]
+    other = journal.add_reply(BOB, [text_call("чужой")])
+    first = journal.add_reply(ANN, [text_call("раз"), text_call("два 🎄")], question_id=5)
+    second = journal.add_reply(ANN, [text_call("три")])
+    assert list(journal.chats_with_replies().items()) == [(BOB, other), (ANN, second)]
+    replies: list[journal.OutboxRow] = [
+        {"id": first, "calls": [text_call("раз"), text_call("два 🎄")], "question_id": 5},
+        {"id": second, "calls": [text_call("три")], "question_id": None},
+    ]
+    assert journal.stored_replies(ANN, 0, 10) == replies
+    assert journal.stored_replies(ANN, 0, 1) == replies[:1]
+    assert journal.stored_replies(ANN, first, 10) == replies[1:]
+    journal.finish_replies([sent(other), sent(first, text_call("два 🎄"))])
+    assert journal.stored_replies(ANN, 0, 1) == [{**replies[0], "calls": [text_call("два 🎄")]}]
+    journal.finish_replies([sent(first), sent(second)])
+    assert journal.chats_with_replies() == {}
 
 
 def test_a_sent_answer_leads_back_to_its_question() -> None:
     question_id = ask("почему?")
-    journal.add_reply(ANN, [text_call("потому")], question_id)
-    reply = journal.next_reply(ANN)
-    assert reply
+    reply_id = journal.add_reply(ANN, [text_call("потому")], question_id)
     assert journal.question_answered_by(ANN, 70) is None
-    journal.finish_reply(reply["id"], [], (ANN, 70, question_id))
-    journal.finish_reply(reply["id"], [], (ANN, 70, question_id))  # a repetition changes nothing
+    journal.finish_replies([sent(reply_id, answered=(ANN, 70, question_id))])
+    journal.finish_replies([sent(reply_id, answered=(ANN, 70, question_id))])  # a repetition changes nothing
     assert journal.question_answered_by(ANN, 70) == journal.get_question(ANN, question_id)
     assert journal.question_answered_by(BOB, 70) is None
 
@@ -367,7 +368,7 @@ def test_reading_the_outbox_needs_no_write_lock(database: Path) -> None:
         connection.execute("PRAGMA busy_timeout = 0")
     other = storage._connect(database)
     other.execute("BEGIN IMMEDIATE")
-    assert journal.next_reply(ANN) is None
+    assert journal.stored_replies(ANN, 0, 1) == []
     other.close()
 
 

@@ -22,10 +22,11 @@ import texts
 from sandbox import telegram as sandbox
 from sandbox.telegram import Faults, World
 from sandbox.telegram.checks import REFUSED_MARKDOWN, Json, Refusal
-from telegram import keyed_executor, transport
+from telegram import due_replies, failures, keyed_executor, transport
 from telegram import outbox as outbox_module
 from telegram.calls import callback_answer, edit_call
 from telegram.outbox import PLAIN_TEXT_FAILURES, Outbox
+from telegram.pacing import NO_LIMITS
 from telegram.replies import Button, Reply
 from telegram.transport import Telegram
 
@@ -36,7 +37,7 @@ ANN, BOB = 1, 2
 def telegram(telegram_url: str, monkeypatch: pytest.MonkeyPatch) -> Telegram:
     monkeypatch.setenv("TOKEN", sandbox.TOKEN)
     monkeypatch.setenv("TELEGRAM_API_URL", telegram_url)
-    return Telegram(config.load_settings())
+    return Telegram(config.load_settings(), NO_LIMITS)
 
 
 @pytest.fixture
@@ -55,13 +56,13 @@ def sent_texts(world: World, chat_id: int = ANN) -> list[str]:
 
 
 def is_empty() -> bool:
-    return journal.chats_with_replies() == []
+    return journal.chats_with_replies() == {}
 
 
 def test_a_reply_is_sent_after_the_commit_and_then_removed(outbox: Outbox, world: World) -> None:
     with storage.transaction():
         outbox.put(ANN, Reply("раз"))
-        assert journal.chats_with_replies() == [ANN]
+        assert list(journal.chats_with_replies()) == [ANN]
     eventually(lambda: sent_texts(world) == ["раз"])
     eventually(is_empty)
 
@@ -145,8 +146,8 @@ def test_replies_to_a_chat_that_blocked_the_bot_are_dropped(
 def test_a_refused_message_does_not_block_the_next(
     outbox: Outbox, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    journal.add_reply(ANN, [("sendMessage", {"chat_id": ANN, "text": "секрет" * 1000})])
-    journal.add_reply(ANN, [("noSuchMethod", {"chat_id": ANN})])
+    outbox.put_calls(ANN, [("sendMessage", {"chat_id": ANN, "text": "секрет" * 1000})])
+    outbox.put_calls(ANN, [("noSuchMethod", {"chat_id": ANN})])
     outbox.put(ANN, Reply("раз"))
     eventually(lambda: sent_texts(world) == ["раз"])
     assert "секрет" not in caplog.text
@@ -196,7 +197,7 @@ def test_a_sent_reply_that_cannot_be_removed_is_not_sent_again(
     monkeypatch.setattr(keyed_executor, "RETRY_AFTER_ERROR_S", 0.05)
     journal.add_reply(ANN, [("sendMessage", {"chat_id": ANN, "text": "раз"})])
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
-        journal.next_reply(ANN)  # opens the senders' connection
+        journal.stored_replies(ANN, 0, 1)  # opens the recorder's connection
         assert storage._relaxed_connection
         storage._relaxed_connection.execute("PRAGMA busy_timeout = 10")
         other.execute("BEGIN IMMEDIATE")
@@ -207,6 +208,106 @@ def test_a_sent_reply_that_cannot_be_removed_is_not_sent_again(
     eventually(is_empty)
     assert sent_texts(world) == ["раз"]
     assert "Traceback" not in caplog.text
+
+
+# Replies in memory and in the journal
+
+
+def test_replies_leave_the_journal_in_groups(
+    outbox: Outbox, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "RECORD_INTERVAL_S", 0.2)
+    groups: list[int] = []
+    finish = journal.finish_replies
+
+    def count_and_finish(sent: list[journal.SentCall]) -> None:
+        groups.append(len(sent))
+        finish(sent)
+
+    monkeypatch.setattr(journal, "finish_replies", count_and_finish)
+    with storage.transaction():
+        for n in range(20):
+            outbox.put(ANN if n % 2 else BOB, Reply(f"{n}"))
+    eventually(is_empty)
+    assert sum(groups) == 20
+    assert len(groups) <= 5
+    assert sent_texts(world, ANN) == [f"{n}" for n in range(1, 20, 2)]
+
+
+def test_nothing_is_sent_while_too_much_is_unrecorded(
+    outbox: Outbox, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a crash, only what is unrecorded is sent again."""
+    monkeypatch.setattr(outbox_module, "RECORD_INTERVAL_S", 0.01)
+    monkeypatch.setattr(outbox_module, "MAX_UNRECORDED", 3)
+    monkeypatch.setattr(keyed_executor, "RETRY_AFTER_ERROR_S", 0.05)
+    finish = journal.finish_replies
+    attempts: list[int] = []
+
+    def fail(sent: list[journal.SentCall]) -> None:
+        attempts.append(len(sent))
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(journal, "finish_replies", fail)
+    for n in range(10):
+        outbox.put(ANN, Reply(f"{n}"))
+    eventually(lambda: len(attempts) > 5)
+    assert sent_texts(world) == ["0", "1", "2"]
+    monkeypatch.setattr(journal, "finish_replies", finish)
+    eventually(is_empty)
+    assert sent_texts(world) == [f"{n}" for n in range(10)]
+
+
+def test_a_stop_records_what_was_sent(outbox: Outbox, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_module, "RECORD_INTERVAL_S", 1000.0)
+    outbox.put(ANN, Reply("раз"))
+    eventually(lambda: sent_texts(world) == ["раз"])
+    assert not is_empty()
+    outbox.stop(0, 30)
+    assert is_empty()
+
+
+def test_very_many_replies_stay_in_the_journal_until_it_is_their_turn(
+    outbox: Outbox, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due_replies, "MAX_IN_MEMORY", 5)
+    monkeypatch.setattr(due_replies, "PAGE", 3)
+    for n in range(8):
+        journal.add_reply(ANN, [("sendMessage", {"chat_id": ANN, "text": f"старое {n}"})])
+    outbox.start()
+    for n in range(40):
+        outbox.put(ANN, Reply(f"{n}"))
+        outbox.put(BOB, Reply(f"{n}"))
+    eventually(is_empty)
+    assert sent_texts(world, ANN) == [f"старое {n}" for n in range(8)] + [f"{n}" for n in range(40)]
+    assert sent_texts(world, BOB) == [f"{n}" for n in range(40)]
+    assert outbox._due._in_memory == 0
+    assert outbox._due._chats == {}
+
+
+def test_a_reply_that_is_rolled_back_alone_is_never_sent(outbox: Outbox, world: World) -> None:
+    with storage.transaction():
+        outbox.put(ANN, Reply("раз"))
+        with pytest.raises(ZeroDivisionError), storage.transaction():
+            outbox.put(ANN, Reply("секрет"))
+            _ = 1 / 0
+        outbox.put(ANN, Reply("два"))
+    eventually(is_empty)
+    assert sent_texts(world) == ["раз", "два"]
+
+
+def test_two_hundred_chats_that_hang_do_not_delay_the_others(outbox: Outbox, world: World) -> None:
+    hanging = range(1000, 1200)
+    for chat_id in hanging:
+        world.say(chat_id, "/start")
+    world.hanging_chats.update(hanging)
+    for chat_id in hanging:
+        outbox.put(chat_id, Reply("раз"))
+    eventually(lambda: len(world.calls) == 200)
+    outbox.put(BOB, Reply("два"))
+    eventually(lambda: sent_texts(world, BOB) == ["два"])
+    world.hanging_chats.clear()
+    eventually(is_empty)
 
 
 # A reply at which Telegram fails while everything else works
@@ -238,7 +339,7 @@ def test_markdown_at_which_telegram_fails_is_sent_as_plain_text(
 def test_a_reply_at_which_telegram_fails_makes_way_for_the_next(
     outbox: Outbox, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(outbox_module, "DROP_AFTER_S", 0.2)
+    monkeypatch.setattr(failures, "DROP_AFTER_S", 0.2)
     fail_at(monkeypatch, "sendMessage", "секрет")
     outbox.put(ANN, Reply("секрет"), reply_to=1)
     outbox.put(ANN, Reply("потом"))
@@ -252,7 +353,7 @@ def test_a_reply_at_which_telegram_fails_makes_way_for_the_next(
 
 
 def test_an_outage_drops_nothing(outbox: Outbox, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox_module, "DROP_AFTER_S", 0.0)
+    monkeypatch.setattr(failures, "DROP_AFTER_S", 0.0)
     world.faults = Faults(bad_gateway=1.0)
     outbox.put(ANN, Reply("раз"))
     eventually(lambda: len(world.calls) > 20)
@@ -264,7 +365,7 @@ def test_an_outage_drops_nothing(outbox: Outbox, world: World, monkeypatch: pyte
 def test_a_reply_that_failed_until_the_end_of_an_outage_is_sent(
     outbox: Outbox, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module, "DROP_AFTER_S", 0.0)
+    monkeypatch.setattr(failures, "DROP_AFTER_S", 0.0)
     send_message = sandbox.METHODS["sendMessage"]
     fail_at(monkeypatch, "sendMessage")
     send_action = sandbox.METHODS["sendChatAction"]
@@ -283,7 +384,7 @@ def test_a_reply_that_failed_until_the_end_of_an_outage_is_sent(
 def test_an_answer_to_a_tap_is_dropped_silently(
     outbox: Outbox, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module, "DROP_AFTER_S", 0.2)
+    monkeypatch.setattr(failures, "DROP_AFTER_S", 0.2)
     fail_at(monkeypatch, "answerCallbackQuery")
     outbox.put(ANN, Reply("раз"))
     eventually(lambda: sent_texts(world) == ["раз"])

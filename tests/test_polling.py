@@ -230,7 +230,7 @@ def tap(world: World, number: int) -> list[dict[str, Any]]:
     [reply] = world.events_of(ANN)
     world.tap(ANN, ANN, reply["message"]["message_id"], f"tap:{number}")
     eventually(lambda: len(world.events_of(ANN)) > 1)
-    eventually(lambda: journal.chats_with_replies() == [])
+    eventually(lambda: journal.chats_with_replies() == {})
     return world.events_of(ANN)[1:]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.server import refuse_web_pages
-from sandbox.telegram import control_api
+from sandbox.telegram import checks, control_api
 from sandbox.telegram.checks import MAX_UPLOAD_BYTES, Json, Refusal, Upload
 from sandbox.telegram.faults import Faults
 from sandbox.telegram.methods import call_method
@@ -15,6 +15,7 @@ from sandbox.telegram.parameters import check_names
 from sandbox.telegram.world import World
 
 TEXT_PARAMETERS = ("text", "caption")
+HANGING_CHECK_S = 0.05
 
 
 def application(world: World) -> web.Application:
@@ -39,6 +40,8 @@ class _BotApi:
         params = _attach(await _read_params(request))
         self._world.calls.append((method, params))
         self._world.paths.append(request.path_qs)
+        while params.get("chat_id") in self._world.hanging_chats:
+            await asyncio.sleep(HANGING_CHECK_S)
         fault = faults.draw(method)
         if faults.delay_s and (not faults.methods or method in faults.methods):
             await asyncio.sleep(faults.delay_s)
@@ -72,6 +75,8 @@ class _BotApi:
     async def _call(self, request: web.Request, method: str, params: Json) -> Any:
         if request.match_info["token"] != self._world.token:
             raise Refusal(401, "Unauthorized")
+        if self._world.flood_limits:
+            self._world.flood_limits.check(method, checks.to_integer(params.get("chat_id")))
         if method.lower() == "getupdates":
             check_names("getUpdates", params)
             return await self._world.get_updates(params)

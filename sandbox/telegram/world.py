@@ -10,6 +10,7 @@ from sandbox.telegram import entities as formatting
 from sandbox.telegram.checks import Json
 from sandbox.telegram.faults import Faults
 from sandbox.telegram.files import FileStore, sample
+from sandbox.telegram.flood_limits import FloodLimits
 from sandbox.telegram.people import ANONYMOUS_ADMIN, CHANNEL_USER, person
 from sandbox.telegram.update_queue import UpdateQueue
 
@@ -45,6 +46,8 @@ class World(UpdateQueue):
         self.bot = BOT  # what getMe returns
         self.faults = Faults()
         self.blocked: set[int] = set()  # people who blocked the bot
+        self.hanging_chats: set[int] = set()  # calls for them get no answer while they are here
+        self.flood_limits: FloodLimits | None = None  # refuses calls that come too often
         self.commands: list[Json] = []  # the bot's menu
         self.events: list[Json] = []  # what the bot did: {"seq", "at", "method", "chat_id", "message", …}
         self.calls: list[tuple[str, Json]] = []  # method and parameters of every call, refused calls included

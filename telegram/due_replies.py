@@ -1,0 +1,96 @@
+"""The replies that wait to be sent, chat by chat in the order in which they were stored.
+
+A reply comes here in memory, after the commit that stored it. When very many wait, as during an outage, the later
+ones stay only in the journal until it is their turn.
+"""
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+import journal
+from journal import Call, OutboxRow
+
+MAX_IN_MEMORY = 1000  # replies
+PAGE = 50  # replies that are read from the journal at a time
+
+
+@dataclass
+class _Chat:
+    """The replies to a chat: in memory those up to held_until, only in the journal those up to newest_id."""
+
+    held_until: int  # the ids of replies grow
+    newest_id: int
+    replies: deque[OutboxRow] = field(default_factory=deque)
+
+
+class DueReplies:
+    """The replies that wait. All methods are thread-safe; one thread at a time handles the replies of a chat."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards everything below
+        self._chats: dict[int, _Chat] = {}
+        self._in_memory = 0
+
+    def add(self, chat_id: int, reply: OutboxRow) -> None:
+        """Add a reply that has just been stored."""
+        with self._lock:
+            chat = self._chats.setdefault(chat_id, _Chat(reply["id"] - 1, reply["id"] - 1))
+            has_all_before = chat.held_until == chat.newest_id
+            chat.newest_id = reply["id"]
+            if has_all_before and self._in_memory < MAX_IN_MEMORY:
+                self._hold(chat, [reply])
+
+    def add_stored(self, chat_id: int, newest_id: int) -> None:
+        """Add all replies to a chat that the journal has."""
+        with self._lock:
+            self._chats[chat_id] = _Chat(0, newest_id)
+
+    def next(self, chat_id: int) -> OutboxRow | None:
+        """Return the oldest reply to a chat."""
+        with self._lock:
+            chat = self._chats.get(chat_id)
+            if chat is None or chat.replies:
+                return chat.replies[0] if chat else None
+            newest_id = chat.newest_id
+        # Until all of them have been read, add() only counts new ones.
+        stored = journal.stored_replies(chat_id, chat.held_until, PAGE)
+        with self._lock:
+            if not stored:
+                chat.held_until = newest_id
+                if chat.newest_id == newest_id:
+                    del self._chats[chat_id]
+                return None
+            self._hold(chat, stored)
+            return stored[0]
+
+    def peek(self, chat_id: int) -> OutboxRow | None:
+        """Return the oldest reply to a chat if it is in memory."""
+        with self._lock:
+            chat = self._chats.get(chat_id)
+            return chat.replies[0] if chat and chat.replies else None
+
+    def finish_call(self, chat_id: int, remaining_calls: list[Call]) -> bool:
+        """Remove the oldest reply, or replace its calls; return whether the chat has anything left to send."""
+        with self._lock:
+            chat = self._chats[chat_id]
+            chat.replies[0]["calls"] = remaining_calls
+            if not remaining_calls:
+                chat.replies.popleft()
+                self._in_memory -= 1
+            is_empty = not chat.replies and chat.held_until == chat.newest_id
+            if is_empty:
+                del self._chats[chat_id]
+            return not is_empty
+
+    def remove_chat(self, chat_id: int) -> None:
+        """Forget the replies to a chat."""
+        with self._lock:
+            chat = self._chats.pop(chat_id, None)
+            if chat:
+                self._in_memory -= len(chat.replies)
+
+    def _hold(self, chat: _Chat, replies: list[OutboxRow]) -> None:
+        chat.replies.extend(replies)
+        chat.held_until = replies[-1]["id"]
+        self._in_memory += len(replies)
