@@ -26,7 +26,7 @@ ROOT_MODULES = {path.stem for path in ROOT.glob("*.py")}
 LEAVES = {"clock", "unicode_text", "entities", "texts", "config"}
 TELEGRAM = LEAVES | {"storage", "journal", "telegram"}
 DB = {path.stem for path in ROOT.glob("db*.py")}  # what people keep
-LLM = TELEGRAM | DB | {"openrouter_client", "notes.search", "llm"}
+LLM = TELEGRAM | DB | {"openrouter_client", "notes.search", "notes.contents", "llm"}
 
 # For each module at the root and each folder: the modules and folders that it may import.
 ALLOWED_IMPORTS: dict[str, set[str]] = {
