@@ -19,6 +19,7 @@ import db_messages
 import db_people
 import journal
 import journal_awaited
+import storage
 from app import checks, service
 from entities import FormattedText
 from llm import model_menu, settings_menu
@@ -34,6 +35,7 @@ from unicode_text import let_streams_print
 
 NOTES_PER_PAGE, MAX_NOTES_PER_PAGE = 10, 50
 DEFAULT_DAYS, MAX_DAYS = 30, 366
+SEARCH_JOBS = ("find", "turn_page")
 MAX_USAGE_DAYS = 3660
 
 router = Router()
@@ -101,32 +103,52 @@ def note_find(message: Message, text: str) -> HandlerResult:
     """Find notes that contain all the words, or a "quoted phrase"."""
     if not text:
         raise UsageError
-    page = listing.first_page(message.user_id, text, NOTES_PER_PAGE, _zone(message))
+    job = Job("find", {"query": text, "page_size": NOTES_PER_PAGE})
+    if journal.has_job(message.user_id, SEARCH_JOBS):
+        return job  # searches are slow for this person, and their results come in order
+    try:
+        page = listing.first_page(
+            message.user_id, text, NOTES_PER_PAGE, _zone(message), deadline=listing.deadline()
+        )
+    except storage.DeadlinePassed:
+        return job
     return page or texts.NOTHING_FOUND
 
 
 @router.button("older", numbers=2)
-def show_older_notes(query: CallbackQuery, listing_id: int, number: int) -> ButtonResult:
+def show_older_notes(query: CallbackQuery, listing_id: int, position: int) -> ButtonResult:
     """Turn to the page of older notes."""
-    return listing.older_page(query.user_id, listing_id, number, _zone(query))
+    return _turn_page(query, listing_id, position, to_older=True)
 
 
 @router.button("newer", numbers=2)
-def show_newer_notes(query: CallbackQuery, listing_id: int, number: int) -> ButtonResult:
+def show_newer_notes(query: CallbackQuery, listing_id: int, position: int) -> ButtonResult:
     """Turn to the page of newer notes."""
-    return listing.newer_page(query.user_id, listing_id, number, _zone(query))
+    return _turn_page(query, listing_id, position, to_older=False)
+
+
+@router.command("tags", "теги заметок")
+def tags(message: Message, text: str) -> HandlerResult:
+    """List the #tags in your notes, with a button for the notes of each."""
+    return listing.tags_page(message.user_id, NOTES_PER_PAGE) or texts.NO_TAGS
+
+
+@router.button("list")
+def show_list(query: CallbackQuery, listing_id: int) -> ButtonResult:
+    """Show the notes of a tag."""
+    return _turn_page(query, listing_id, 0, to_older=True)
 
 
 @router.button("page", numbers=2)
-def show_page(query: CallbackQuery, listing_id: int, start: int) -> ButtonResult:
+def show_page(query: CallbackQuery, listing_id: int, position: int) -> ButtonResult:
     """Return from a note to the page of the list."""
-    return listing.page_at(query.user_id, listing_id, start, _zone(query))
+    return _turn_page(query, listing_id, position, to_older=True)
 
 
 @router.button("open", numbers=3)
-def open_note(query: CallbackQuery, listing_id: int, start: int, number: int) -> ButtonResult:
+def open_note(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
     """Open a note of a list."""
-    return note_card.open_note(query.user_id, number, Place(listing_id, start), _zone(query))
+    return note_card.open_note(query.user_id, number, Place(listing_id, position), _zone(query))
 
 
 @router.command("note_edit", "изменить заметку", usage="<номер> <текст>")
@@ -150,9 +172,9 @@ def note_edit_edited(message: Message, text: str) -> HandlerResult:
 
 
 @router.button("edit", numbers=3)
-def ask_for_new_text(query: CallbackQuery, listing_id: int, start: int, number: int) -> ButtonResult:
+def ask_for_new_text(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
     """Ask for the new text of a note; the next message is it."""
-    prompt = note_card.ask_for_text(query.user_id, number, Place(listing_id, start), _zone(query))
+    prompt = note_card.ask_for_text(query.user_id, number, Place(listing_id, position), _zone(query))
     if prompt is None:
         return ButtonResult(texts.note_missing(number))
     _await_new_text(query, number, clock.now())
@@ -160,10 +182,10 @@ def ask_for_new_text(query: CallbackQuery, listing_id: int, start: int, number: 
 
 
 @router.button("keep_text", numbers=3)
-def keep_text(query: CallbackQuery, listing_id: int, start: int, number: int) -> ButtonResult:
+def keep_text(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
     """Wait no longer for the new text of a note."""
     journal_awaited.take(query.chat_id, query.thread_id, query.user_id, clock.now())
-    return note_card.open_note(query.user_id, number, Place(listing_id, start), _zone(query))
+    return note_card.open_note(query.user_id, number, Place(listing_id, position), _zone(query))
 
 
 @router.button("unedit")
@@ -188,9 +210,9 @@ def note_del(message: Message, text: str) -> HandlerResult:
 
 
 @router.button("del", numbers=3)
-def delete_note(query: CallbackQuery, listing_id: int, start: int, number: int) -> ButtonResult:
+def delete_note(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
     """Delete a note."""
-    return note_card.delete(query.user_id, number, Place(listing_id, start))
+    return note_card.delete(query.user_id, number, Place(listing_id, position))
 
 
 @router.command("note_restore", "вернуть удалённую заметку", usage="<номер>")
@@ -215,15 +237,15 @@ def note_pin(message: Message, text: str) -> HandlerResult:
 
 
 @router.button("pin", numbers=3)
-def pin_note(query: CallbackQuery, listing_id: int, start: int, number: int) -> ButtonResult:
+def pin_note(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
     """Pin a note."""
-    return note_card.pin_in_place(query.user_id, number, Place(listing_id, start), _zone(query))
+    return note_card.pin_in_place(query.user_id, number, Place(listing_id, position), _zone(query))
 
 
 @router.button("unpin", numbers=3)
-def unpin_note(query: CallbackQuery, listing_id: int, start: int, number: int) -> ButtonResult:
+def unpin_note(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
     """Unpin a note."""
-    return note_card.unpin_in_place(query.user_id, number, Place(listing_id, start), _zone(query))
+    return note_card.unpin_in_place(query.user_id, number, Place(listing_id, position), _zone(query))
 
 
 @router.command("note_count", "сколько заметок")
@@ -335,7 +357,7 @@ def ask_plain_text(query: CallbackQuery, text_id: int) -> ButtonResult:
 
 
 @router.button("ask_note", numbers=3)
-def ask_about_note(query: CallbackQuery, listing_id: int, start: int, number: int) -> ButtonResult:
+def ask_about_note(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
     """Ask the model what a note says, once at a time."""
     if journal.has_pending_question(query.user_id, query.chat_id, query.message_id):
         return ButtonResult(texts.ALREADY_ASKED)
@@ -622,6 +644,19 @@ def _keep_replied(message: Message, replied_to: RepliedMessage) -> HandlerResult
     if replied_to.unsupported:
         return texts.unsupported(replied_to.unsupported, added["number"])
     return capture.confirmation(added, message)
+
+
+def _turn_page(query: CallbackQuery, listing_id: int, position: int, *, to_older: bool) -> ButtonResult:
+    job = Job("turn_page", {"listing_id": listing_id, "position": position, "to_older": to_older})
+    if journal.has_job(query.user_id, SEARCH_JOBS):
+        return ButtonResult(texts.SEARCHING, job=job)
+    zone = _zone(query)
+    try:
+        return listing.turn_page(
+            query.user_id, listing_id, position, zone, to_older=to_older, deadline=listing.deadline()
+        )
+    except storage.DeadlinePassed:
+        return ButtonResult(texts.SEARCHING, job=job)
 
 
 def _question(text: str, kind: str) -> HandlerResult:

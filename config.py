@@ -137,6 +137,11 @@ def database_path() -> Path:
     return Path(_environment().get("DB_PATH") or "notes.db")
 
 
+def replica_url() -> str:
+    """Return where Litestream replicates the database to; "" if nowhere."""
+    return _environment().get("REPLICA_URL", "")
+
+
 def load_gateways() -> dict[str, Gateway]:
     """Read the gateways that are set up, by name.
 

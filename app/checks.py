@@ -1,7 +1,9 @@
 """The checks of `python bot.py --check`: settings, database, Telegram and gateways."""
 
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from config import Gateway, SetupError
 from llm.models import FREE_ROUTER, is_free
 from openrouter_client import ChatRequest, ErrorKind, OpenRouterError
 from telegram.transport import Telegram, TelegramError, get_me
+
+MAX_REPLICA_LAG_S = 60
 
 
 class Remark(Exception):
@@ -28,6 +32,7 @@ def run_checks() -> tuple[str, bool]:
     ]
     for name in config.GATEWAY_NAMES:
         checks.append((name, partial(_check_gateway, name)))
+    checks.append((texts.CHECK_REPLICA, _check_replica))
     rows: list[tuple[str, str, str]] = []
     problems: set[str] = set()
     for name, check in checks:
@@ -63,6 +68,29 @@ def _check_database() -> str:
     if not path.exists():
         return texts.db_will_be_created(path)
     return texts.db_found(path, db.check(path))
+
+
+def _check_replica() -> str:
+    """Describe the replica; SetupError if it is a folder without the latest changes."""
+    url = config.replica_url()
+    if not url:
+        raise Remark(texts.REPLICA_ABSENT)
+    if not url.startswith("file://"):
+        return texts.REPLICA_ELSEWHERE
+    replicated_at = max(_changed_at(Path(url.removeprefix("file://")).rglob("*.ltx")), default=None)
+    if replicated_at is None:
+        raise SetupError(texts.REPLICA_EMPTY)
+    path = config.database_path()
+    written_at = max(_changed_at([path, path.with_name(f"{path.name}-wal")]), default=replicated_at)
+    if written_at - replicated_at > MAX_REPLICA_LAG_S:
+        raise SetupError(texts.replica_behind(int(written_at - replicated_at)))
+    return texts.replica_age(max(0, int(time.time() - replicated_at)))
+
+
+def _changed_at(paths: Iterable[Path]) -> Iterator[float]:
+    for path in paths:
+        with suppress(FileNotFoundError):  # Litestream merges files, and the write-ahead log comes and goes
+            yield path.stat().st_mtime
 
 
 def _check_writable(path: Path) -> None:

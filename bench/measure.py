@@ -39,6 +39,11 @@ class Bot:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(30)
 
+    def kill(self) -> None:
+        """Kill the bot."""
+        self._process.kill()
+        self._process.wait()
+
     def cpu_s(self) -> float:
         """Return the processor time that all threads have used so far, in seconds."""
         fields = (self._proc / "stat").read_text().rpartition(")")[2].split()

@@ -21,7 +21,7 @@ class Place(NamedTuple):
     """The page of a list from which a note was opened, for the way back; see notes.listing."""
 
     listing_id: int = 0  # 0: not from a list
-    start: int = 0
+    position: int = 0  # the page follows this position; 0: it begins the list
 
 
 NO_PLACE = Place()
@@ -132,11 +132,11 @@ def _buttons(note: db.Note, place: Place) -> list[list[Button]]:
 def _back(place: Place) -> list[list[Button]]:
     if not place.listing_id:
         return []
-    return [[Button(texts.BACK, f"page:{place.listing_id}:{place.start}")]]
+    return [[Button(texts.BACK, f"page:{place.listing_id}:{place.position}")]]
 
 
 def _data(place: Place, number: int) -> str:
-    return f"{place.listing_id}:{place.start}:{number}"
+    return f"{place.listing_id}:{place.position}:{number}"
 
 
 def _existing(user_id: int, number: int) -> db.Note | None:

@@ -17,7 +17,7 @@ import pytest
 from conftest import BotProcess, Person, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_bot import handle, handle_edited
+from test_bot import buttons, handle, handle_edited, tap
 from test_entities import formatted_texts
 
 import db
@@ -253,6 +253,17 @@ def test_deleted_restored_and_limited_like_any_note(
     assert ann.hears()["voice"]
     assert len(rows(bot, "SELECT * FROM attachments")) == 1
     world.wait(lambda: world.pending() == 0)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_forwarded_text_is_saved_with_its_formatting_and_source() -> None:
+    offer = handle("вот сайт", entities=[{**LINK, "offset": 4}], forward_origin=from_channel("Новости", "news", 5))
+    tap(buttons(offer)[texts.SAVE_AS_NOTE])
+    shown = handle("/note_show 1")
+    assert isinstance(shown, Reply)
+    _, source, text = shown.text.split("\n")
+    assert (source, text) == ("↪ Новости", "вот сайт")
+    assert [entity.get("url") for entity in shown.entities] == ["https://t.me/news/5", LINK["url"]]
 
 
 # Any text with any formatting

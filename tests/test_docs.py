@@ -264,7 +264,7 @@ def test_the_requirements_and_their_locks_agree() -> None:
     assert pins("constraints.txt") == pins("requirements-dev.lock")
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-replica.txt"])
 def test_every_direct_dependency_is_pinned_and_explained(name: str) -> None:
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     dependencies = [line for line in lines if line and line[0] not in "#-"]

