@@ -21,6 +21,9 @@ def steps(now: int) -> Iterator[None]:
             "SELECT id FROM listings WHERE created_at < ?", limit, "DELETE FROM listings WHERE id = :id"
         ),
         storage.in_steps(
+            "SELECT id FROM deletions WHERE created_at < ?", limit, "DELETE FROM deletions WHERE id = :id"
+        ),
+        storage.in_steps(
             "SELECT id FROM plain_texts WHERE sent_at < ?", limit, "DELETE FROM plain_texts WHERE id = :id"
         ),
         storage.in_steps(

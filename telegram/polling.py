@@ -254,6 +254,7 @@ class Polling:
         calls: list[Call] = [callback_answer(query.query_id, result.toast)]
         if result.edit:
             calls.append(edit_call(query.chat_id, query.message_id, result.edit))
+            journal.set_note_of_message(query.chat_id, query.message_id, result.edit.note_id)
         self._outbox.put_calls(query.chat_id, calls)
 
     def _answer_orphaned_query(self, query: OrphanedQuery) -> None:

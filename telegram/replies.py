@@ -31,6 +31,7 @@ class Reply:
     buttons: Sequence[Sequence[Button]] = ()  # rows of buttons
     asks_for_text: bool = False  # the client opens the field for an answer; without buttons
     question_id: int | None = None  # the question that this message answers
+    note_id: int | None = None  # the note that this message shows or confirms
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,7 @@ ORDER = {
         "listing",
         "editing",
         "note_card",
+        "trash",
         "plain_texts",
         "long_messages",
         "statistics",
