@@ -21,12 +21,12 @@ import journal
 from app import checks, service
 from entities import FormattedText
 from llm import model_menu, settings_menu
-from notes import capture, contents, editing, exports, listing, long_messages, plain_texts
+from notes import capture, contents, editing, exports, listing, long_messages, note_card, plain_texts
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.messages import CallbackQuery, Message, RepliedMessage
 from telegram.pacing import Limits
-from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
+from telegram.replies import ButtonResult, HandlerResult, Job, Question, Reply, UsageError
 from telegram.router import Router, parse_number, parse_number_and_text
 from unicode_text import let_streams_print
 
@@ -147,8 +147,13 @@ def note_del(message: Message, text: str) -> HandlerResult:
     number = parse_number(text)
     if not db.delete_note(message.user_id, number):
         return texts.note_missing(number)
-    restore = Button(texts.RESTORE, f"restore:{number}")
-    return Reply(texts.note_deleted(number), buttons=[[restore]])
+    return note_card.deleted(number)
+
+
+@router.button("del")
+def delete_note(query: CallbackQuery, number: int) -> ButtonResult:
+    """Delete a note."""
+    return note_card.delete(query.user_id, number)
 
 
 @router.command("note_restore", "вернуть удалённую заметку", usage="<номер>")
@@ -204,7 +209,7 @@ def note_import(message: Message, text: str) -> HandlerResult:
 
 @router.text
 def plain_text(message: Message, text: str) -> HandlerResult:
-    """Continue a conversation, in reply to an answer or in a topic; otherwise offer to save the text or to ask."""
+    """Continue a conversation, in reply to an answer or in a topic; otherwise save the text or offer to ask."""
     if message.replied_to_message_id is not None:
         question = journal.question_answered_by(message.chat_id, message.replied_to_message_id)
         if question is not None:
@@ -218,13 +223,11 @@ def plain_text(message: Message, text: str) -> HandlerResult:
         return texts.HINT
     if not message.is_forwarded:
         _expect_more_parts(message, text)
-    return plain_texts.offer(
-        message.user_id,
-        message.chat_id,
-        message.message_id,
-        message.formatted(text),
-        message.sent_at,
+    mode = db_people.get_settings(message.user_id)["plain_text"] or message.settings.plain_text
+    return plain_texts.receive(
+        *(message.user_id, message.chat_id, message.message_id, message.formatted(text), message.sent_at),
         capture.stored_source(message.source),
+        asks_first=mode == "ask_first",
     )
 
 
@@ -275,6 +278,14 @@ def save_plain_text(query: CallbackQuery, text_id: int) -> ButtonResult:
 def ask_plain_text(query: CallbackQuery, text_id: int) -> ButtonResult:
     """Ask the active model what a text says."""
     return plain_texts.ask(query.user_id, text_id)
+
+
+@router.button("ask_note")
+def ask_about_note(query: CallbackQuery, number: int) -> ButtonResult:
+    """Ask the model what a note says, once at a time."""
+    if journal.has_pending_question(query.user_id, query.chat_id, query.message_id):
+        return ButtonResult(texts.ALREADY_ASKED)
+    return note_card.ask(query.user_id, number)
 
 
 # Models ------------------------------------------------------------------------------------------------
@@ -508,9 +519,10 @@ def _find_note(message: Message, text: str) -> tuple[db.Note | None, FormattedTe
 def _follow_message(note: db.Note, message: Message, text: FormattedText) -> HandlerResult:
     """Replace the text and the attachments of a note after its message was edited; None if nothing changes."""
     is_replaced = note["deleted_at"] is None and capture.replace_attachments(note["id"], message)
+    if any(attachment.kind == "location" for attachment in message.attachments):
+        return None  # a live location moves every few seconds and has no caption
     result = editing.follow_message(note, text)
-    is_moving = any(attachment.kind == "location" for attachment in message.attachments)  # a live location
-    if result is None and is_replaced and not is_moving:
+    if result is None and is_replaced:
         return texts.note_edited(note["number"])
     return result
 

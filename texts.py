@@ -72,7 +72,7 @@ def duration(seconds: int) -> str:
 
 GREETING = (
     "Привет! Я храню ваши заметки и отвечаю на вопросы с помощью языковых моделей.\n"
-    "Начните с /note_add купить молоко или /ask почему небо голубое?"
+    "Напишите, например, «купить молоко» — это станет заметкой. Или спросите: /ask почему небо голубое?"
 )
 HINT = "Не понял команду. Список: /help"
 REPLY_DROPPED = "Один из моих ответов Telegram так и не принял, больше я его не отправляю. Попробуйте ещё раз."
@@ -110,11 +110,13 @@ ELLIPSIS = "…"
 PREVIOUS, NEXT = "◀", "▶"
 NO_MORE_NOTES = "Дальше ничего нет."
 LIST_UNAVAILABLE = "Этот список устарел или чужой. Откройте свой: /note_list"
+DELETE = "🗑 Удалить"
 RESTORE, UNDO_EDIT, REDO_EDIT = "↩️ Вернуть", "↩️ Отменить правку", "↪️ Вернуть правку"
 EDIT_UNAVAILABLE = "Эту правку уже не отменить."
 EDIT_ALREADY_UNDONE = "В заметке уже этот текст."
 SAVE_AS_NOTE, ASK_MODEL = "📝 В заметки", "🤖 Спросить модель"
 PLAIN_TEXT = "Что с этим сделать?"
+PLAIN_QUESTION = "Похоже на вопрос. Спросить модель?"
 PLAIN_TEXT_UNAVAILABLE = "Этого текста у меня больше нет, пришлите его ещё раз."
 PLAIN_TEXT_ASKED = "Спрашиваю модель."
 ALREADY_ASKED = "Уже спросили."
@@ -986,6 +988,7 @@ BAD_TOKEN = "TOKEN записан неверно: он выглядит как 1
 TOKEN_REFUSED = "Telegram не принял TOKEN: скопируйте его у @BotFather заново и впишите в .env."
 BAD_TIMEZONE = "TIMEZONE не найдена: нужен часовой пояс вида Europe/Moscow."
 BAD_ENV_FILE = "Файл .env не в кодировке UTF-8: сохраните его как UTF-8."
+BAD_PLAIN_TEXT = "PLAIN_TEXT должен быть note или ask_first."
 BAD_LOG_LEVEL = "LOG_LEVEL должен быть DEBUG, INFO, WARNING или ERROR."
 
 
@@ -1077,6 +1080,7 @@ COMMAND_LINE = """Использование:
   python bot.py --version      показать версию"""
 CHECK_SETTINGS, CHECK_DATABASE, CHECK_TELEGRAM = "настройки", "база", "Telegram"
 CHECK_REPLICA = "реплика"
+REPLICA_ABSENT = "не настроена, это не обязательно."
 REPLICA_ELSEWHERE = "настроена. Что в ней есть, покажет litestream ltx, см. docs/hosting.md."
 REPLICA_EMPTY = "в папке из REPLICA_URL ничего нет: запустите Litestream, см. docs/hosting.md."
 SETTINGS_OK = "прочитаны."

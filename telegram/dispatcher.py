@@ -38,6 +38,7 @@ class Dispatcher:
     def handle_message(self, message: Message) -> HandlerResult:
         """Return the handler's result, None if the message is not for the bot; AccessDenied if not permitted."""
         if message.is_further_part:
+            self._remember(message)
             return self._router.album_part_handler(message, message.text)
         command_line = _parse_command_line(message)
         if command_line is None and self._continues_long_message(message):
@@ -48,9 +49,7 @@ class Dispatcher:
             return texts.ANONYMOUS
         command = self._find_command(message, command_line)
         if command_line is None or (command and command.name in self._router.edit_handlers):
-            journal.remember_message_text(
-                message.chat_id, message.message_id, _fingerprint(message), message.sent_at
-            )
+            self._remember(message)
         if command_line is None:
             return self._handle_plain(message)
         if command is None:
@@ -66,7 +65,7 @@ class Dispatcher:
         command = self._find_command(message, command_line)
         fingerprint = _fingerprint(message)
         if not journal.remember_edited_text(message.chat_id, message.message_id, fingerprint, message.sent_at):
-            return None  # Telegram reports reactions and other changes as edits, too
+            return None
         if command_line is None:
             return self._router.edited_text_handler(message, message.text)
         if command is None or command.name not in self._router.edit_handlers:
@@ -85,6 +84,10 @@ class Dispatcher:
         if len(numbers) != button.numbers:
             return ButtonResult()
         return button.handler(query, *numbers)
+
+    def _remember(self, message: Message) -> None:
+        """Remember what a message says: Telegram reports reactions and other changes as edits, too."""
+        journal.remember_message_text(message.chat_id, message.message_id, _fingerprint(message), message.sent_at)
 
     def _handle_plain(self, message: Message) -> HandlerResult:
         """Handle a message without a command."""

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from telebot import types
+from typing import TYPE_CHECKING
 
 import texts
 from telegram.messages import Message
 from telegram.replies import ButtonResult, HandlerResult, UsageError
+
+if TYPE_CHECKING:
+    from telebot import types
 
 # Takes the message and the text after the command (the whole text if there is no command).
 Handler = Callable[[Message, str], HandlerResult]
@@ -112,8 +114,10 @@ class Router:
         commands = [command for command in self.commands.values() if is_admin or not command.admin_only]
         return texts.help_text(texts.help_line(c.name, c.usage, c.summary) for c in commands)
 
-    def menu(self, has_admins: bool) -> list[types.BotCommand]:
+    def menu(self, has_admins: bool) -> "list[types.BotCommand]":
         """Return Telegram's menu: the commands that everyone may use. Without admins, that is all of them."""
+        from telebot import types  # imported late, see Telegram.bot
+
         commands = [command for command in self.commands.values() if not (has_admins and command.admin_only)]
         return [types.BotCommand(command.name, command.summary) for command in commands]
 
