@@ -17,7 +17,7 @@ import pytest
 from conftest import BotProcess, Person, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_bot import handle, handle_edited
+from test_bot import buttons, handle, handle_edited, tap
 from test_entities import formatted_texts
 
 import db
@@ -273,17 +273,12 @@ def test_deleted_restored_and_limited_like_any_note(
 
 
 @pytest.mark.usefixtures("database")
-<<<<<<< HEAD
 @pytest.mark.parametrize("ending", ["", "?"])
 def test_a_forwarded_text_is_saved_with_its_formatting_and_source(ending: str) -> None:
     origin = from_channel("Новости", "news", 5)
     reply = handle(f"вот сайт{ending}", entities=[{**LINK, "offset": 4}], forward_origin=origin)
     if ending:
         tap(buttons(reply)[texts.SAVE_AS_NOTE])
-=======
-def test_a_forwarded_text_is_saved_with_its_formatting_and_source() -> None:
-    handle("вот сайт", entities=[{**LINK, "offset": 4}], forward_origin=from_channel("Новости", "news", 5))
->>>>>>> main
     shown = handle("/note_show 1")
     assert isinstance(shown, Reply)
     _, source, text = shown.text.split("\n")
