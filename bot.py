@@ -18,6 +18,7 @@ import db
 import db_messages
 import db_people
 import journal
+import storage
 from app import checks, service
 from entities import FormattedText
 from llm import model_menu, settings_menu
@@ -32,6 +33,7 @@ from unicode_text import let_streams_print
 
 NOTES_PER_PAGE, MAX_NOTES_PER_PAGE = 10, 50
 DEFAULT_DAYS, MAX_DAYS = 30, 366
+SEARCH_JOBS = ("find", "turn_page")
 MAX_USAGE_DAYS = 3660
 
 router = Router()
@@ -99,20 +101,40 @@ def note_find(message: Message, text: str) -> HandlerResult:
     """Find notes that contain all the words, or a "quoted phrase"."""
     if not text:
         raise UsageError
-    page = listing.first_page(message.user_id, text, NOTES_PER_PAGE, _zone(message))
+    job = Job("find", {"query": text, "page_size": NOTES_PER_PAGE})
+    if journal.has_job(message.user_id, SEARCH_JOBS):
+        return job  # searches are slow for this person, and their results come in order
+    try:
+        page = listing.first_page(
+            message.user_id, text, NOTES_PER_PAGE, _zone(message), deadline=listing.deadline()
+        )
+    except storage.DeadlinePassed:
+        return job
     return page or texts.NOTHING_FOUND
 
 
 @router.button("older", numbers=2)
-def show_older_notes(query: CallbackQuery, listing_id: int, number: int) -> ButtonResult:
+def show_older_notes(query: CallbackQuery, listing_id: int, position: int) -> ButtonResult:
     """Turn to the page of older notes."""
-    return listing.older_page(query.user_id, listing_id, number, _zone(query))
+    return _turn_page(query, listing_id, position, to_older=True)
 
 
 @router.button("newer", numbers=2)
-def show_newer_notes(query: CallbackQuery, listing_id: int, number: int) -> ButtonResult:
+def show_newer_notes(query: CallbackQuery, listing_id: int, position: int) -> ButtonResult:
     """Turn to the page of newer notes."""
-    return listing.newer_page(query.user_id, listing_id, number, _zone(query))
+    return _turn_page(query, listing_id, position, to_older=False)
+
+
+@router.command("tags", "теги заметок")
+def tags(message: Message, text: str) -> HandlerResult:
+    """List the #tags in your notes, with a button for the notes of each."""
+    return listing.tags_page(message.user_id, NOTES_PER_PAGE) or texts.NO_TAGS
+
+
+@router.button("list")
+def show_list(query: CallbackQuery, listing_id: int) -> ButtonResult:
+    """Show the notes of a tag."""
+    return _turn_page(query, listing_id, 0, to_older=True)
 
 
 @router.command("note_edit", "изменить заметку", usage="<номер> <текст>")
@@ -562,6 +584,19 @@ def _keep_replied(message: Message, replied_to: RepliedMessage) -> HandlerResult
     if replied_to.unsupported:
         return texts.unsupported(replied_to.unsupported, added["number"])
     return capture.confirmation(added, message)
+
+
+def _turn_page(query: CallbackQuery, listing_id: int, position: int, *, to_older: bool) -> ButtonResult:
+    job = Job("turn_page", {"listing_id": listing_id, "position": position, "to_older": to_older})
+    if journal.has_job(query.user_id, SEARCH_JOBS):
+        return ButtonResult(texts.SEARCHING, job=job)
+    zone = _zone(query)
+    try:
+        return listing.turn_page(
+            query.user_id, listing_id, position, zone, to_older=to_older, deadline=listing.deadline()
+        )
+    except storage.DeadlinePassed:
+        return ButtonResult(texts.SEARCHING, job=job)
 
 
 def _question(text: str, kind: str) -> HandlerResult:

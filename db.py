@@ -248,7 +248,7 @@ def get_note_by_attachment(user_id: int, chat_id: int, message_id: int) -> Note 
 
 def list_notes(user_id: int, limit: int) -> list[db_search.FoundNote]:
     """Return the newest notes, newest first."""
-    return db_search.find_notes(user_id, [], limit)
+    return db_search.find_notes(user_id, db_search.Query(), limit)
 
 
 def iterate_notes(user_id: int) -> Iterator[ExportedNote]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import clock
 
+MAX_TAG_LENGTH = 24  # of a button; a longer tag is cut
 MIN_SHOWN_MEAN = 0.05  # a smaller mean would be shown as 0,0
 
 PYTHON_TOO_OLD = "Нужен Python 3.11 или новее: https://www.python.org/downloads/"
@@ -108,6 +109,7 @@ NO_NOTES = "Заметок пока нет. Добавьте первую: /note
 NOTHING_FOUND = "Ничего не нашлось."
 ELLIPSIS = "…"
 PREVIOUS, NEXT = "◀", "▶"
+SEARCHING = "Ищу, это займёт немного времени."
 NO_MORE_NOTES = "Дальше ничего нет."
 LIST_UNAVAILABLE = "Этот список устарел или чужой. Откройте свой: /note_list"
 DELETE = "🗑 Удалить"
@@ -227,6 +229,35 @@ def more_notes_heading(total: int) -> str:
 def found_notes_heading(shown: int, *, has_more: bool) -> str:
     """Return the heading of a page of search results."""
     return "Найденные заметки, сначала новые:" if has_more else f"Найдено: {notes(shown)}."
+
+
+def found_beside_text(text_excerpt: str, where: str) -> str:
+    """Show an excerpt of a note, and of the file name, source, link or transcript that matches; all as HTML."""
+    return f"{text_excerpt}\n🔎 {where}".lstrip()
+
+
+NO_TAGS = "Тегов пока нет. Напишите в заметке #дом — и она найдётся по этому тегу."
+
+
+def tags_heading(shown: int, *, has_more: bool) -> str:
+    """Return the text above the buttons of tags."""
+    if has_more:
+        return f"Ваши теги, {shown} самых частых. Остальные ищите так: /note_find #тег"
+    return f"Ваши теги: {shown}. Тег можно искать и вместе со словами: /note_find #тег слово"
+
+
+def tag_button(label: str, number_of_notes: int) -> str:
+    """Return the label of the button that lists the notes with a tag."""
+    if len(label) > MAX_TAG_LENGTH:
+        label = label[: MAX_TAG_LENGTH - 1] + ELLIPSIS
+    return f"#{label} · {number_of_notes}"
+
+
+def period_heading(since: int, until: int, shown: int, zone: clock.TimeZone, *, has_more: bool) -> str:
+    """Return the heading of a page of the notes of a period (Unix seconds, until excluded)."""
+    first, last = clock.to_local(since, zone).date(), clock.to_local(until - 1, zone).date()
+    period = f"{first:%d.%m.%Y}" if first == last else f"{first:%d.%m.%Y} – {last:%d.%m.%Y}"
+    return f"Заметки за {period}, сначала новые:" if has_more else f"Заметки за {period}: {shown}."
 
 
 def note_count(total: int) -> str:
@@ -567,6 +598,18 @@ _STOP_WORDS = """
     эта эти это этого этой этом этот
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
+
+# The grammar of nouns and adjectives, for words.py; all letters as fold() leaves them.
+VOWELS = frozenset("аеиоуыэюя")
+_NOUN_ENDINGS = """
+    иями ями ами ией иям ием иях ого его ому ему ыми ими ая яя ую юю ое ее ые ие ой ей ий ый ом ем ым им ам ям ах
+    ях ою ею ию ью ия ья ье ии ев ов а е и й о у ы ь ю я
+"""
+NOUN_ENDINGS = frozenset(_NOUN_ENDINGS.split())
+FLEETING_VOWELS = frozenset(
+    "ое"
+)  # one of these may come before the last consonant in some forms: подарок, подарка
+AFTER_FLEETING_VOWEL = frozenset("кнлцргмт")
 
 
 def footer(latency_ms: int, model: str, *, fallback: str = "", warning: str = "", notes: str = "") -> str:
@@ -1080,6 +1123,7 @@ COMMAND_LINE = """Использование:
   python bot.py --version      показать версию"""
 CHECK_SETTINGS, CHECK_DATABASE, CHECK_TELEGRAM = "настройки", "база", "Telegram"
 CHECK_REPLICA = "реплика"
+REPLICA_ABSENT = "не настроена, это не обязательно."
 REPLICA_ELSEWHERE = "настроена. Что в ней есть, покажет litestream ltx, см. docs/hosting.md."
 REPLICA_EMPTY = "в папке из REPLICA_URL ничего нет: запустите Litestream, см. docs/hosting.md."
 SETTINGS_OK = "прочитаны."

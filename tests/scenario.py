@@ -25,6 +25,7 @@ from sandbox.telegram import World
 
 ANN, BOB, CID, GROUP = 1, 2, 3, -1000
 IMPORTED = ["дуб", "клён", "ясень"]
+PICTURE = b"\xff\xd8\xff picture "
 
 Condition = Callable[[], object]
 Streams = dict[tuple[int, str], list[str]]  # (chat, kind of event) → what the bot did, in order
@@ -70,8 +71,7 @@ class Scenario:
 
     def _send_album(self, user_id: int) -> None:
         """Send two pictures as one album."""
-        with self.world.batch():
-            self.world.send_album(user_id, [self.world.media("photo"), self.world.media("photo")])
+        self.world.send_album(user_id, [self.world.media("photo", PICTURE + number) for number in (b"1", b"2")])
 
     def _is_handled(self) -> bool:
         return self.world.pending() == 0

@@ -26,7 +26,7 @@ ROOT_MODULES = {path.stem for path in ROOT.glob("*.py")}
 LEAVES = {"clock", "unicode_text", "entities", "texts", "config"}
 TELEGRAM = LEAVES | {"storage", "journal", "telegram"}
 DB = {path.stem for path in ROOT.glob("db*.py")}  # what people keep
-LLM = TELEGRAM | DB | {"openrouter_client", "notes.search", "llm"}
+LLM = TELEGRAM | DB | {"openrouter_client", "notes.search", "notes.contents", "llm"}
 
 # For each module at the root and each folder: the modules and folders that it may import.
 ALLOWED_IMPORTS: dict[str, set[str]] = {
@@ -35,8 +35,9 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "entities": {"unicode_text"},
     "texts": {"clock"},
     "config": {"texts"},
-    "storage": {"config", "texts", "unicode_text"},
-    "db_search": LEAVES | {"storage"},
+    "words": {"texts", "unicode_text", "entities"},
+    "storage": {"config", "texts", "unicode_text", "words"},
+    "db_search": LEAVES | {"storage", "words"},
     "db_messages": LEAVES | {"storage"},
     "db_people": LEAVES | {"storage"},
     "db_attachments": LEAVES | {"storage"},
@@ -54,7 +55,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "telegram": TELEGRAM,
     "notes": {
         *DB,
-        *("storage", "texts", "clock", "unicode_text", "entities"),
+        *("storage", "texts", "clock", "unicode_text", "entities", "words"),
         *("telegram.replies", "telegram.messages", "telegram.limits", "notes"),
     },
     "llm": LLM,
@@ -98,6 +99,7 @@ ORDER = {
         "search",
         "contents",
         "capture",
+        "finding",
         "listing",
         "editing",
         "note_card",
