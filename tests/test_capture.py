@@ -17,7 +17,7 @@ import pytest
 from conftest import BotProcess, Person, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_bot import buttons, handle, handle_edited, tap
+from test_bot import handle, handle_edited
 from test_entities import formatted_texts
 
 import db
@@ -257,8 +257,7 @@ def test_deleted_restored_and_limited_like_any_note(
 
 @pytest.mark.usefixtures("database")
 def test_a_forwarded_text_is_saved_with_its_formatting_and_source() -> None:
-    offer = handle("вот сайт", entities=[{**LINK, "offset": 4}], forward_origin=from_channel("Новости", "news", 5))
-    tap(buttons(offer)[texts.SAVE_AS_NOTE])
+    handle("вот сайт", entities=[{**LINK, "offset": 4}], forward_origin=from_channel("Новости", "news", 5))
     shown = handle("/note_show 1")
     assert isinstance(shown, Reply)
     _, source, text = shown.text.split("\n")

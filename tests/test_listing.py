@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import clock
 import db
+import db_attachments
 import storage
 import texts
 from notes import listing
@@ -229,8 +230,8 @@ def test_exact_hits_come_before_other_forms_on_all_pages() -> None:
 
 
 def test_a_hit_beside_the_text_shows_where_it_is() -> None:
-    link = [{"type": "text_link", "offset": 0, "length": 5, "url": "https://example.org/рецепты"}]
-    db.add_note(ANN, ANN, 1, "ужин на неделю", 1_700_000_000, link)
-    assert "ужин на неделю\n🔎 https://example.org/<b>рецепт</b>ы" in first_page("рецепт").text
-    assert "https://example.org/<b>рецепты</b>" in first_page("рецептов").text
+    note = db.add_note(ANN, ANN, 1, "ужин на неделю", 1_700_000_000)
+    db_attachments.set_source(note["id"], {"name": "Лучшие рецепты", "url": None, "sent_at": 1_700_000_000})
+    assert "ужин на неделю\n🔎 Лучшие <b>рецепт</b>ы" in first_page("рецепт").text
+    assert "Лучшие <b>рецепты</b>" in first_page("рецептов").text
     assert "🔎" not in first_page("ужин").text
