@@ -18,9 +18,11 @@ if sys.platform == "win32":
 from forked_bot import ForkServer
 from scenario import ANN, CID, IMPORTED, Streams, check_streams, play
 
+from telegram.outbox import MAX_UNRECORDED
+
 SEED: int | None = None
 SAMPLE = 8
-MAX_REPEATED = 1  # messages of a chat that a crash may repeat; see docs/guarantees.md
+MAX_REPEATED = MAX_UNRECORDED  # messages that a crash may repeat; see docs/guarantees.md
 
 
 @pytest.fixture(scope="module")
