@@ -217,6 +217,11 @@ def get_note(user_id: int, number: int) -> Note | None:
     return storage.fetch_one("SELECT * FROM notes WHERE user_id = ? AND number = ?", (user_id, number))
 
 
+def get_note_by_id(user_id: int, note_id: int) -> Note | None:
+    """Return a note by its id, not its number, even if it is deleted."""
+    return storage.fetch_one("SELECT * FROM notes WHERE id = ? AND user_id = ?", (note_id, user_id))
+
+
 def get_note_by_message(user_id: int, chat_id: int, message_id: int, sent_at: int) -> Note | None:
     """Return the note that was made from a message, a deleted one only if there is no other.
 
@@ -243,7 +248,7 @@ def get_note_by_attachment(user_id: int, chat_id: int, message_id: int) -> Note 
 
 def list_notes(user_id: int, limit: int) -> list[db_search.FoundNote]:
     """Return the newest notes, newest first."""
-    return db_search.find_notes(user_id, [], limit)
+    return db_search.find_notes(user_id, db_search.Query(), limit)
 
 
 def iterate_notes(user_id: int) -> Iterator[ExportedNote]:

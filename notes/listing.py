@@ -4,102 +4,176 @@ A page starts at a note, not at an offset, so a note that is added or deleted me
 appear twice or be skipped.
 """
 
+import math
+import time
 from dataclasses import dataclass
+from html import escape
 
 import db
+import db_attachments
 import db_messages
 import db_search
+import storage
 import texts
 from clock import TimeZone
-from notes import search
+from db_messages import Listing
+from notes import contents, finding, search
+from notes.finding import Hit, Search
 from telegram.limits import MAX_MESSAGE_LENGTH
 from telegram.replies import Button, ButtonResult, Reply
 
 MAX_EXCERPT_LENGTH = 300  # characters of a note
 HEADING_LENGTH = 200  # characters reserved for the heading and the hint under the list
 NOTE_HEAD_LENGTH = 36  # characters reserved for the number and the date of a note
+MAX_SOURCE_LENGTH = 24  # characters of the name that a forward came from
+SOURCE_MARK_LENGTH = 5  # characters around that name
+MAX_TAGS, TAGS_PER_ROW = 30, 3
+MAX_SEARCH_S = 0.01  # of a search in the transaction of an update, which others wait for; see deadline()
 
 
 @dataclass(frozen=True)
 class _Page:
-    notes: list[db_search.FoundNote]  # newest first
-    has_newer: bool  # whether newer notes come before this page
-    has_older: bool  # whether older notes come after this page
+    hits: list[Hit]  # in the order of the list
+    has_newer: bool  # whether notes come before this page
+    has_older: bool  # whether notes come after this page
 
 
-def first_page(user_id: int, query: str, page_size: int, zone: TimeZone) -> Reply | None:
-    """Return the newest notes that match a query, or of all notes if it is ""; None if there are none."""
-    phrases = _phrases(query)
-    found = db_search.find_notes(user_id, phrases, page_size + 1)
+def deadline() -> float:
+    """Return the deadline of a search that others wait for; if it passes, the search is repeated as a job."""
+    return time.monotonic() + MAX_SEARCH_S
+
+
+def first_page(
+    user_id: int,
+    query: str,
+    page_size: int,
+    zone: TimeZone,
+    *,
+    period: tuple[int, int] | None = None,
+    deadline: float = math.inf,
+) -> Reply | None:
+    """Return the first notes that match a query ("" matches all) or of a period; None if there are none.
+
+    storage.DeadlinePassed if the search takes longer than until the deadline, on time.monotonic().
+    """
+    listed = _search(query, period)
+    with storage.interrupted_at(deadline):
+        found = finding.find_after(user_id, listed, page_size + 1)
     if not found:
         return None
     page = _Page(found[:page_size], has_newer=False, has_older=len(found) > page_size)
-    text = _page_text(user_id, page, phrases, zone)
+    text = _page_text(user_id, page, listed, zone)
     if not page.has_older:
         return Reply(text, is_html=True)
-    listing_id = db_messages.add_listing(user_id, query, page_size)
+    listing_id = db_messages.add_listing(user_id, query, page_size, period)
     return Reply(text, is_html=True, buttons=_page_buttons(listing_id, page))
 
 
-def older_page(user_id: int, listing_id: int, number: int, zone: TimeZone) -> ButtonResult:
-    """Turn to the page of notes that are older than a note."""
+def turn_page(
+    user_id: int,
+    listing_id: int,
+    position: int,
+    zone: TimeZone,
+    *,
+    to_older: bool,
+    deadline: float = math.inf,
+) -> ButtonResult:
+    """Turn to the page that follows a position, or the one that precedes it; see Hit.position. 0: the beginning.
+
+    storage.DeadlinePassed if the search takes longer than until the deadline, on time.monotonic().
+    """
     listing = db_messages.get_listing(user_id, listing_id)
     if listing is None:
         return ButtonResult(texts.LIST_UNAVAILABLE)
-    phrases, page_size = _phrases(listing["query"]), listing["page_size"]
-    found = db_search.find_notes(user_id, phrases, page_size + 1, older_than=number)
-    if not found:
+    listed = _search(listing["query"], _period(listing))
+    with storage.interrupted_at(deadline):
+        page = _find_page(user_id, listed, listing["page_size"], position, to_older=to_older)
+    if not page.hits:
         return ButtonResult(texts.NO_MORE_NOTES)
-    notes = found[:page_size]
-    newer = db_search.find_notes(user_id, phrases, 1, newer_than=notes[0]["number"])
-    page = _Page(notes, has_newer=bool(newer), has_older=len(found) > page_size)
-    return _turn_to(user_id, listing_id, page, phrases, zone)
-
-
-def newer_page(user_id: int, listing_id: int, number: int, zone: TimeZone) -> ButtonResult:
-    """Turn to the page of notes that are newer than a note."""
-    listing = db_messages.get_listing(user_id, listing_id)
-    if listing is None:
-        return ButtonResult(texts.LIST_UNAVAILABLE)
-    phrases, page_size = _phrases(listing["query"]), listing["page_size"]
-    found = db_search.find_notes(user_id, phrases, page_size + 1, newer_than=number)
-    if not found:
-        return ButtonResult(texts.NO_MORE_NOTES)
-    notes = found[-page_size:]
-    older = db_search.find_notes(user_id, phrases, 1, older_than=notes[-1]["number"])
-    page = _Page(notes, has_newer=len(found) > page_size, has_older=bool(older))
-    return _turn_to(user_id, listing_id, page, phrases, zone)
-
-
-def _turn_to(user_id: int, listing_id: int, page: _Page, phrases: list[str], zone: TimeZone) -> ButtonResult:
-    text = _page_text(user_id, page, phrases, zone)
+    text = _page_text(user_id, page, listed, zone)
     return ButtonResult(edit=Reply(text, is_html=True, buttons=_page_buttons(listing_id, page)))
 
 
-def _phrases(query: str) -> list[str]:
-    return search.parse_query(query) if query else []
+def tags_page(user_id: int, page_size: int) -> Reply | None:
+    """Return the most frequent tags of a person, each with a button for its notes; None if there are none."""
+    tags = db_search.list_tags(user_id, MAX_TAGS)
+    if not tags:
+        return None
+    buttons = []
+    for tag in tags:
+        listing_id = db_messages.add_listing(user_id, f"#{tag['tag']}", page_size)
+        buttons.append(Button(texts.tag_button(tag["label"], tag["notes"]), f"list:{listing_id}"))
+    rows = [buttons[start : start + TAGS_PER_ROW] for start in range(0, len(buttons), TAGS_PER_ROW)]
+    return Reply(texts.tags_heading(len(tags), has_more=len(tags) == MAX_TAGS), buttons=rows)
 
 
-def _page_text(user_id: int, page: _Page, phrases: list[str], zone: TimeZone) -> str:
+def _find_page(user_id: int, listed: Search, page_size: int, position: int, *, to_older: bool) -> _Page:
+    if to_older:
+        found = finding.find_after(user_id, listed, page_size + 1, position or None)
+        hits = found[:page_size]
+        has_newer = bool(position and hits and finding.find_before(user_id, listed, 1, hits[0].position))
+        return _Page(hits, has_newer, has_older=len(found) > page_size)
+    found = finding.find_before(user_id, listed, page_size + 1, position)
+    hits = found[-page_size:]
+    has_older = bool(hits and finding.find_after(user_id, listed, 1, hits[-1].position))
+    return _Page(hits, len(found) > page_size, has_older)
+
+
+def _search(query: str, period: tuple[int, int] | None) -> Search:
+    return Search(search.parse_query(query), period) if query else Search(period=period)
+
+
+def _period(listing: Listing) -> tuple[int, int] | None:
+    if listing["since"] is None or listing["until"] is None:
+        return None
+    return listing["since"], listing["until"]
+
+
+def _page_text(user_id: int, page: _Page, listed: Search, zone: TimeZone) -> str:
     """Return the heading and an excerpt of each note, as HTML that fits into one message."""
-    notes = page.notes
-    if phrases:
-        heading = texts.found_notes_heading(len(notes), has_more=page.has_newer or page.has_older)
-    elif page.has_newer:
-        heading = texts.more_notes_heading(db.count_notes(user_id))
-    else:
-        heading = texts.latest_notes_heading(len(notes), db.count_notes(user_id))
+    notes = [hit.note for hit in page.hits]
     length_per_note = (MAX_MESSAGE_LENGTH - HEADING_LENGTH) // len(notes) - NOTE_HEAD_LENGTH
-    excerpt_length = min(MAX_EXCERPT_LENGTH, length_per_note)
-    excerpts = [(note, search.excerpt(note["text"], phrases, excerpt_length)) for note in notes]
-    is_cut = any(len(note["text"]) > excerpt_length for note in notes)
-    return texts.note_list(heading, excerpts, zone, is_cut=is_cut)
+    ids = [note["id"] for note in notes]
+    attachments = db_attachments.attachments_of_notes(ids)
+    sources = _source_names(ids)
+    excerpts, is_cut = [], False
+    for note in notes:
+        shown = contents.line(note, attachments.get(note["id"], []))
+        source_length = len(sources[note["id"]]) + SOURCE_MARK_LENGTH if note["id"] in sources else 0
+        excerpt_length = min(MAX_EXCERPT_LENGTH, length_per_note - source_length)
+        excerpts.append((note, search.note_excerpt(shown, note["search_extra"], listed.query, excerpt_length)))
+        is_cut = is_cut or len(shown) > excerpt_length
+    names = {note_id: escape(name, quote=False) for note_id, name in sources.items()}
+    heading = _heading(user_id, page, listed, zone)
+    return texts.note_list(heading, excerpts, zone, is_cut=is_cut, sources=names)
+
+
+def _source_names(note_ids: list[int]) -> dict[int, str]:
+    """Return where notes were forwarded from, by note."""
+    sources = db_attachments.sources_of_notes(note_ids)
+    return {note_id: _shortened(source["name"]) for note_id, source in sources.items()}
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= MAX_SOURCE_LENGTH else name[: MAX_SOURCE_LENGTH - 1] + texts.ELLIPSIS
+
+
+def _heading(user_id: int, page: _Page, listed: Search, zone: TimeZone) -> str:
+    has_more = page.has_newer or page.has_older
+    if listed.period:
+        since, until = listed.period
+        return texts.period_heading(since, until, len(page.hits), zone, has_more=has_more)
+    if listed != Search():
+        return texts.found_notes_heading(len(page.hits), has_more=has_more)
+    if page.has_newer:
+        return texts.more_notes_heading(db.count_notes(user_id))
+    return texts.latest_notes_heading(len(page.hits), db.count_notes(user_id))
 
 
 def _page_buttons(listing_id: int, page: _Page) -> list[list[Button]]:
     buttons = []
     if page.has_newer:
-        buttons.append(Button(texts.PREVIOUS, f"newer:{listing_id}:{page.notes[0]['number']}"))
+        buttons.append(Button(texts.PREVIOUS, f"newer:{listing_id}:{page.hits[0].position}"))
     if page.has_older:
-        buttons.append(Button(texts.NEXT, f"older:{listing_id}:{page.notes[-1]['number']}"))
+        buttons.append(Button(texts.NEXT, f"older:{listing_id}:{page.hits[-1].position}"))
     return [buttons] if buttons else []

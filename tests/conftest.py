@@ -20,6 +20,7 @@ import db
 import db_cleanup
 import journal_cleanup
 import storage
+from notes import listing
 from sandbox import bot_without_limits, openrouter, telegram
 from sandbox.openrouter import EmulatedGateway
 from sandbox.server import Server
@@ -32,7 +33,7 @@ settings.register_profile("no-deadline", deadline=None, suppress_health_check=[H
 settings.load_profile("no-deadline")
 
 PATIENCE_S = 180.0  # how long a test waits for a condition before it fails; the machine may be busy
-WORKERS_PER_CORE = 3  # most tests wait for a process or a server most of the time
+WORKERS = 6  # more than two cores have, as most tests wait for a process or a server most of the time
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads its options
@@ -46,8 +47,14 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if not runs_whole_suite or is_worker or not config.pluginmanager.hasplugin("xdist"):
         return
     if config.option.numprocesses is None and not config.option.usepdb:
-        config.option.numprocesses = WORKERS_PER_CORE * (os.cpu_count() or 1)
+        config.option.numprocesses = WORKERS
         config.option.dist = "worksteal"  # neighbors stay together: they share a browser
+
+
+@pytest.fixture(autouse=True)
+def _patient_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let searches take longer on a busy machine before they become jobs."""
+    monkeypatch.setattr(listing, "MAX_SEARCH_S", 60.0)
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ ROOT_MODULES = {path.stem for path in ROOT.glob("*.py")}
 LEAVES = {"clock", "unicode_text", "entities", "texts", "config"}
 TELEGRAM = LEAVES | {"storage", "journal", "telegram"}
 DB = {path.stem for path in ROOT.glob("db*.py")}  # what people keep
-LLM = TELEGRAM | DB | {"openrouter_client", "notes.search", "llm"}
+LLM = TELEGRAM | DB | {"openrouter_client", "notes.search", "notes.contents", "llm"}
 
 # For each module at the root and each folder: the modules and folders that it may import.
 ALLOWED_IMPORTS: dict[str, set[str]] = {
@@ -35,8 +35,9 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "entities": {"unicode_text"},
     "texts": {"clock"},
     "config": {"texts"},
-    "storage": {"config", "texts", "unicode_text"},
-    "db_search": LEAVES | {"storage"},
+    "words": {"texts", "unicode_text", "entities"},
+    "storage": {"config", "texts", "unicode_text", "words"},
+    "db_search": LEAVES | {"storage", "words"},
     "db_messages": LEAVES | {"storage"},
     "db_people": LEAVES | {"storage"},
     "db_attachments": LEAVES | {"storage"},
@@ -54,7 +55,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "telegram": TELEGRAM,
     "notes": {
         *DB,
-        *("storage", "texts", "clock", "unicode_text", "entities"),
+        *("storage", "texts", "clock", "unicode_text", "entities", "words"),
         *("telegram.replies", "telegram.messages", "telegram.limits", "notes"),
     },
     "llm": LLM,
@@ -65,9 +66,9 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
 # Inside a folder a module may import only modules that come before it.
 ORDER = {
     "telegram": (
-        *("limits", "replies", "messages", "access", "model_markdown", "markdown_writer", "markdown"),
-        *("keyed_executor", "pacing", "transport", "failures", "calls"),
-        *("due_replies", "outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher"),
+        *("limits", "messages", "replies", "access", "model_markdown", "markdown_writer", "markdown"),
+        *("keyed_executor", "pacing", "transport", "failures", "media_calls", "calls"),
+        *("due_replies", "outbox", "drafts", "rich_text", "contents", "updates", "albums", "router", "dispatcher"),
         *("heartbeat", "polling"),
     ),
     "llm": (
@@ -85,6 +86,7 @@ ORDER = {
             "rate_limiter",
             "gateway_pace",
             "progress",
+            "queue_positions",
             "answer_cache",
             "ledger",
             "model_caller",
@@ -95,8 +97,12 @@ ORDER = {
     ),
     "notes": (
         "search",
+        "contents",
+        "capture",
+        "finding",
         "listing",
         "editing",
+        "note_card",
         "plain_texts",
         "long_messages",
         "statistics",

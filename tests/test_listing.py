@@ -50,9 +50,8 @@ def numbers(page: Reply | str) -> list[int]:
 def tap(page: Reply, label: str, user_id: int = ANN) -> Reply | str:
     """Tap a button under a page; return the new page, or the sentence that says why there is none."""
     [data] = [button.data for row in page.buttons for button in row if button.label == label]
-    name, listing_id, note_id = data.split(":")
-    turn = {"older": listing.older_page, "newer": listing.newer_page}[name]
-    result = turn(user_id, int(listing_id), int(note_id), None)
+    name, listing_id, position = (*data.split(":"), "0")[:3]
+    result = listing.turn_page(user_id, int(listing_id), int(position), None, to_older=name != "newer")
     return result.edit or result.toast
 
 
@@ -172,3 +171,66 @@ def test_an_old_list_is_purged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: 2_000_000_000)
     clean_up(clock.now())
     assert tap(page, "▶") == texts.LIST_UNAVAILABLE
+
+
+# Tags
+
+
+def test_tags_are_listed_with_counts_and_their_notes() -> None:
+    for number in range(12):
+        add(f"раз {number} #дом")
+    add("#Ёлка и #Дом")
+    removed = add("#работа")
+    db.add_note(BOB, BOB, 1, "#секрет", 1_700_000_000)
+    db.delete_note(ANN, removed)
+    page = listing.tags_page(ANN, 10)
+    assert page
+    assert labels(page) == ["#Дом · 13", "#Ёлка · 1"]
+    notes = tap(page, "#Дом · 13")
+    assert isinstance(notes, Reply)
+    assert (numbers(notes), labels(notes)) == (list(range(13, 3, -1)), ["▶"])
+    assert numbers(turn_page(notes, "▶")) == [3, 2, 1]
+    assert tap(page, "#Ёлка · 1", BOB) == texts.LIST_UNAVAILABLE
+    assert listing.tags_page(3, 10) is None
+    db.restore_note(ANN, removed)
+    db.edit_note(ANN, 13, "#работа")
+    page = listing.tags_page(ANN, 10)
+    assert page
+    assert labels(page) == ["#дом · 12", "#работа · 2"]
+    storage.execute("DELETE FROM notes")
+    assert storage.fetch_all("SELECT * FROM note_tags") == []
+
+
+def test_tags_and_words_are_searched_together() -> None:
+    code = [{"type": "code", "offset": 0, "length": 4}]
+    add("#дом купить молоко")
+    add("#домашнее молоко")
+    add("#Дом хлеб")
+    db.add_note(ANN, ANN, 1, "#дом молоко в коде", 1_700_000_000, code)
+    assert numbers(first_page("#дом")) == [3, 1]
+    assert numbers(first_page("#дом молоко")) == [1]
+    assert numbers(first_page("молока #Дом")) == [1]
+    assert numbers(first_page("«#дом» молоко")) == [4, 2, 1]
+    assert listing.first_page(ANN, "#сад", 10, None) is None
+
+
+def test_exact_hits_come_before_other_forms_on_all_pages() -> None:
+    exact = [add(f"молоко {number}") for number in range(4)]
+    forms = [add(f"молока {number}") for number in range(4)]
+    exact += [add("молоко и молока")]
+    expected = exact[::-1] + forms[::-1]
+    page = first_page("молоко", page_size=3)
+    pages = [page]
+    while "▶" in labels(pages[-1]):
+        pages.append(turn_page(pages[-1], "▶"))
+    assert [numbers(page) for page in pages] == [expected[:3], expected[3:6], expected[6:]]
+    for earlier, later in zip(reversed(pages[:-1]), reversed(pages[1:]), strict=True):
+        assert turn_page(later, "◀").text == earlier.text
+
+
+def test_a_hit_beside_the_text_shows_where_it_is() -> None:
+    link = [{"type": "text_link", "offset": 0, "length": 5, "url": "https://example.org/рецепты"}]
+    db.add_note(ANN, ANN, 1, "ужин на неделю", 1_700_000_000, link)
+    assert "ужин на неделю\n🔎 https://example.org/<b>рецепт</b>ы" in first_page("рецепт").text
+    assert "https://example.org/<b>рецепты</b>" in first_page("рецептов").text
+    assert "🔎" not in first_page("ужин").text

@@ -18,7 +18,7 @@ import random
 import struct
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -194,7 +194,7 @@ def check_content(confirmed: Confirmed) -> None:
         if sources:
             replied_to = sources[min(sent, len(sources)) - 1]
             assert max(handled) >= replied_to, f"replied in chat {chat_id}, but {notes}"
-    waiting = set(journal.chats_with_replies())
+    waiting = journal.chats_with_replies()
     for chat_id in (ANN, GROUP):
         is_due = confirmed.sent[chat_id] < replied[chat_id]
         assert not is_due or chat_id in waiting, f"a reply to chat {chat_id} is lost"
@@ -203,7 +203,7 @@ def check_content(confirmed: Confirmed) -> None:
     assert confirmed.sent[CID] < 2 or imported == IMPORTED, f"imported: {imported}"
 
 
-def check_question(confirmed: Confirmed, waiting: set[int]) -> None:
+def check_question(confirmed: Confirmed, waiting: Container[int]) -> None:
     is_pending = (BOB, 0) in journal.pending_question_keys()
     if confirmed.sent[BOB]:
         assert not is_pending, "an answered question would be answered again"
