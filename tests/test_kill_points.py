@@ -22,6 +22,7 @@ from telegram.outbox import MAX_UNRECORDED
 
 SEED: int | None = None
 SAMPLE = 8
+MAX_REPEATED = MAX_UNRECORDED  # messages that a crash may repeat; see docs/guarantees.md
 
 
 @pytest.fixture(scope="module")
