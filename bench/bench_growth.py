@@ -43,7 +43,7 @@ def live_a_day(user_id: int, day: int) -> None:
     for n in range(NOTES_A_DAY):
         message_id = first_message + n
         words_in_note = text(WORDS_PER_NOTE)
-        note_id = db.add_note(user_id, user_id, message_id, words_in_note, clock.now())
+        note_id = db.add_note(user_id, user_id, message_id, words_in_note, clock.now())["id"]
         journal.remember_message_text(user_id, message_id, words_in_note, clock.now())
     db.edit_note(user_id, note_id, text(WORDS_PER_NOTE))
     db.delete_note(user_id, note_id - 1)

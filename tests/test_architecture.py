@@ -68,7 +68,7 @@ ORDER = {
         *("limits", "replies", "messages", "access", "model_markdown", "markdown_writer", "markdown"),
         *("keyed_executor", "pacing", "transport", "failures", "calls"),
         *("due_replies", "outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher"),
-        *("heartbeat", "polling"),
+        *("heartbeat", "fence", "polling_failures", "polling"),
     ),
     "llm": (
         *(
