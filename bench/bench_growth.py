@@ -43,10 +43,10 @@ def live_a_day(user_id: int, day: int) -> None:
     for n in range(NOTES_A_DAY):
         message_id = first_message + n
         words_in_note = text(WORDS_PER_NOTE)
-        note_id = db.add_note(user_id, user_id, message_id, words_in_note, clock.now())["id"]
+        number = db.add_note(user_id, user_id, message_id, words_in_note, clock.now())["number"]
         journal.remember_message_text(user_id, message_id, words_in_note, clock.now())
-    db.edit_note(user_id, note_id, text(WORDS_PER_NOTE))
-    db.delete_note(user_id, note_id - 1)
+    db.edit_note(user_id, number, text(WORDS_PER_NOTE))
+    db.delete_note(user_id, number - 1)
     for n in range(3):
         db_messages.add_listing(user_id, "", 10)
         db_messages.add_plain_text(user_id, user_id, first_message + 50 + n, text(WORDS_PER_NOTE), clock.now())

@@ -7,6 +7,7 @@ open in the same browser have no access: see _allow_only_the_page.
 import asyncio
 import contextlib
 import json
+import re
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -23,11 +24,21 @@ WEB = Path(__file__).resolve().parent / "web"
 PAGES = {"/": "index.html"} | {f"/{path.name}": path.name for path in sorted(WEB.iterdir())}
 PEOPLE = {1: "Анна", 2: "Борис"}
 
+ACTIONS = {
+    "say": Chat.say,
+    "edit": Chat.edit,
+    "forward": Chat.forward,
+    "sample": Chat.send_sample,
+    "tap": Chat.tap,
+    "stop": Chat.stop,
+}
+FILE_KINDS = ("photo", "document", "voice")
 MAX_UPLOAD_BYTES = 50 * 2**20
 KEEP_ALIVE_S = 15.0  # a write after so long a silence shows whether the page is still open
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self';"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:;"
+    " connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 SECURITY_HEADERS = {
@@ -36,7 +47,15 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-PICTURE_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg"}  # first bytes → content type
+SHOWN_TYPES = {  # pattern of the first bytes → content type of what the page shows or plays
+    rb"\x89PNG": "image/png",
+    rb"\xff\xd8": "image/jpeg",
+    rb"RIFF....WEBP": "image/webp",
+    rb"OggS": "audio/ogg",
+    rb"ID3|\xff[\xfb\xf3]": "audio/mpeg",
+    rb"\x1a\x45\xdf\xa3": "video/webm",
+    rb"....ftyp": "video/mp4",
+}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Action = Callable[[Chat, Json], Json]
@@ -52,8 +71,8 @@ def application(world: World, *, has_real_models: bool = False) -> web.Applicati
     app.router.add_get("/setup", chats.setup)
     app.router.add_get("/people/{person}/events", chats.events)
     app.router.add_get("/people/{person}/files/{file_id}", chats.file)
-    app.router.add_post("/people/{person}/file", chats.send_file)
-    for name, action in {"say": Chat.say, "edit": Chat.edit, "tap": Chat.tap, "stop": Chat.stop}.items():
+    app.router.add_post("/people/{person}/files", chats.send_files)
+    for name, action in ACTIONS.items():
         app.router.add_post(f"/people/{{person}}/{name}", chats.action_handler(action))
     return app
 
@@ -96,29 +115,33 @@ class _ChatServer:
         return response
 
     async def file(self, request: web.Request) -> web.Response:
-        """Send a file of this chat: a picture to show, any other file to download."""
+        """Send a file of this chat: a picture, sound or film to show, any other file to download."""
         self._deliver_events()
         file_id = request.match_info["file_id"]
         if not self._chat(request).has_file(file_id) or file_id not in self._world.files:
             raise web.HTTPNotFound
         content = self._world.files[file_id]
-        for first_bytes, content_type in PICTURE_TYPES.items():
-            if content.startswith(first_bytes):
+        for first_bytes, content_type in SHOWN_TYPES.items():
+            if re.match(first_bytes, content, re.DOTALL):
                 return web.Response(body=content, content_type=content_type)
         name = quote(request.query.get("name", "file"), safe="")
         headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
         return web.Response(body=content, content_type="application/octet-stream", headers=headers)
 
-    async def send_file(self, request: web.Request) -> web.Response:
-        """Receive a file and its caption from the page."""
+    async def send_files(self, request: web.Request) -> web.Response:
+        """Receive files from the page, and as JSON their caption, its entities and what they reply to."""
         form = await request.post()
-        file = form.get("file")
-        if not isinstance(file, web.FileField):
+        files = [
+            (field.filename, field.content_type, field.file.read())
+            for field in form.getall("file", [])
+            if isinstance(field, web.FileField)
+        ]
+        kind = str(form.get("kind"))
+        if not files or kind not in FILE_KINDS:
             raise web.HTTPBadRequest
-        name, content, caption = file.filename, file.file.read(), str(form.get("caption", ""))
-        is_picture = form.get("is_picture") == "1"
+        body = json.loads(str(form.get("body", "{}")))
         self._deliver_events()
-        return _respond(lambda: self._chat(request).send_file(name, content, caption, is_picture=is_picture))
+        return _respond(lambda: self._chat(request).send_files(kind, files, body))
 
     def action_handler(self, action: Action) -> Handler:
         """Return the request handler of something that a person does."""

@@ -8,10 +8,13 @@ import time
 from typing import Any
 
 from sandbox import rendering
-from sandbox.telegram import BOT, World
+from sandbox.telegram import BOT, World, from_channel, from_user, parse_html
 from sandbox.telegram.checks import Json
+from sandbox.views import WITH_CAPTION, buttons, file_ids, is_own, page_message
 
-MAX_QUOTE_LENGTH = 200  # characters
+MAX_ALBUM = 10
+SAMPLE_CAPTION = "Три фото одним альбомом"
+SAMPLE_POST = "<b>Вышел Python 3.15</b>\nГлавное — <a href='https://docs.python.org/3/'>в документации</a>."
 LIFETIME_S = {"draft": 60.0, "typing": 6.0, "toast": 6.0}  # kind of event → how long it is shown; messages stay
 
 
@@ -31,7 +34,7 @@ class Chat:
 
     def has_file(self, file_id: str) -> bool:
         """Return whether a file was sent in this chat."""
-        return any(file_id in (_document_id(message), _photo_id(message)) for message in self._messages.values())
+        return any(file_id in file_ids(message) for message in self._messages.values())
 
     # What the bot does
 
@@ -41,11 +44,13 @@ class Chat:
             is_new = message["message_id"] not in self._messages
             if is_new:  # as in Telegram, a new message ends the draft
                 self._remove("draft", "typing")
-            self._add_message(message)
+            self._add_message(message, event.get("force_reply"))
         elif draft := event.get("draft"):
             is_rich = event["method"] == "sendRichMessageDraft"
             content = {"html": rendering.html(draft["text"])} if is_rich else {"text": draft["text"]}
             self._add("draft", **content, draft_id=draft["draft_id"], can_stop=draft["can_stop"])
+        elif event["method"] == "setMessageReaction" and event["message_id"] in self._messages:
+            self._add_message(self._messages[event["message_id"]])
         elif event["method"] == "sendChatAction":
             self._add("typing", action=event["action"])
         elif event["method"] == "answerCallbackQuery" and event["text"]:
@@ -54,24 +59,73 @@ class Chat:
     # What the person does. `body` is the JSON that the page posts.
 
     def say(self, body: Json) -> Json:
-        """Send a text, possibly as a reply to a message."""
-        return self._add_message(self._world.say(self._user_id, str(body["text"]), **self._reply_fields(body)))
+        """Send a text, possibly formatted or as a reply to a message."""
+        entities = body.get("entities") or []
+        first = self._world.say(self._user_id, str(body["text"]), entities=entities, **self._reply_fields(body))
+        # A long text is sent as several messages.
+        for message_id, message in list(self._world.messages[self._user_id].items()):
+            if message_id >= first["message_id"] and is_own(message):
+                self._add_message(message)
+        return {}
 
-    def send_file(self, name: str, content: bytes, caption: str, *, is_picture: bool) -> Json:
-        """Send a document or a picture."""
-        message = self._world.send_file(self._user_id, name, content, caption, is_picture=is_picture)
-        return self._add_message(message)
+    def send_files(self, kind: str, files: list[tuple[str, str, bytes]], body: Json) -> Json:
+        """Send files (name, type, content): one as a message, several as albums of up to ten."""
+        parts = [self._media(kind, *file) for file in files]
+        fields: Json = {"caption": str(body.get("text", "")), "caption_entities": body.get("entities") or []}
+        for start in range(0, len(parts), MAX_ALBUM):
+            self._send_parts(parts[start : start + MAX_ALBUM], {**fields, **self._reply_fields(body)})
+            fields = {}
+        return {}
+
+    def _media(self, kind: str, name: str, content_type: str, content: bytes) -> Json:
+        if kind == "voice":
+            return self._world.media(kind, content, mime_type=content_type.partition(";")[0])
+        if kind == "document":
+            return self._world.media(kind, content, file_name=name)
+        return self._world.media(kind, content)
+
+    def _send_parts(self, parts: list[Json], fields: Json) -> None:
+        if len(parts) == 1:
+            self._add_message(self._world.send(self._user_id, {**parts[0], **fields}))
+        else:
+            for message in self._world.send_album(self._user_id, parts, **fields):
+                self._add_message(message)
+
+    def send_sample(self, body: Json) -> Json:
+        """Send a sample: a voice message, a place, …, an album or a post of a channel."""
+        kind = str(body["kind"])
+        if kind == "album":
+            self._send_parts([self._world.media("photo") for _ in range(3)], {"caption": SAMPLE_CAPTION})
+        elif kind == "post":
+            text, entities = parse_html(SAMPLE_POST)
+            origin = from_channel("Новости Питона", username="sandbox_news")
+            content = {"text": text, "entities": entities}
+            self._add_message(self._world.forward(self._user_id, content, origin))
+        else:
+            self._add_message(self._world.send_media(self._user_id, kind))
+        return {}
+
+    def forward(self, body: Json) -> Json:
+        """Forward a message of this chat to the bot; a message that was forwarded keeps its origin."""
+        message = self._messages[body["message_id"]]
+        sender = from_user(self._user_id) if is_own(message) else from_user(BOT["id"], **BOT)
+        origin = message.get("forward_origin") or {**sender, "date": message["date"]}
+        content = {name: value for name, value in message.items() if name != "media_group_id"}
+        return self._add_message(self._world.forward(self._user_id, content, origin))
 
     def edit(self, body: Json) -> Json:
-        """Edit one of the person's own messages."""
-        if not _is_own(self._messages[body["message_id"]]):
-            raise ValueError("the bot's message")
-        return self._add_message(self._world.edit(self._user_id, body["message_id"], str(body["text"])))
+        """Edit the text or the caption of one of the person's own messages."""
+        message = self._messages[body["message_id"]]
+        if not is_own(message) or not any(name in message for name in WITH_CAPTION):
+            raise ValueError("this message has no text that can be edited")
+        entities = body.get("entities") or []
+        edited = self._world.edit(self._user_id, body["message_id"], str(body["text"]), entities=entities)
+        return self._add_message(edited)
 
     def tap(self, body: Json) -> Json:
         """Tap a button under a message."""
-        buttons = [button for row in _buttons(self._messages[body["message_id"]]) for button in row]
-        if not any(button.get("callback_data") == body["data"] for button in buttons):
+        found = [button for row in buttons(self._messages[body["message_id"]]) for button in row]
+        if not any(button.get("callback_data") == body["data"] for button in found):
             raise ValueError("no such button")
         self._world.tap(self._user_id, self._user_id, body["message_id"], body["data"])
         return {}
@@ -84,14 +138,14 @@ class Chat:
     def _reply_fields(self, body: Json) -> Json:
         if not body.get("reply_to"):
             return {}
-        target = self._messages[body["reply_to"]]
-        return {"reply_to_message": {key: value for key, value in target.items() if key != "reply_to_message"}}
+        return {"reply_to_message": self._messages[body["reply_to"]]}
 
     # Events
 
-    def _add_message(self, message: Json) -> Json:
+    def _add_message(self, message: Json, force_reply: Json | None = None) -> Json:
         self._messages[message["message_id"]] = message
-        self._add("message", message=page_message(message))
+        reactions = self._world.reactions.get((self._user_id, message["message_id"]), [])
+        self._add("message", message=page_message(message, reactions, force_reply))
         return {"message_id": message["message_id"]}
 
     def _add(self, kind: str, **fields: Any) -> None:
@@ -106,53 +160,3 @@ class Chat:
 
 def _is_expired(event: Json) -> bool:
     return time.time() - float(event["at"]) > LIFETIME_S.get(event["kind"], math.inf)
-
-
-# Messages of the Bot API in the form that the page shows
-
-
-def page_message(message: Json) -> Json:
-    """Convert a message of the Bot API for the page."""
-    view: Json = {
-        "message_id": message["message_id"],
-        "at": message["date"],
-        "is_own": _is_own(message),
-        "is_edited": _is_own(message) and "edit_date" in message,
-        "buttons": _buttons(message),
-        "reply": _quote(message.get("reply_to_message")),
-        "photo": _photo_id(message),
-        "text": message.get("text") or message.get("caption") or "",
-        "entities": message.get("entities") or message.get("caption_entities") or [],
-    }
-    if "rich_message" in message:
-        view["html"] = rendering.html(message["rich_message"]["markdown"])
-    if document := message.get("document"):
-        name, size = document["file_name"], document["file_size"]
-        view["document"] = {"file_id": document["file_id"], "name": name, "size": size}
-    return view
-
-
-def _quote(message: Json | None) -> Json | None:
-    if not message:
-        return None
-    text = message.get("rich_message", {}).get("markdown") or message.get("text") or message.get("caption")
-    text = text or message.get("document", {}).get("file_name") or "Картинка"
-    return {"message_id": message["message_id"], "is_own": _is_own(message), "text": text[:MAX_QUOTE_LENGTH]}
-
-
-def _is_own(message: Json) -> bool:
-    return bool(message["from"]["id"] != BOT["id"])
-
-
-def _buttons(message: Json) -> list[list[Json]]:
-    rows: list[list[Json]] = message.get("reply_markup", {}).get("inline_keyboard", [])
-    return rows
-
-
-def _document_id(message: Json) -> str:
-    return str(message.get("document", {}).get("file_id", ""))
-
-
-def _photo_id(message: Json) -> str:
-    sizes: list[Json] = message.get("photo", [])
-    return str(sizes[-1]["file_id"]) if sizes else ""

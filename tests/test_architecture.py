@@ -65,9 +65,9 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
 # Inside a folder a module may import only modules that come before it.
 ORDER = {
     "telegram": (
-        *("limits", "replies", "messages", "access", "model_markdown", "markdown_writer", "markdown"),
-        *("keyed_executor", "pacing", "transport", "failures", "calls"),
-        *("due_replies", "outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher"),
+        *("limits", "messages", "replies", "access", "model_markdown", "markdown_writer", "markdown"),
+        *("keyed_executor", "pacing", "transport", "failures", "media_calls", "calls"),
+        *("due_replies", "outbox", "drafts", "rich_text", "contents", "updates", "albums", "router", "dispatcher"),
         *("heartbeat", "fence", "polling_failures", "polling"),
     ),
     "llm": (
@@ -85,6 +85,7 @@ ORDER = {
             "rate_limiter",
             "gateway_pace",
             "progress",
+            "queue_positions",
             "answer_cache",
             "ledger",
             "model_caller",
@@ -95,8 +96,11 @@ ORDER = {
     ),
     "notes": (
         "search",
+        "contents",
+        "capture",
         "listing",
         "editing",
+        "note_card",
         "plain_texts",
         "long_messages",
         "statistics",

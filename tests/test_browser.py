@@ -5,6 +5,7 @@
 - drafts and the Stop button
 - security: what a model or another site must not do
 - how messages are shown
+- formatting, albums, voice messages, forwards; a phone of 320 pixels
 """
 
 import json
@@ -32,11 +33,13 @@ from sandbox.openrouter import EmulatedGateway
 from sandbox.server import Server
 from sandbox.telegram import World, call_method
 from sandbox.telegram.checks import Upload
+from sandbox.telegram.files import sample
 
 ANN, BOB = 1, 2
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
+FLAGS += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # a microphone that beeps
 OPTIONS: dict[str, Any] = {"locale": "ru-RU", "color_scheme": "light", "viewport": {"width": 1100, "height": 760}}
 
 expect.set_options(timeout=PATIENCE_S * 1000)
@@ -262,7 +265,7 @@ def test_files_and_pictures_are_sent_with_captions(page: Page, world: World) -> 
     expect(last_own(page).locator(".document")).to_contain_text("список.txt")
     expect(last_own(page)).to_contain_text("вот список")
     attach(page, "точки.png", "image/png", picture())
-    page.get_by_role("button", name="Отправить").click()
+    page.locator("#send").click()
     expect(last_own(page).locator(".photo")).to_be_visible()
     eventually(lambda: page.evaluate("document.querySelector('.photo').naturalWidth") == 2)
     assert list(world.files.values()) == ["раз\nдва".encode(), picture()]
@@ -380,13 +383,14 @@ def test_editing_a_message_edits_its_note(page: Page) -> None:
     asks(page, "/note_count", "У вас 1 заметка.")
 
 
-def test_a_button_saves_a_plain_text_as_a_note(page: Page) -> None:
-    asks(page, "Купить хлеб", "Что с этим сделать?")
+def test_a_plain_text_is_a_note_that_a_button_deletes(page: Page) -> None:
+    asks(page, "Купить хлеб", "Заметка #1 добавлена.")
     count = page.locator(".message").count()
-    expect(buttons(last_reply(page))).to_have_text(["📝 В заметки", "🤖 Спросить модель"])
-    last_reply(page).get_by_role("button", name="📝 В заметки").click()
-    expect(last_reply(page)).to_contain_text("Заметка #1 добавлена.")
-    expect(buttons(last_reply(page))).to_have_text(["🤖 Спросить модель"])
+    expect(buttons(last_reply(page))).to_have_text(["🤖 Спросить модель", "🗑 Удалить"])
+    last_reply(page).get_by_role("button", name="🗑 Удалить").click()
+    expect(last_reply(page)).to_contain_text("Заметка #1 удалена.")
+    last_reply(page).get_by_role("button", name="↩️ Вернуть").click()
+    expect(last_reply(page)).to_contain_text("Заметка #1 снова на месте.")
     expect(page.locator(".message")).to_have_count(count)
     asks(page, "/note_show 1", "Купить хлеб")
 
@@ -699,3 +703,143 @@ def test_a_port_in_use_is_reported(site: str, tmp_path: Path) -> None:
     assert sandbox.returncode == 1
     assert "открыть нельзя" in sandbox.stderr
     assert "Traceback" not in sandbox.stderr
+
+
+# What is not only text
+
+
+def photos(count: int) -> list[FilePayload]:
+    return [FilePayload(name=f"{n}.jpg", mimeType="image/jpeg", buffer=sample("photo")) for n in range(count)]
+
+
+def last_message(world: World) -> dict[str, Any]:
+    return dict(list(world.messages[ANN].values())[-1])
+
+
+def test_marks_and_shortcuts_format_a_text(quiet_page: Page, world: World) -> None:
+    says(quiet_page, "**жирно и __косо__** 😀 `a**b**` ||тайна|| [тут](https://a.example/)\n> раз\n> два\nконец")
+    expect(last_own(quiet_page)).to_contain_text("конец")
+    message = last_message(world)
+    assert message["text"] == "жирно и косо 😀 a**b** тайна тут\nраз\nдва\nконец"
+    text = message["text"].encode("utf-16-le")
+    spans = {
+        entity["type"]: text[2 * entity["offset"] :][: 2 * entity["length"]].decode("utf-16-le")
+        for entity in message["entities"]
+    }
+    assert spans == {
+        "bold": "жирно и косо",
+        "italic": "косо",
+        "code": "a**b**",
+        "spoiler": "тайна",
+        "text_link": "тут",
+        "blockquote": "раз\nдва",
+    }
+    spoiler = last_own(quiet_page).locator(".spoiler")
+    expect(spoiler.locator("span")).to_be_hidden()
+    spoiler.press("Enter")
+    expect(last_own(quiet_page).get_by_text("тайна")).to_be_visible()
+    quiet_page.locator("#text").press("ArrowUp")  # the same text again, to edit it: nothing is lost
+    quiet_page.locator("#text").press("Enter")
+    expect(last_own(quiet_page)).to_contain_text("изменено")
+    edited = last_message(world)
+    assert (edited["text"], edited["entities"]) == (message["text"], message["entities"])
+    quiet_page.locator("#text").fill("важно")
+    quiet_page.locator("#text").press("ControlOrMeta+a")
+    quiet_page.locator("#text").press("ControlOrMeta+b")
+    quiet_page.locator("#text").press("Enter")
+    expect(last_own(quiet_page).locator("b")).to_have_text("важно")
+
+
+def test_pictures_make_an_album_and_a_caption_is_edited(quiet_page: Page, world: World) -> None:
+    quiet_page.locator("#file").set_input_files(photos(3))
+    expect(quiet_page.locator("#bar-pictures img")).to_have_count(3)
+    says(quiet_page, "**море**")
+    album = quiet_page.locator(".album.own")
+    expect(album.locator(".photo")).to_have_count(3)
+    sent = list(world.messages[ANN].values())[1:]
+    assert len({message["media_group_id"] for message in sent}) == 1
+    assert [message.get("caption") for message in sent] == ["море", None, None]
+    assert sent[0]["caption_entities"] == [{"type": "bold", "offset": 0, "length": 4}]
+    album.locator(".message").first.hover()
+    album.get_by_role("button", name="Изменить").first.click()
+    says(quiet_page, "лес")
+    expect(album.locator(".message").first).to_contain_text("лес")
+    media = [{"type": "photo", "media": message["photo"][-1]["file_id"]} for message in sent]
+    call_method(world, "sendMediaGroup", {"chat_id": ANN, "media": media})
+    expect(quiet_page.locator(".album:not(.own) .photo")).to_have_count(3)
+
+
+def test_samples_are_sent_shown_forwarded_and_answered(quiet_page: Page, world: World) -> None:
+    for kind, shown in (
+        ("voice", "audio"),
+        ("video", "video"),
+        ("document", ".document"),
+        ("location", ".card"),
+        ("contact", ".card"),
+        ("sticker", ".sticker"),
+        ("post", ".origin"),
+    ):
+        quiet_page.locator(f"[data-sample={kind}]").click()
+        expect(last_own(quiet_page).locator(shown)).to_be_visible()
+        if kind == "voice":
+            voice = last_message(world)
+            message = quiet_page.locator(f".message[data-id='{voice['message_id']}']")
+    assert last_message(world)["forward_origin"]["chat"]["username"] == "sandbox_news"
+    message.hover()
+    message.get_by_role("button", name="Переслать").click()
+    expect(last_own(quiet_page).locator("audio")).to_be_visible()
+    assert last_message(world)["forward_origin"]["sender_user"]["id"] == ANN
+    message.get_by_role("button", name="Ответить").press("Enter")
+    expect(quiet_page.locator("#bar")).to_contain_text("Голосовое")
+    says(quiet_page, "раз")
+    expect(last_own(quiet_page).locator(".quote")).to_contain_text("Голосовое")
+    assert last_message(world)["reply_to_message"]["voice"] == voice["voice"]
+
+
+def test_reactions_copy_buttons_and_forced_replies_are_shown(quiet_page: Page, world: World) -> None:
+    quiet_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    own = last_message(world)["message_id"]
+    reaction = [{"type": "emoji", "emoji": "👍"}]
+    call_method(world, "setMessageReaction", {"chat_id": ANN, "message_id": own, "reaction": reaction})
+    expect(last_own(quiet_page).locator(".reaction")).to_have_text("👍")
+    keyboard = {"inline_keyboard": [[{"text": "Скопировать", "copy_text": {"text": "раз"}}]]}
+    call_method(world, "sendMessage", {"chat_id": ANN, "text": "код", "reply_markup": keyboard})
+    buttons(last_reply(quiet_page)).click()
+    expect(quiet_page.locator("#toast")).to_have_text("Скопировано.")
+    assert quiet_page.evaluate("navigator.clipboard.readText()") == "раз"
+    forced = {"force_reply": True, "input_field_placeholder": "Новый текст"}
+    call_method(world, "sendMessage", {"chat_id": ANN, "text": "Что записать?", "reply_markup": forced})
+    expect(quiet_page.get_by_placeholder("Новый текст")).to_be_focused()
+    says(quiet_page, "два")
+    expect(last_own(quiet_page).locator(".quote")).to_contain_text("Что записать?")
+    assert last_message(world)["reply_to_message"]["text"] == "Что записать?"
+
+
+def test_a_voice_message_is_recorded(quiet_page: Page, world: World) -> None:
+    quiet_page.context.grant_permissions(["microphone"])
+    quiet_page.get_by_role("button", name="Записать голосовое").click()
+    expect(quiet_page.locator("#bar")).to_contain_text("Запись голоса")
+    expect(quiet_page.locator("#bar")).to_contain_text("0:01")
+    quiet_page.locator("#send").click()
+    expect(last_own(quiet_page).locator("audio")).to_be_visible()
+    voice = last_message(world)["voice"]
+    assert voice["mime_type"] in ("audio/webm", "audio/ogg")
+    assert len(world.files[voice["file_id"]]) == voice["file_size"] > 0
+
+
+def test_nothing_overlaps_on_the_narrowest_phone(open_page: Callable[..., Page], world: World) -> None:
+    phone = open_page(viewport={"width": 320, "height": 640}, is_mobile=True, has_touch=True)
+    phone.locator("#file").set_input_files(photos(2))
+    phone.get_by_role("button", name="Оформление текста").click()
+    says(phone, "альбом")
+    expect(phone.locator(".album .photo")).to_have_count(2)
+    voice = world.send_media(ANN, "voice")["voice"]["file_id"]
+    call_method(world, "sendVoice", {"chat_id": ANN, "voice": voice})
+    expect(phone.locator("audio")).to_be_visible()
+    phone.locator("#text").fill("текст")
+    for element in ("html", "#scroll", "header", "#composer", "#format"):
+        assert phone.locator(element).evaluate("e => e.scrollWidth - e.clientWidth") <= 0
+    boxes = [phone.locator(f"#composer > {name}").bounding_box() for name in ("#attach", "#text", "#send")]
+    assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 320 for box in boxes)
+    last_own(phone).tap()
+    expect(last_own(phone).get_by_role("button", name="Переслать")).to_be_in_viewport()

@@ -27,20 +27,22 @@ export async function post(action, body) {
   return false;
 }
 
-export function say(text, reply_to = null) {
+// A message is { text, entities, reply_to }; only the text is required.
+export function say(text, { entities = [], reply_to = null } = {}) {
   scrollToEnd();
-  return post("say", { text, reply_to });
+  return post("say", { text, entities, reply_to });
 }
 
-export async function sendFile(file, caption, asPicture) {
-  if (!file.size || file.size > MAX_UPLOAD_BYTES) {
+// Send files as photos, documents or a voice message; several make an album.
+export async function sendFiles(kind, files, message) {
+  if (files.some(({ size }) => !size || size > MAX_UPLOAD_BYTES)) {
     showToast("Telegram не примет ни пустой файл, ни больше 50 МБ.");
     return false;
   }
   const form = new FormData();
-  form.append("file", file);
-  form.append("caption", caption);
-  form.append("is_picture", asPicture ? "1" : "");
+  files.forEach((file) => form.append("file", file));
+  form.append("kind", kind);
+  form.append("body", JSON.stringify(message));
   scrollToEnd();
-  return post("file", form);
+  return post("files", form);
 }

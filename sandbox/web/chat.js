@@ -5,14 +5,17 @@
 // actions.js      requests to the server
 // text.js         the text of a message as elements
 // messages.js     messages and drafts
+// media.js        photos, players, files, places
 // composer.js     the input field and the menu of commands
+// formatting.js   marks in the input field and the entities that they make
+// attachments.js  files and recordings to send
 // scroll.js       keeps the chat scrolled to its end
 // suggestions.js  the buttons that let a visitor try the bot
 
 import { fetchSetup } from "./actions.js";
-import { clearComposer, setUpComposer } from "./composer.js";
+import { clearComposer, endForcedReply, setUpComposer, startReply } from "./composer.js";
 import { clearMessages, endDraft, showDraft, showMessage } from "./messages.js";
-import { byId, chat, make, setStatus, showToast } from "./page.js";
+import { byId, chat, copyText, make, setStatus, showToast } from "./page.js";
 import { followEnd } from "./scroll.js";
 import { notifyWaiters, setUpSuggestions } from "./suggestions.js";
 
@@ -47,7 +50,10 @@ const eventHandlers = {
       endDraft();
       setStatus();
     }
+    const isNew = !chat.messages.has(message.message_id);
     showMessage(message);
+    if (message.is_own) endForcedReply();
+    else if (isNew && message.force_reply) startReply(message);
     notifyWaiters(message);
   },
   draft(event) {
@@ -104,17 +110,12 @@ function toggleTheme() {
   setTheme(isDark ? "light" : "dark");
 }
 
-async function copyCode(button) {
-  await navigator.clipboard.writeText(button.closest(".code").querySelector("pre").textContent);
-  showToast("Скопировано.");
-}
-
 async function start() {
   const theme = localStorage.getItem("theme");
   if (theme) setTheme(theme);
   byId("theme").onclick = toggleTheme;
   byId("log").addEventListener("click", (event) => {
-    if (event.target.matches(".copy")) copyCode(event.target);
+    if (event.target.matches(".copy")) copyText(event.target.closest(".code").querySelector("pre").textContent);
   });
   const { people, commands, has_real_models } = await fetchSetup();
   showNotice(has_real_models);

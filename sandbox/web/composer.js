@@ -1,15 +1,23 @@
-// The input field, the bar above it (reply, edit or file) and the menu of commands.
+// The input field, the bar above it (reply, edit, files or recording) and the menu of commands.
 
-import { fetchSetup, post, say, sendFile } from "./actions.js";
-import { byId, chat, formatSize, make, senderName } from "./page.js";
+import { fetchSetup, post, say } from "./actions.js";
+import {
+  attach,
+  clearAttachments,
+  describeAttachments,
+  hasAttachments,
+  sendAttachments,
+  setUpAttachments,
+  takeAttachments,
+} from "./attachments.js";
+import { handleFormatKey, parseMarks, setUpFormatting, toMarks } from "./formatting.js";
+import { byId, chat, make, senderName } from "./page.js";
 
 const field = byId("text");
 const menu = byId("menu");
-const PARTS = /[^]{1,4096}/g; // Telegram sends a longer text as several messages
 
 let replyTo = null; // the message that is replied to
 let edited = null; // the person's own message that is edited
-let file = null; // the file to send
 let commands = []; // the bot's menu
 
 export function setUpComposer(botCommands) {
@@ -19,21 +27,13 @@ export function setUpComposer(botCommands) {
     updateMenu();
   };
   field.onkeydown = handleKey;
-  field.onpaste = (event) => attachFile(event.clipboardData.files[0]);
+  field.onpaste = (event) => attach(event.clipboardData.files);
+  setUpAttachments(showAttachments);
+  setUpFormatting();
   byId("send").onclick = send;
   byId("menu-button").onclick = toggleMenu;
-  byId("attach").onclick = () => byId("file").click();
-  byId("file").onchange = () => attachFile(byId("file").files[0]);
   byId("bar-close").onclick = clearComposer;
   byId("scroll").onclick = hideMenu;
-  document.ondragover = (event) => {
-    if (event.dataTransfer.types.includes("Files")) event.preventDefault();
-  };
-  document.ondrop = (event) => {
-    if (!event.dataTransfer.files.length) return;
-    event.preventDefault();
-    attachFile(event.dataTransfer.files[0]);
-  };
   field.disabled = false;
   field.focus();
 }
@@ -41,24 +41,20 @@ export function setUpComposer(botCommands) {
 // Sending
 
 async function send() {
-  const text = field.value.trim();
-  if (!text && !file) return;
-  const message = { text, replyTo, edited, file, asPicture: isPicture(file) && !byId("as-file").checked };
+  const source = field.value.trim();
+  if (!source && !hasAttachments()) return;
+  const message = { source, replyTo, edited, attachments: await takeAttachments() };
   clearComposer();
-  if (!(await deliver(message))) setText(text); // a text that could not be sent is not lost
+  if (!(await deliver(message))) setText(source); // a text that could not be sent is not lost
 }
 
 // Send a message or an edit; return whether it succeeded.
-async function deliver(message) {
-  if (message.edited) return post("edit", { message_id: message.edited.message_id, text: message.text });
-  if (message.file) return sendFile(message.file, message.text, message.asPicture);
-  let isSent = true;
-  for (const part of message.text.match(PARTS)) isSent = await say(part, message.replyTo?.message_id);
-  return isSent;
-}
-
-function isPicture(candidate) {
-  return ["image/png", "image/jpeg"].includes(candidate?.type);
+async function deliver({ source, replyTo, edited, attachments }) {
+  const { text, entities } = parseMarks(source);
+  const reply_to = replyTo?.message_id ?? null;
+  if (edited) return post("edit", { message_id: edited.message_id, text, entities });
+  if (attachments) return sendAttachments(attachments, { text, entities, reply_to });
+  return say(text, { entities, reply_to });
 }
 
 // Put a text into the field.
@@ -71,11 +67,12 @@ export function setText(text) {
 function resizeField() {
   field.style.height = "auto";
   field.style.height = `${field.scrollHeight}px`;
+  updateButtons();
 }
 
 function handleKey(event) {
   if (event.isComposing || (event.key === "Enter" && event.shiftKey)) return;
-  if (handleMenuKey(event.key)) event.preventDefault();
+  if (handleFormatKey(event) || handleMenuKey(event.key)) event.preventDefault();
   else if (event.key === "Escape") clearComposer();
   else if (event.key === "ArrowUp" && !field.value) editLastMessage();
   else if (event.key === "Enter") {
@@ -86,46 +83,58 @@ function handleKey(event) {
 
 // The bar above the field
 
+export function endForcedReply() {
+  if (replyTo?.force_reply) clearBar();
+}
+
 export function startReply(view) {
   clearBar();
   replyTo = view;
   const content = chat.messages.get(view.message_id).element.querySelector(".text, .rich");
-  showBar(senderName(view), content.textContent || view.document?.name || "Картинка");
+  showBar(senderName(view), content.textContent || view.summary);
+  if (view.force_reply) field.placeholder = view.force_reply.input_field_placeholder || "Ответ";
 }
 
 export function startEdit(view) {
   clearBar();
   edited = view;
-  setText(view.text);
-  showBar("Изменение", view.text || view.document?.name || "Картинка");
+  setText(toMarks(view));
+  showBar("Изменение", view.summary);
 }
 
 function editLastMessage() {
-  const own = [...chat.messages.values()].map(({ view }) => view).filter((view) => view.is_own);
+  const own = [...chat.messages.values()].map(({ view }) => view).filter((view) => view.is_editable);
   if (own.length) startEdit(own.at(-1));
 }
 
-function attachFile(newFile) {
-  if (!newFile) return;
-  clearBar();
-  file = newFile;
-  showBar(file.name, formatSize(file.size), isPicture(file) ? file : null);
+function showAttachments() {
+  edited = null;
+  if (!hasAttachments()) return;
+  showBar(...describeAttachments());
 }
 
-function showBar(title, text, picture = null) {
+function showBar(title, text) {
   byId("bar-title").textContent = title;
   byId("bar-text").textContent = text;
-  byId("bar-picture").hidden = byId("bar-choice").hidden = !picture;
-  if (picture) byId("bar-picture").src = URL.createObjectURL(picture);
   byId("bar").hidden = false;
+  updateButtons();
   field.focus();
 }
 
 function clearBar() {
-  replyTo = edited = file = null;
+  replyTo = edited = null;
+  clearAttachments();
+  byId("bar-pictures").replaceChildren();
+  byId("bar-choice").hidden = true;
   byId("bar").hidden = true;
-  byId("file").value = "";
-  byId("as-file").checked = false;
+  field.placeholder = "Сообщение";
+}
+
+// As in Telegram, the microphone gives way to Send as soon as there is something to send.
+function updateButtons() {
+  const hasSomething = Boolean(field.value.trim()) || hasAttachments();
+  byId("send").hidden = !hasSomething;
+  byId("record").hidden = hasSomething;
 }
 
 export function clearComposer() {

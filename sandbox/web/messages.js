@@ -2,8 +2,9 @@
 
 import { post, say } from "./actions.js";
 import { startEdit, startReply } from "./composer.js";
-import { byId, chat, formatSize, make, senderName } from "./page.js";
-import { contentElement, isWebAddress, linkElement } from "./text.js";
+import { mediaElements } from "./media.js";
+import { byId, chat, copyText, make, senderName } from "./page.js";
+import { contentElement } from "./text.js";
 
 export function clearMessages() {
   endDraft();
@@ -22,10 +23,20 @@ export function showMessage(view) {
   } else {
     byId("log").querySelector(".empty")?.remove();
     showDate(view.at);
-    byId("log").append(element);
+    placeElement(view).append(element);
     if (draft) byId("log").append(draft.element); // the draft stays last
   }
   chat.messages.set(view.message_id, { view, element });
+}
+
+// Return where a new message goes: into the log, or into the album that it belongs to.
+function placeElement({ group, is_own }) {
+  const last = [...byId("log").children].filter((child) => !child.matches(".draft")).at(-1);
+  if (!group || last?.dataset.group === group) return group ? last : byId("log");
+  const album = make("div", { className: is_own ? "album own" : "album", role: "group", ariaLabel: "Альбом" });
+  album.dataset.group = group;
+  byId("log").append(album);
+  return album;
 }
 
 function showDate(seconds) {
@@ -39,8 +50,8 @@ function messageElement(view) {
     "div",
     { className: "bubble" },
     view.reply && quoteElement(view.reply),
-    view.photo ? photoElement(view.photo) : null,
-    view.document ? documentElement(view.document) : null,
+    view.origin ? make("div", { className: "origin" }, "Переслано: ", make("b", {}, view.origin)) : null,
+    ...mediaElements(view),
     contentElement(view),
     make("span", { className: "time", textContent: (view.is_edited ? "изменено " : "") + formatTime(view.at) }),
     actionsElement(view),
@@ -48,8 +59,9 @@ function messageElement(view) {
   const rows = view.buttons.map((row) =>
     make("div", { className: "buttons" }, ...row.map((button) => buttonElement(view, button))),
   );
+  const reactions = view.reactions.map((emoji) => make("span", { className: "reaction" }, emoji));
   const className = view.is_own ? "message own" : "message";
-  const element = make("div", { className }, bubble, ...rows);
+  const element = make("div", { className }, bubble, ...reactions, ...rows);
   element.dataset.id = view.message_id;
   element.ondblclick = () => startReply(view);
   return element;
@@ -71,32 +83,22 @@ function quoteElement(quote) {
   return make("button", { className: "quote", onclick }, name, make("span", {}, quote.text));
 }
 
-// A picture on another server is shown as a link, so that opening the chat sends no request to that server.
-function photoElement(photo) {
-  if (isWebAddress(photo)) return linkElement(photo, "🖼 Картинка из интернета");
-  return make("img", { className: "photo", src: `/people/${chat.person}/files/${photo}`, alt: "Картинка" });
-}
-
-function documentElement({ file_id, name, size }) {
-  const extension = name.includes(".") ? name.split(".").at(-1).slice(0, 4) : "";
-  const href = `/people/${chat.person}/files/${file_id}?name=${encodeURIComponent(name)}`;
-  const title = make("div", {}, make("b", {}, name), make("small", {}, formatSize(size)));
-  return make("a", { className: "document", href, download: name }, make("i", {}, extension), title);
-}
-
 function buttonElement(view, button) {
   const onclick = () => {
-    if (button.url) window.open(button.url, "_blank", "noopener,noreferrer");
+    if (button.copy_text) copyText(button.copy_text.text);
+    else if (button.url) window.open(button.url, "_blank", "noopener,noreferrer");
     else post("tap", { message_id: view.message_id, data: button.callback_data });
   };
   return make("button", { onclick }, button.text);
 }
 
-// The buttons next to a message: edit (one's own messages only) and reply.
+// The buttons next to a message: edit (one's own messages only), forward and reply.
 function actionsElement(view) {
   const reply = make("button", { title: "Ответить", ariaLabel: "Ответить", onclick: () => startReply(view) }, "↩");
   const edit = make("button", { title: "Изменить", ariaLabel: "Изменить", onclick: () => startEdit(view) }, "✎");
-  return make("div", { className: "actions" }, view.is_own ? edit : null, reply);
+  const onclick = () => post("forward", { message_id: view.message_id });
+  const forward = make("button", { title: "Переслать боту", ariaLabel: "Переслать боту", onclick }, "↪");
+  return make("div", { className: "actions" }, view.is_editable ? edit : null, forward, reply);
 }
 
 // A draft is an answer that is still being written. It ends when the message arrives or after a minute of silence.

@@ -25,6 +25,12 @@ export function formatSize(bytes) {
   return `${(bytes / 2 ** 20).toFixed(1)} МБ`;
 }
 
+// Return minutes and seconds: 0:42.
+export function formatDuration(seconds) {
+  const whole = Math.round(seconds ?? 0);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
 let statusTimer = 0;
 
 // Show a text below the bot's name; without arguments, return to normal.
@@ -33,6 +39,11 @@ export function setStatus(status = "", duration = 0) {
   byId("status").textContent = status || "бот";
   byId("status").classList.toggle("busy", Boolean(status));
   if (duration) statusTimer = setTimeout(setStatus, duration);
+}
+
+export async function copyText(text) {
+  await navigator.clipboard.writeText(text);
+  showToast("Скопировано.");
 }
 
 const TOAST_MS = 3_500;

@@ -1,5 +1,5 @@
 // The suggestions beside the chat. A button with data-send sends a text; with data-fill it only writes the text into
-// the field. A button with data-model switches the active model first.
+// the field; with data-sample it sends a sample of that kind. A button with data-model switches the active model first.
 
 import { post, say } from "./actions.js";
 import { setText } from "./composer.js";
@@ -15,7 +15,7 @@ export function setUpSuggestions() {
 }
 
 async function follow(button) {
-  const { fill, model, send } = button.dataset;
+  const { fill, model, sample, send } = button.dataset;
   if (fill) {
     setText(fill);
     byId("text").focus();
@@ -25,6 +25,7 @@ async function follow(button) {
   try {
     if (model) await switchModel(model);
     if (send) await say(send);
+    if (sample) await post("sample", { kind: sample });
   } catch {
     showToast("Не получилось сменить модель: выберите её в /models.");
   } finally {

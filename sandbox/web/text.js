@@ -29,7 +29,8 @@ function formattedNodes(text, entities, start, end) {
     while (remaining.length && remaining[0].offset < outerEnd) inner.push(remaining.shift());
     nodes.push(text.slice(position, outer.offset));
     nodes.push(entityElement(outer, formattedNodes(text, inner, outer.offset, outerEnd)));
-    position = outerEnd;
+    const isBlock = outer.type === "pre" || outer.type.endsWith("blockquote");
+    position = outerEnd + (isBlock && text[outerEnd] === "\n"); // a block ends its line by itself
   }
   nodes.push(text.slice(position, end));
   return nodes;
@@ -43,12 +44,29 @@ const ENTITY_TAGS = {
   code: "code",
   pre: "pre",
   blockquote: "blockquote",
+  expandable_blockquote: "blockquote",
 };
 
 function entityElement(entity, children) {
-  if (entity.type === "spoiler") return make("span", { className: "spoiler", tabIndex: 0 }, ...children);
+  if (entity.type === "spoiler") return spoilerElement(children);
   if (entity.type === "text_link" && isWebAddress(entity.url)) return linkElement(entity.url, ...children);
   return make(ENTITY_TAGS[entity.type] ?? "span", {}, ...children);
+}
+
+// A hidden text, shown by a tap or the Enter key.
+function spoilerElement(children) {
+  const hidden = { className: "spoiler", tabIndex: 0, role: "button", ariaLabel: "Скрытый текст" };
+  const element = make("span", hidden, make("span", {}, ...children));
+  element.onclick = (event) => {
+    if (!element.matches(".spoiler")) return;
+    event.preventDefault();
+    element.className = "";
+    for (const name of ["tabindex", "role", "aria-label"]) element.removeAttribute(name);
+  };
+  element.onkeydown = ({ key }) => {
+    if (key === "Enter" || key === " ") element.click();
+  };
+  return element;
 }
 
 export function isWebAddress(url) {
