@@ -427,3 +427,11 @@ CREATE TABLE albums (
     note_id        INTEGER,            -- the note that gets all its parts; NULL if it is no note
     PRIMARY KEY (chat_id, media_group_id)
 ) STRICT, WITHOUT ROWID;
+
+-- When the bot polled last, and the name of the machine: one that was replaced meanwhile must not poll again. There is
+-- at most one row.
+CREATE TABLE last_poll (
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    polled_at INTEGER NOT NULL,
+    machine   TEXT    NOT NULL
+) STRICT;
