@@ -400,6 +400,11 @@ def begin_conversation(chat_id: int, thread_id: int) -> None:
     )
 
 
+def is_answer(chat_id: int, message_id: int | None) -> bool:
+    """Return whether a message of the bot answers a question."""
+    return message_id is not None and question_answered_by(chat_id, message_id) is not None
+
+
 def conversation_before(question_id: int) -> list[Turn]:
     """Return the answered questions that precede a question in its conversation, the latest first."""
     return storage.fetch_all(
