@@ -97,6 +97,7 @@ ORDER = {
     "notes": (
         "search",
         "finding",
+        "dates",
         "listing",
         "editing",
         "plain_texts",

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import test_bot
-from conftest import eventually
+from conftest import eventually, without_times
 
 import config
 import db
@@ -415,7 +415,7 @@ def test_a_slow_search_is_repeated_as_a_job_and_so_are_those_after_it(
     assert isinstance(slow, Job)
     page = handlers.find(job(slow.name, **slow.arguments))
     assert isinstance(page, Reply)
-    assert test_bot.without_times(page.text) == test_bot.without_times(expected.text)
+    assert without_times(page.text) == without_times(expected.text)
 
     [[button]] = page.buttons
     tapped = test_bot.tap(button.data)
@@ -426,7 +426,7 @@ def test_a_slow_search_is_repeated_as_a_job_and_so_are_those_after_it(
     monkeypatch.setattr(listing, "MAX_SEARCH_S", 60.0)
     edit = test_bot.tap(button.data).edit
     assert edit
-    assert test_bot.without_times(older.text) == test_bot.without_times(edit.text)
+    assert without_times(older.text) == without_times(edit.text)
     assert older.text != page.text
     assert handlers.find(job("find", query="кефира", page_size=10)) == texts.NOTHING_FOUND
 

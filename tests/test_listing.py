@@ -6,6 +6,7 @@
 """
 
 import re
+from datetime import UTC, date, datetime
 from html import unescape
 
 import pytest
@@ -171,6 +172,52 @@ def test_an_old_list_is_purged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: 2_000_000_000)
     clean_up(clock.now())
     assert tap(page, "▶") == texts.LIST_UNAVAILABLE
+
+
+# Days and periods
+
+
+def add_on(day: str, text: str = "раз") -> None:
+    """Add a note at noon of a day, UTC."""
+    db.add_note(ANN, ANN, 1, text, int(datetime.fromisoformat(f"{day}T12:00+00:00").timestamp()))
+
+
+def test_the_notes_of_a_period_have_pages_in_the_order_of_their_creation(monkeypatch: pytest.MonkeyPatch) -> None:
+    for day in ("2026-11-19", "2026-11-21", "2026-11-20", "2026-11-20", "2026-10-01", "2026-11-20"):
+        add_on(day)
+    db.add_note(BOB, BOB, 1, "секрет", int(datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()))
+    today = date(2026, 11, 21)
+    monkeypatch.setattr(clock, "today", lambda zone: today)  # noqa: ARG005
+
+    def page_of(text: str, page_size: int = 10) -> Reply:
+        page = listing.period_page(ANN, text, page_size, UTC)
+        assert page
+        return page
+
+    assert numbers(page_of("вчера")) == [6, 4, 3]
+    assert page_of("вчера").text.startswith("Заметки за 20.11.2026: 3.")
+    page = page_of("ноябрь", 2)
+    assert page.text.startswith("Заметки за 01.11.2026 – 30.11.2026, сначала новые:")
+    pages = [page, turn_page(page, "▶")]
+    today = date(2027, 1, 1)  # the list keeps its period
+    pages.append(turn_page(pages[1], "▶"))
+    assert [numbers(page) for page in pages] == [[2, 6], [4, 3], [1]]
+    assert [labels(page) for page in pages] == [["▶"], ["◀", "▶"], ["◀"]]
+    assert numbers(turn_page(pages[2], "◀")) == [4, 3]
+    assert page_of("02.11").text == "Заметок за это время нет: 02.11"
+    assert listing.period_page(ANN, "раз", 10, UTC) is None
+
+
+def test_a_search_reads_a_date_only_if_it_has_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "today", lambda zone: date(2026, 11, 21))  # noqa: ARG005
+    add_on("2026-11-20", "раз")
+    add_on("2026-11-10", "вчера, 19.11, ноябрь")
+    assert listing.period_page(ANN, "19.11", 10, UTC, is_search=True) is None
+    assert listing.period_page(ANN, "ноябрь", 10, UTC, is_search=True) is None, "a word of notes"
+    page = listing.period_page(ANN, "вчера", 10, UTC, is_search=True)
+    assert page
+    assert numbers(page) == [1]
+    assert page.text.endswith("Чтобы найти эти слова в тексте: /note_find «вчера»")
 
 
 # Tags
