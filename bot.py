@@ -20,13 +20,14 @@ import db_people
 import journal
 import storage
 from app import checks, service
+from entities import FormattedText
 from llm import model_menu, settings_menu
-from notes import editing, exports, listing, long_messages, plain_texts
+from notes import capture, contents, editing, exports, listing, long_messages, note_card, plain_texts
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
-from telegram.messages import CallbackQuery, Message
+from telegram.messages import CallbackQuery, Message, RepliedMessage
 from telegram.pacing import Limits
-from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
+from telegram.replies import ButtonResult, HandlerResult, Job, Question, Reply, UsageError
 from telegram.router import Router, parse_number, parse_number_and_text
 from unicode_text import let_streams_print
 
@@ -56,21 +57,21 @@ def help_(message: Message, text: str) -> HandlerResult:
 @router.command("note_add", "добавить заметку", usage="<текст>")
 def note_add(message: Message, text: str) -> HandlerResult:
     """Add a note; it may span several lines."""
-    if not text:
+    if text or message.attachments:
+        _expect_more_parts(message, text)
+        return _keep(message, text)
+    if message.replied_to is None:
         raise UsageError
-    note = db.add_note(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
-    _expect_more_parts(message, text)
-    return texts.note_added(note["number"])
+    return _keep_replied(message, message.replied_to)
 
 
 @router.edited("note_add")
 def note_add_edited(message: Message, text: str) -> HandlerResult:
     """Edit the note when its message is edited; add it if the command was mistyped at first."""
-    if not text:
-        raise UsageError
-    message_id, sent_at, whole_text = _replace_part(message, text)
-    note = db.get_note_by_message(message.user_id, message.chat_id, message_id, sent_at)
-    return editing.follow_message(note, whole_text) if note else note_add(message, text)
+    if text or message.attachments:
+        note, whole_text = _find_note(message, text)
+        return _follow_message(note, message, whole_text) if note else note_add(message, text)
+    return note_add(message, text)
 
 
 @router.command("note_list", "последние заметки или заметки за день", usage="[сколько или день]")
@@ -95,7 +96,7 @@ def note_show(message: Message, text: str) -> HandlerResult:
         return texts.note_missing(number)
     if note["deleted_at"] is not None:
         return texts.note_is_deleted(number)
-    return texts.note(note, _zone(message))
+    return contents.whole_note(note, _zone(message))
 
 
 @router.command("note_find", "найти заметки", usage="<слова или «фраза»>")
@@ -146,14 +147,14 @@ def show_list(query: CallbackQuery, listing_id: int) -> ButtonResult:
 def note_edit(message: Message, text: str) -> HandlerResult:
     """Replace the text of a note, with a button to undo it."""
     number, new_text = parse_number_and_text(text)
-    return editing.edit_note(message.user_id, number, new_text)
+    return editing.edit_note(message.user_id, number, message.formatted(new_text))
 
 
 @router.edited("note_edit")
 def note_edit_edited(message: Message, text: str) -> HandlerResult:
     """Edit the note again when the message with the command is edited."""
     number, new_text = parse_number_and_text(text)
-    return editing.edit_note_again(message.user_id, number, new_text)
+    return editing.edit_note_again(message.user_id, number, message.formatted(new_text))
 
 
 @router.button("unedit")
@@ -174,8 +175,13 @@ def note_del(message: Message, text: str) -> HandlerResult:
     number = parse_number(text)
     if not db.delete_note(message.user_id, number):
         return texts.note_missing(number)
-    restore = Button(texts.RESTORE, f"restore:{number}")
-    return Reply(texts.note_deleted(number), buttons=[[restore]])
+    return note_card.deleted(number)
+
+
+@router.button("del")
+def delete_note(query: CallbackQuery, number: int) -> ButtonResult:
+    """Delete a note."""
+    return note_card.delete(query.user_id, number)
 
 
 @router.command("note_restore", "вернуть удалённую заметку", usage="<номер>")
@@ -231,7 +237,7 @@ def note_import(message: Message, text: str) -> HandlerResult:
 
 @router.text
 def plain_text(message: Message, text: str) -> HandlerResult:
-    """Continue a conversation, in reply to an answer or in a topic; otherwise offer to save the text or to ask."""
+    """Continue a conversation, in reply to an answer or in a topic; otherwise save the text or offer to ask."""
     if message.replied_to_message_id is not None:
         question = journal.question_answered_by(message.chat_id, message.replied_to_message_id)
         if question is not None:
@@ -245,23 +251,48 @@ def plain_text(message: Message, text: str) -> HandlerResult:
         return texts.HINT
     if not message.is_forwarded:
         _expect_more_parts(message, text)
-    return plain_texts.offer(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
+    mode = db_people.get_settings(message.user_id)["plain_text"] or message.settings.plain_text
+    return plain_texts.receive(
+        *(message.user_id, message.chat_id, message.message_id, message.formatted(text), message.sent_at),
+        capture.stored_source(message.source),
+        asks_first=mode == "ask_first",
+    )
+
+
+@router.media
+def media(message: Message, text: str) -> HandlerResult:
+    """Keep a photo, a file, a place, … as a note; continue a conversation with a caption in reply to an answer."""
+    if message.replied_to_message_id is not None and text:
+        question = journal.question_answered_by(message.chat_id, message.replied_to_message_id)
+        if question is not None:
+            return _continue_conversation(message, text, question)
+    return _keep(message, text) if message.is_private else None
+
+
+@router.album_part
+def album_part(message: Message, text: str) -> HandlerResult:
+    """Add a further photo or file of an album to its note."""
+    note_id = journal.album_note(message.chat_id, message.media_group_id)
+    if note_id is not None:
+        capture.add_album_part(note_id, message, message.formatted(text))
+    return None
 
 
 @router.continuation
 def continue_long_message(message: Message) -> bool:
     """Append the next part of a long message to the note or the text that the first part became."""
-    return long_messages.join(message.user_id, message.chat_id, message.message_id, message.text, message.sent_at)
+    text = message.formatted(message.text)
+    return long_messages.join(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
 
 
 @router.edited_text
 def plain_text_edited(message: Message, text: str) -> HandlerResult:
     """Edit the note that was made from a message when the message is edited."""
-    message_id, sent_at, whole_text = _replace_part(message, text)
-    note = db.get_note_by_message(message.user_id, message.chat_id, message_id, sent_at)
+    note, whole = _find_note(message, text)
     if note is not None:
-        return editing.follow_message(note, whole_text)
-    db_messages.update_plain_text(message.user_id, message.chat_id, message_id, whole_text)
+        return _follow_message(note, message, whole)
+    message_id, _, whole = _replace_part(message, message.formatted(text))
+    db_messages.update_plain_text(message.user_id, message.chat_id, message_id, whole.text, whole.entities)
     return None
 
 
@@ -275,6 +306,14 @@ def save_plain_text(query: CallbackQuery, text_id: int) -> ButtonResult:
 def ask_plain_text(query: CallbackQuery, text_id: int) -> ButtonResult:
     """Ask the active model what a text says."""
     return plain_texts.ask(query.user_id, text_id)
+
+
+@router.button("ask_note")
+def ask_about_note(query: CallbackQuery, number: int) -> ButtonResult:
+    """Ask the model what a note says, once at a time."""
+    if journal.has_pending_question(query.user_id, query.chat_id, query.message_id):
+        return ButtonResult(texts.ALREADY_ASKED)
+    return note_card.ask(query.user_id, number)
 
 
 # Models ------------------------------------------------------------------------------------------------
@@ -484,11 +523,73 @@ def _zone(source: Message | CallbackQuery) -> clock.TimeZone:
 
 
 def _expect_more_parts(message: Message, text: str) -> None:
-    long_messages.start(message.user_id, message.chat_id, message.message_id, message.text, text, message.sent_at)
+    stored = message.formatted(text)
+    long_messages.start(
+        message.user_id, message.chat_id, message.message_id, message.text, stored, message.sent_at
+    )
 
 
-def _replace_part(message: Message, text: str) -> tuple[int, int, str]:
+def _replace_part(message: Message, text: FormattedText) -> tuple[int, int, FormattedText]:
     return long_messages.replace_part(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
+
+
+def _find_note(message: Message, text: str) -> tuple[db.Note | None, FormattedText]:
+    """Return the note of an edited message, and what its text is now; None if there is no such note."""
+    formatted = message.formatted(text)
+    if message.media_group_id:
+        note = db.get_note_by_attachment(message.user_id, message.chat_id, message.message_id)
+        if note is not None:
+            return note, capture.replace_caption(note, message, formatted)
+    message_id, sent_at, whole = _replace_part(message, formatted)
+    return db.get_note_by_message(message.user_id, message.chat_id, message_id, sent_at), whole
+
+
+def _follow_message(note: db.Note, message: Message, text: FormattedText) -> HandlerResult:
+    """Replace the text and the attachments of a note after its message was edited; None if nothing changes."""
+    is_replaced = note["deleted_at"] is None and capture.replace_attachments(note["id"], message)
+    result = editing.follow_message(note, text)
+    is_moving = any(attachment.kind == "location" for attachment in message.attachments)  # a live location
+    if result is None and is_replaced and not is_moving:
+        return texts.note_edited(note["number"])
+    return result
+
+
+def _keep(message: Message, text: str) -> HandlerResult:
+    """Make a note of a message; the messages of an album are one note."""
+    formatted = message.formatted(text)
+    if message.unsupported and not text:
+        return texts.unsupported(message.unsupported)
+    album_note_id = journal.album_note(message.chat_id, message.media_group_id) if message.media_group_id else None
+    if album_note_id is not None:
+        capture.add_album_part(album_note_id, message, formatted)
+        return None
+    note = capture.keep(message, formatted)
+    if message.media_group_id:
+        journal.set_album_note(message.chat_id, message.media_group_id, note["id"])
+    if message.unsupported:
+        return texts.unsupported(message.unsupported, note["number"])
+    return capture.confirmation(note, message)
+
+
+def _keep_replied(message: Message, replied_to: RepliedMessage) -> HandlerResult:
+    """Make a note of the message replied to, once."""
+    question = journal.question_answered_by(replied_to.chat_id, replied_to.message_id)
+    if question is not None and question["answer"] is not None:
+        number, is_new = db.save_answer(
+            message.user_id, replied_to.chat_id, replied_to.message_id, question["id"], question["answer"]
+        )
+        return texts.note_saved(number, is_new=is_new)
+    note = capture.find_note(message.user_id, replied_to.chat_id, replied_to.message_id, replied_to.sent_at)
+    if note is not None and note["deleted_at"] is not None:
+        return texts.note_is_deleted(note["number"])
+    if note is not None:
+        return texts.note_already_saved(note["number"])
+    if not replied_to.text and not replied_to.attachments:
+        return texts.unsupported(replied_to.unsupported) if replied_to.unsupported else texts.CONTENT_UNKNOWN
+    added = capture.keep_replied(message, replied_to)
+    if replied_to.unsupported:
+        return texts.unsupported(replied_to.unsupported, added["number"])
+    return capture.confirmation(added, message)
 
 
 def _turn_page(query: CallbackQuery, listing_id: int, position: int, *, to_older: bool) -> ButtonResult:

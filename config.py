@@ -20,6 +20,7 @@ VERSION = "1.0"  # of the bot
 
 TOKEN_PATTERN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
 URL_PATTERN = re.compile(r"https?://[^\s/]\S*")
+PLAIN_TEXT_MODES = ("note", "ask_first")  # what becomes of a message without a command
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -36,6 +37,7 @@ class Settings:
     telegram_proxy: str | None = field(repr=False)
     db_path: Path
     log_level: str
+    plain_text: str  # one of PLAIN_TEXT_MODES; a person may choose another
     timezone: tzinfo | None  # None: the machine's own zone
     allowed_user_ids: frozenset[int]  # empty: everyone may use the bot
     admin_user_ids: frozenset[int]  # empty: everyone is an admin
@@ -105,12 +107,16 @@ def load_settings() -> Settings:
     log_level = env.get("LOG_LEVEL", "INFO").upper()
     if log_level not in LOG_LEVELS:
         raise SetupError(texts.BAD_LOG_LEVEL)
+    plain_text = env.get("PLAIN_TEXT", "note").lower()
+    if plain_text not in PLAIN_TEXT_MODES:
+        raise SetupError(texts.BAD_PLAIN_TEXT)
     settings = Settings(
         token=token,
         telegram_api_url=api_url,
         telegram_proxy=_proxy_for(api_url),
         db_path=database_path(),
         log_level=log_level,
+        plain_text=plain_text,
         timezone=_timezone(env.get("TIMEZONE", "")),
         allowed_user_ids=_user_ids(env, "ALLOWED_USER_IDS"),
         admin_user_ids=_user_ids(env, "ADMIN_USER_IDS"),

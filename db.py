@@ -217,6 +217,11 @@ def get_note(user_id: int, number: int) -> Note | None:
     return storage.fetch_one("SELECT * FROM notes WHERE user_id = ? AND number = ?", (user_id, number))
 
 
+def get_note_by_id(user_id: int, note_id: int) -> Note | None:
+    """Return a note by its id, not its number, even if it is deleted."""
+    return storage.fetch_one("SELECT * FROM notes WHERE id = ? AND user_id = ?", (note_id, user_id))
+
+
 def get_note_by_message(user_id: int, chat_id: int, message_id: int, sent_at: int) -> Note | None:
     """Return the note that was made from a message, a deleted one only if there is no other.
 

@@ -18,6 +18,11 @@ MAX_USAGE_ROWS = 50
 
 Call = tuple[str, dict[str, Any]]  # a method of the Bot API and its parameters
 
+# The queues of a person's questions: (user_id, 0) for those that are answered one after another, (user_id, 1) and
+# (user_id, 2) for those that are answered beside them. So one person never has more than three in progress.
+QuestionKey = tuple[int, int]
+_QUEUE = "iif(is_parallel, 1 + id % 2, 0)"
+
 
 class NewQuestion(TypedDict):
     """A question to store; see the table for the columns."""
@@ -288,30 +293,25 @@ def get_question(chat_id: int, question_id: int) -> QuestionRow | None:
     return storage.fetch_one("SELECT * FROM questions WHERE id = ? AND chat_id = ?", (question_id, chat_id))
 
 
-def get_pending_question(question_id: int) -> QuestionRow | None:
-    """Return a question that is not finished yet."""
-    return storage.fetch_one("SELECT * FROM questions WHERE id = ? AND state = 'pending'", (question_id,))
+def question_key(user_id: int, question_id: int, is_parallel: bool) -> QuestionKey:
+    """Return the queue of a question."""
+    return user_id, 1 + question_id % 2 if is_parallel else 0
 
 
-def next_question(user_id: int) -> QuestionRow | None:
-    """Return the oldest pending question of a person, parallel questions excluded."""
+def next_question(user_id: int, queue: int) -> QuestionRow | None:
+    """Return the oldest pending question in a queue of a person, see QuestionKey."""
     return storage.fetch_one(
-        "SELECT * FROM questions WHERE user_id = ? AND state = 'pending' AND is_parallel = 0 ORDER BY id LIMIT 1",
-        (user_id,),
+        f"SELECT * FROM questions WHERE user_id = ? AND state = 'pending' AND {_QUEUE} = ? ORDER BY id LIMIT 1",
+        (user_id, queue),
     )
 
 
-def pending_question_keys() -> list[tuple[int, int]]:
-    """Return a key for each queue of pending questions, the longest waiting first.
-
-    The key is (user_id, 0) for the questions that a person gets answered one after another, and
-    (user_id, question_id) for each parallel question.
-    """
+def pending_question_keys() -> list[QuestionKey]:
+    """Return a key for each queue of pending questions, the longest waiting first."""
     rows = storage.fetch_all(
-        "SELECT user_id, iif(is_parallel, id, 0) AS question_id FROM questions WHERE state = 'pending'"
-        " GROUP BY 1, 2 ORDER BY min(id)"
+        f"SELECT user_id, {_QUEUE} AS queue FROM questions WHERE state = 'pending' GROUP BY 1, 2 ORDER BY min(id)"
     )
-    return [(row["user_id"], row["question_id"]) for row in rows]
+    return [(row["user_id"], row["queue"]) for row in rows]
 
 
 def question_times(user_id: int, since: int) -> list[int]:
@@ -329,6 +329,15 @@ def stop_question(chat_id: int, question_id: int) -> bool:
         (clock.now(), question_id, chat_id),
     )
     return cursor.rowcount == 1
+
+
+def has_pending_question(user_id: int, chat_id: int, message_id: int) -> bool:
+    """Return whether a question that a person asked with a button under a message still waits for its answer."""
+    row = storage.fetch_one(
+        "SELECT 1 FROM questions WHERE user_id = ? AND state = 'pending' AND chat_id = ? AND message_id = ?",
+        (user_id, chat_id, message_id),
+    )
+    return row is not None
 
 
 def is_question_stopped(question_id: int) -> bool:
@@ -513,6 +522,12 @@ def chats_with_replies() -> dict[int, int]:
     """Return the chats that have replies in the outbox with the id of the newest, the longest waiting first."""
     rows = storage.fetch_all("SELECT chat_id, max(id) AS newest_id FROM outbox GROUP BY chat_id ORDER BY min(id)")
     return {row["chat_id"]: row["newest_id"] for row in rows}
+
+
+def last_reply_id() -> int:
+    """Return the id of the last reply that was put into the outbox; the next one gets the following id."""
+    row = storage.fetch_one("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
+    return int(row["seq"]) if row else 0
 
 
 def stored_replies(chat_id: int, after_id: int, limit: int) -> list[OutboxRow]:

@@ -73,7 +73,7 @@ def duration(seconds: int) -> str:
 
 GREETING = (
     "Привет! Я храню ваши заметки и отвечаю на вопросы с помощью языковых моделей.\n"
-    "Начните с /note_add купить молоко или /ask почему небо голубое?"
+    "Напишите, например, «купить молоко» — это станет заметкой. Или спросите: /ask почему небо голубое?"
 )
 HINT = "Не понял команду. Список: /help"
 REPLY_DROPPED = "Один из моих ответов Telegram так и не принял, больше я его не отправляю. Попробуйте ещё раз."
@@ -112,20 +112,24 @@ PREVIOUS, NEXT = "◀", "▶"
 SEARCHING = "Ищу, это займёт немного времени."
 NO_MORE_NOTES = "Дальше ничего нет."
 LIST_UNAVAILABLE = "Этот список устарел или чужой. Откройте свой: /note_list"
+DELETE = "🗑 Удалить"
 RESTORE, UNDO_EDIT, REDO_EDIT = "↩️ Вернуть", "↩️ Отменить правку", "↪️ Вернуть правку"
 EDIT_UNAVAILABLE = "Эту правку уже не отменить."
 EDIT_ALREADY_UNDONE = "В заметке уже этот текст."
 SAVE_AS_NOTE, ASK_MODEL = "📝 В заметки", "🤖 Спросить модель"
 PLAIN_TEXT = "Что с этим сделать?"
+PLAIN_QUESTION = "Похоже на вопрос. Спросить модель?"
 PLAIN_TEXT_UNAVAILABLE = "Этого текста у меня больше нет, пришлите его ещё раз."
 PLAIN_TEXT_ASKED = "Спрашиваю модель."
 ALREADY_ASKED = "Уже спросили."
 ANONYMOUS = "Мне нужно знать, кто вы: напишите от своего имени, а не от имени группы или канала."
-ONLY_TEXT = "Я храню только текст. К фото или файлу можно добавить подпись: /note_add <текст>"
+CONTENT_UNKNOWN = "Такое сообщение я сохранить не могу. Пришлите текст, фото, файл или голосовое."
 
 
-def note_added(number: int) -> str:
-    """Confirm a new note."""
+def note_added(number: int, contents: str = "") -> str:
+    """Confirm a new note; contents says what it holds beside its text."""
+    if contents:
+        return f"Заметка #{number} добавлена: {contents[0].lower()}{contents[1:]}."
     return f"Заметка #{number} добавлена."
 
 
@@ -184,21 +188,29 @@ def note_head(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
     return f"#{note['number']} · {when(note['created_at'], zone)}"
 
 
-def note(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
-    """Show a whole note."""
+def whole_note_head(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
+    """Return the line above a whole note: its number, when it was created and edited."""
     head = note_head(note, zone)
     if note["updated_at"] > note["created_at"]:
         head += f" · изменена {when(note['updated_at'], zone)}"
-    return f"{head}\n{note['text']}"
+    return head
 
 
 def note_list(
-    heading: str, excerpts: Iterable[tuple[Mapping[str, Any], str]], zone: clock.TimeZone, *, is_cut: bool
+    heading: str,
+    excerpts: Iterable[tuple[Mapping[str, Any], str]],
+    zone: clock.TimeZone,
+    *,
+    is_cut: bool,
+    sources: Mapping[int, str],
 ) -> str:
-    """Show a page of notes, each as a pair (note, excerpt as HTML). Returns HTML."""
+    """Show a page of notes, each as a pair (note, excerpt as HTML), with their sources by note. All is HTML."""
     paragraphs = [heading]
     for note, excerpt in excerpts:
-        paragraphs.append(f"{note_head(note, zone)}\n{excerpt}")
+        head = note_head(note, zone)
+        if note["id"] in sources:
+            head += f" · {forwarded_from(sources[note['id']])}"
+        paragraphs.append(f"{head}\n{excerpt}")
     if is_cut:
         paragraphs.append("Целиком: /note_show &lt;номер&gt;")
     return "\n\n".join(paragraphs)
@@ -303,6 +315,94 @@ def no_notes_in_period(period: str) -> str:
 def search_hint(words: str) -> str:
     """Say how to search for a text that was read as a date. Takes and returns HTML."""
     return f"Чтобы найти эти слова в тексте: /note_find «{words}»"
+
+
+# What notes hold beside their text ------------------------------------------------------------------------
+
+MEDIA_UNAVAILABLE = (
+    "Вложение Telegram больше не отдаёт: скорее всего, его сохранил другой бот. Сама заметка на месте."
+)
+
+_ATTACHMENTS = {  # kind → icon, name
+    "photo": ("🖼", "Фото"),
+    "document": ("📎", "Файл"),
+    "video": ("🎬", "Видео"),
+    "animation": ("🎞", "Анимация"),
+    "audio": ("🎵", "Аудио"),
+    "voice": ("🎤", "Голосовое"),
+    "video_note": ("📹", "Видеосообщение"),
+    "sticker": ("🏷", "Стикер"),
+    "location": ("📍", "Геопозиция"),
+    "venue": ("📍", "Место"),
+    "contact": ("👤", "Контакт"),
+}
+_UNSUPPORTED = {
+    "poll": "Опрос",
+    "checklist": "Список задач",
+    "game": "Игру",
+    "dice": "Игральный кубик",
+    "story": "Историю",
+    "paid_media": "Платное фото или видео",
+    "invoice": "Счёт",
+    "giveaway": "Розыгрыш",
+}
+ALBUM = "Альбом"
+
+
+def attachment_icon(kind: str) -> str:
+    """Return the icon of an attachment."""
+    return _ATTACHMENTS[kind][0]
+
+
+def attachment(attachment: Mapping[str, Any]) -> str:
+    """Say what an attachment is: Фото; Голосовое, 0:42; Файл «Договор.pdf»."""
+    kind, details = attachment["kind"], attachment["details"]
+    parts = [_ATTACHMENTS[kind][1]]
+    name = _attachment_name(attachment)
+    if name:
+        parts[0] += f" {name}" if kind in ("sticker", "contact") else f" «{name}»"
+    if kind == "venue":
+        parts.append(details["address"])
+    elif kind == "contact":
+        parts.append(details["phone_number"])
+    elif kind == "location":
+        parts.append(f"{details['latitude']:.5f}, {details['longitude']:.5f}")
+    elif attachment["duration_s"]:
+        minutes, seconds = divmod(attachment["duration_s"], 60)
+        parts.append(f"{minutes}:{seconds:02}")
+    return ", ".join(filter(None, parts))
+
+
+def _attachment_name(attachment: Mapping[str, Any]) -> str:
+    kind, details = attachment["kind"], attachment["details"]
+    if kind == "contact":
+        return f"{details['first_name']} {details.get('last_name', '')}".strip()
+    if kind == "audio" and details.get("title"):
+        performer = details.get("performer")
+        return f"{performer} — {details['title']}" if performer else str(details["title"])
+    if kind == "sticker":
+        return str(details.get("emoji", ""))
+    if kind == "venue":
+        return str(details["title"])
+    return attachment["file_name"] or "" if kind in ("document", "audio") else ""
+
+
+def album(attachments: Sequence[Mapping[str, Any]]) -> str:
+    """Say what several attachments are: Альбом: фото — 3, видео — 1."""
+    kinds = [attachment["kind"] for attachment in attachments]
+    counts = [f"{_ATTACHMENTS[kind][1].lower()} — {kinds.count(kind)}" for kind in dict.fromkeys(kinds)]
+    return f"{ALBUM}: {', '.join(counts)}"
+
+
+def forwarded_from(name: str) -> str:
+    """Name the source of a forwarded note, in the line above it."""
+    return f"↪ {name}"
+
+
+def unsupported(kind: str, number: int | None = None) -> str:
+    """Say that content of a kind cannot be kept; the number is that of the note that its text became."""
+    sentence = f"{_UNSUPPORTED[kind]} я сохранить не могу"
+    return f"{sentence}." if number is None else f"{sentence}, а текст добавлен: заметка #{number}."
 
 
 # Statistics, export and import --------------------------------------------------------------------------
@@ -983,6 +1083,7 @@ BAD_TOKEN = "TOKEN записан неверно: он выглядит как 1
 TOKEN_REFUSED = "Telegram не принял TOKEN: скопируйте его у @BotFather заново и впишите в .env."
 BAD_TIMEZONE = "TIMEZONE не найдена: нужен часовой пояс вида Europe/Moscow."
 BAD_ENV_FILE = "Файл .env не в кодировке UTF-8: сохраните его как UTF-8."
+BAD_PLAIN_TEXT = "PLAIN_TEXT должен быть note или ask_first."
 BAD_LOG_LEVEL = "LOG_LEVEL должен быть DEBUG, INFO, WARNING или ERROR."
 
 
@@ -1074,6 +1175,7 @@ COMMAND_LINE = """Использование:
   python bot.py --version      показать версию"""
 CHECK_SETTINGS, CHECK_DATABASE, CHECK_TELEGRAM = "настройки", "база", "Telegram"
 CHECK_REPLICA = "реплика"
+REPLICA_ABSENT = "не настроена, это не обязательно."
 REPLICA_ELSEWHERE = "настроена. Что в ней есть, покажет litestream ltx, см. docs/hosting.md."
 REPLICA_EMPTY = "в папке из REPLICA_URL ничего нет: запустите Litestream, см. docs/hosting.md."
 SETTINGS_OK = "прочитаны."

@@ -70,25 +70,11 @@ def _check_database() -> str:
     return texts.db_found(path, db.check(path))
 
 
-def _check_writable(path: Path) -> None:
-    """Raise SetupError if the bot could not write into the database and its folder.
-
-    The rights of a file do not tell: a disk may be full or read-only, and Windows has other rights.
-    """
-    try:
-        with tempfile.TemporaryFile(dir=path.absolute().parent) as file:
-            file.write(b"0")
-        if path.exists():
-            path.open("r+b").close()
-    except OSError:
-        raise SetupError(texts.db_unusable(path)) from None
-
-
 def _check_replica() -> str:
     """Describe the replica; SetupError if it is a folder without the latest changes."""
     url = config.replica_url()
     if not url:
-        raise Remark(texts.GATEWAY_ABSENT)
+        raise Remark(texts.REPLICA_ABSENT)
     if not url.startswith("file://"):
         return texts.REPLICA_ELSEWHERE
     replicated_at = max(_changed_at(Path(url.removeprefix("file://")).rglob("*.ltx")), default=None)
@@ -105,6 +91,20 @@ def _changed_at(paths: Iterable[Path]) -> Iterator[float]:
     for path in paths:
         with suppress(FileNotFoundError):  # Litestream merges files, and the write-ahead log comes and goes
             yield path.stat().st_mtime
+
+
+def _check_writable(path: Path) -> None:
+    """Raise SetupError if the bot could not write into the database and its folder.
+
+    The rights of a file do not tell: a disk may be full or read-only, and Windows has other rights.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=path.absolute().parent) as file:
+            file.write(b"0")
+        if path.exists():
+            path.open("r+b").close()
+    except OSError:
+        raise SetupError(texts.db_unusable(path)) from None
 
 
 def _check_telegram() -> str:

@@ -184,7 +184,7 @@ def _connect(telegram: Telegram, stop_signal: StopSignal) -> BotUser | None:
     while True:
         try:
             bot_user = get_me(telegram)
-            telegram.bot.delete_webhook()
+            telegram.call("deleteWebhook", {})
             if bot_user.username:
                 log.info("started as @%s", bot_user.username)
             else:

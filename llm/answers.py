@@ -17,7 +17,7 @@ import openrouter_client
 import storage
 import texts
 from config import Gateway, Settings
-from journal import QuestionRow
+from journal import QuestionKey, QuestionRow
 from llm import answer_cache, free_router
 from llm.answer_reply import build_reply
 from llm.catalog import Catalog, fetch_catalog
@@ -27,10 +27,11 @@ from llm.model_caller import ModelCaller
 from llm.models import ROUTER_GATEWAY, fallback_models, model_for, ready_gateways
 from llm.progress import CallResult, QuestionProgress
 from llm.prompts import Prompt, build_prompt
+from llm.queue_positions import QueuePositions
 from llm.quota import check_question_quota
 from llm.rate_limiter import WINDOW_S, RateLimiter
 from openrouter_client import FEATURES, OpenRouterError
-from telegram.drafts import Drafts
+from telegram.drafts import Draft, Drafts
 from telegram.keyed_executor import KeyedExecutor
 from telegram.outbox import Outbox
 from telegram.replies import Question, Reply
@@ -38,12 +39,10 @@ from telegram.transport import Telegram
 
 log = logging.getLogger(__name__)
 
-MAX_QUESTIONS_IN_PROGRESS = 60  # their threads only wait for the network
+# Each takes two threads that only wait, and up to 0.4 MiB (docs/benchmarks.md). A person has at most three.
+MAX_QUESTIONS_IN_PROGRESS = 200
 MAX_COMPARED_MODELS = 3
 MAX_ATTEMPTS = 3  # to answer a question whose result cannot be stored
-
-# (user_id, 0): the questions of one person, answered in order; (user_id, question_id): one parallel question
-QuestionKey = tuple[int, int]
 
 
 class Answers:
@@ -57,6 +56,7 @@ class Answers:
             "answers", self._answer_next, MAX_QUESTIONS_IN_PROGRESS
         )
         self._drafts = Drafts(telegram)
+        self._queue_positions = QueuePositions(self._executor.waiting_keys, self._open_draft)
         self._costs = CostLookup()
         self._in_progress: dict[int, QuestionProgress] = {}  # by question
         self._failed_attempts: dict[int, int] = {}  # by question
@@ -76,11 +76,13 @@ class Answers:
         """Answer the questions that an earlier run left pending."""
         for key in journal.pending_question_keys():
             self._executor.wake(key)
+        self._queue_positions.wake()
         self._costs.wake()
 
     def stop(self) -> None:
         """Start no more questions. Those in progress stay pending, and the next run asks them again."""
         self._executor.stop(grace_s=0, linger_s=0)
+        self._queue_positions.stop()
         self._drafts.stop()
         self._costs.stop()
 
@@ -123,8 +125,10 @@ class Answers:
                     "thread_id": thread_id,
                 }
             )
-            key = (user_id, question_id if is_parallel else 0)
-            storage.on_commit(partial(self._executor.wake, key))
+            storage.on_commit(
+                partial(self._executor.wake, journal.question_key(user_id, question_id, is_parallel))
+            )
+        storage.on_commit(self._queue_positions.wake)
 
     def stop_question(self, chat_id: int, question_id: int) -> None:
         """End a question with the text that has arrived so far."""
@@ -149,8 +153,7 @@ class Answers:
 
     def _answer_next(self, key: QuestionKey) -> float | None:
         """Answer the next question of a key; return None if there is none."""
-        user_id, question_id = key
-        question = journal.get_pending_question(question_id) if question_id else journal.next_question(user_id)
+        question = journal.next_question(*key)
         if question is None:
             return None
         progress = QuestionProgress()
@@ -182,20 +185,27 @@ class Answers:
             self._store_reply(question, "failed", None, Reply(texts.NO_SIMILAR_NOTES))
             return
         model = db.get_model(question["model_id"])
-        threading.Thread(
-            target=self._call_models, args=(question, model, prompt, progress), name="model caller", daemon=True
-        ).start()
+        call_models = partial(self._call_models, question, model, prompt, progress)
+        try:
+            threading.Thread(target=call_models, name="model caller", daemon=True).start()
+        except (
+            RuntimeError
+        ):  # the system has no room for another thread: this one calls, and shows nothing meanwhile
+            call_models()
         self._show_until_settled(question, progress)
         result = progress.result or CallResult(progress.stopped_completion(), progress.model or model)
         self._finish(question, prompt, result)
 
-    def _show_until_settled(self, question: QuestionRow, progress: QuestionProgress) -> None:
-        draft = self._drafts.open(
+    def _open_draft(self, question: QuestionRow) -> Draft:
+        return self._drafts.open(
             question["chat_id"],
             question["id"],
             is_private=_is_shown_while_growing(question),
             thread_id=question["thread_id"],
         )
+
+    def _show_until_settled(self, question: QuestionRow, progress: QuestionProgress) -> None:
+        draft = self._open_draft(question)
         while not progress.is_settled():
             text = progress.text
             position = progress.visible_queue_position()

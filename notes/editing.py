@@ -4,26 +4,27 @@ from collections.abc import Callable
 
 import db
 import texts
+from entities import FormattedText
 from telegram.replies import Button, ButtonResult, HandlerResult, Reply
 
 
-def edit_note(user_id: int, number: int, text: str) -> HandlerResult:
+def edit_note(user_id: int, number: int, text: FormattedText) -> HandlerResult:
     """Replace the text of a note."""
-    edit_id = db.edit_note(user_id, number, text)
+    edit_id = db.edit_note(user_id, number, text.text, text.entities)
     if edit_id is None:
         return texts.note_missing(number)
     return _confirmation(number, edit_id)
 
 
-def edit_note_again(user_id: int, number: int, text: str) -> HandlerResult:
+def edit_note_again(user_id: int, number: int, text: FormattedText) -> HandlerResult:
     """Replace the text of a note after the message that edited it was edited itself; None if nothing changes."""
-    edit_id = db.edit_note(user_id, number, text)
+    edit_id = db.edit_note(user_id, number, text.text, text.entities)
     return _confirmation(number, edit_id) if edit_id else None
 
 
-def follow_message(note: db.Note, text: str) -> HandlerResult:
+def follow_message(note: db.Note, text: FormattedText) -> HandlerResult:
     """Replace the text of a note after the message it came from was edited; None if nothing changes."""
-    edit_id = db.edit_note(note["user_id"], note["number"], text)
+    edit_id = db.edit_note(note["user_id"], note["number"], text.text, text.entities)
     if edit_id is None:
         return texts.note_is_deleted(note["number"])
     return _confirmation(note["number"], edit_id) if edit_id else None

@@ -11,13 +11,14 @@ from html import escape
 
 import clock
 import db
+import db_attachments
 import db_messages
 import db_search
 import storage
 import texts
 from clock import TimeZone
 from db_messages import Listing
-from notes import dates, finding, search
+from notes import contents, dates, finding, search
 from notes.finding import Hit, Search
 from telegram.limits import MAX_MESSAGE_LENGTH
 from telegram.replies import Button, ButtonResult, Reply
@@ -25,6 +26,8 @@ from telegram.replies import Button, ButtonResult, Reply
 MAX_EXCERPT_LENGTH = 300  # characters of a note
 HEADING_LENGTH = 200  # characters reserved for the heading and the hint under the list
 NOTE_HEAD_LENGTH = 36  # characters reserved for the number and the date of a note
+MAX_SOURCE_LENGTH = 24  # characters of the name that a forward came from
+SOURCE_MARK_LENGTH = 5  # characters around that name
 MAX_TAGS, TAGS_PER_ROW = 30, 3
 MAX_SEARCH_S = 0.01  # of a search in the transaction of an update, which others wait for; see deadline()
 
@@ -147,10 +150,29 @@ def _page_text(user_id: int, page: _Page, listed: Search, zone: TimeZone) -> str
     """Return the heading and an excerpt of each note, as HTML that fits into one message."""
     notes = [hit.note for hit in page.hits]
     length_per_note = (MAX_MESSAGE_LENGTH - HEADING_LENGTH) // len(notes) - NOTE_HEAD_LENGTH
-    excerpt_length = min(MAX_EXCERPT_LENGTH, length_per_note)
-    excerpts = [(note, search.note_excerpt(note, listed.query, excerpt_length)) for note in notes]
-    is_cut = any(len(note["text"]) > excerpt_length for note in notes)
-    return texts.note_list(_heading(user_id, page, listed, zone), excerpts, zone, is_cut=is_cut)
+    ids = [note["id"] for note in notes]
+    attachments = db_attachments.attachments_of_notes(ids)
+    sources = _source_names(ids)
+    excerpts, is_cut = [], False
+    for note in notes:
+        shown = contents.line(note, attachments.get(note["id"], []))
+        source_length = len(sources[note["id"]]) + SOURCE_MARK_LENGTH if note["id"] in sources else 0
+        excerpt_length = min(MAX_EXCERPT_LENGTH, length_per_note - source_length)
+        excerpts.append((note, search.note_excerpt(shown, note["search_extra"], listed.query, excerpt_length)))
+        is_cut = is_cut or len(shown) > excerpt_length
+    names = {note_id: escape(name, quote=False) for note_id, name in sources.items()}
+    heading = _heading(user_id, page, listed, zone)
+    return texts.note_list(heading, excerpts, zone, is_cut=is_cut, sources=names)
+
+
+def _source_names(note_ids: list[int]) -> dict[int, str]:
+    """Return where notes were forwarded from, by note."""
+    sources = db_attachments.sources_of_notes(note_ids)
+    return {note_id: _shortened(source["name"]) for note_id, source in sources.items()}
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= MAX_SOURCE_LENGTH else name[: MAX_SOURCE_LENGTH - 1] + texts.ELLIPSIS
 
 
 def _heading(user_id: int, page: _Page, listed: Search, zone: TimeZone) -> str:

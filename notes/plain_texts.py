@@ -1,15 +1,38 @@
-"""Messages without a command: buttons offer to save them as a note or to ask a model."""
+"""Messages without a command: they become notes at once, or buttons offer to save them or to ask a model."""
 
 import db
+import db_attachments
 import db_messages
+import entities
 import texts
+from db_attachments import Source
+from entities import FormattedText
+from notes import note_card
 from telegram.replies import Button, ButtonResult, Question, Reply
 
 
-def offer(user_id: int, chat_id: int, message_id: int, text: str, sent_at: int) -> Reply:
-    """Remember a text and ask the person what to do with it; sent_at in Unix seconds."""
-    text_id = db_messages.add_plain_text(user_id, chat_id, message_id, text, sent_at)
-    return _reply(texts.PLAIN_TEXT, text_id, can_save=True, can_ask=True)
+def receive(
+    user_id: int,
+    chat_id: int,
+    message_id: int,
+    text: FormattedText,
+    sent_at: int,
+    source: Source | None,
+    *,
+    asks_first: bool,
+) -> Reply:
+    """Save a text as a note, or ask the person what to do with it; sent_at in Unix seconds."""
+    is_question = text.text.rstrip("!) ").endswith("?")
+    if not asks_first and not is_question:
+        note = db.add_note(user_id, chat_id, message_id, text.text, sent_at, text.entities)
+        if source:
+            db_attachments.set_source(note["id"], source)
+        return note_card.confirm_new(note)
+    text_id = db_messages.add_plain_text(user_id, chat_id, message_id, text.text, sent_at, text.entities, source)
+    buttons = _buttons(text_id, can_save=True, can_ask=True)
+    if is_question:
+        return Reply(texts.PLAIN_QUESTION, buttons=buttons[::-1])
+    return Reply(texts.PLAIN_TEXT, buttons=buttons)
 
 
 def save(user_id: int, text_id: int) -> ButtonResult:
@@ -23,9 +46,13 @@ def save(user_id: int, text_id: int) -> ButtonResult:
         return ButtonResult(texts.note_is_deleted(note["number"]))
     if note is not None:
         return ButtonResult(texts.note_already_saved(note["number"]))
-    added = db.add_note(user_id, chat_id, message_id, plain_text["text"], sent_at)
+    text_entities = entities.loads(plain_text["entities"])
+    added = db.add_note(user_id, chat_id, message_id, plain_text["text"], sent_at, text_entities)
+    if plain_text["source"]:
+        db_attachments.set_source(added["id"], plain_text["source"])
     can_ask = not plain_text["is_asked"]
-    return ButtonResult(edit=_reply(texts.note_added(added["number"]), text_id, can_save=False, can_ask=can_ask))
+    buttons = _buttons(text_id, can_save=False, can_ask=can_ask)
+    return ButtonResult(edit=Reply(texts.note_added(added["number"]), buttons=buttons))
 
 
 def ask(user_id: int, text_id: int) -> ButtonResult:
@@ -39,15 +66,15 @@ def ask(user_id: int, text_id: int) -> ButtonResult:
         return ButtonResult(texts.NO_MODELS)
     db_messages.mark_plain_text_asked(text_id)
     note = db.get_note_by_message(user_id, plain_text["chat_id"], plain_text["message_id"], plain_text["sent_at"])
-    reply = _reply(texts.PLAIN_TEXT_ASKED, text_id, can_save=note is None, can_ask=False)
+    reply = Reply(texts.PLAIN_TEXT_ASKED, buttons=_buttons(text_id, can_save=note is None, can_ask=False))
     return ButtonResult(question=Question(plain_text["text"]), edit=reply)
 
 
-def _reply(text: str, text_id: int, *, can_save: bool, can_ask: bool) -> Reply:
-    """Return a reply with a button for each thing that can be done with a text."""
+def _buttons(text_id: int, *, can_save: bool, can_ask: bool) -> list[list[Button]]:
+    """Return a button for each thing that can be done with a text."""
     buttons = []
     if can_save:
         buttons.append([Button(texts.SAVE_AS_NOTE, f"keep:{text_id}")])
     if can_ask:
         buttons.append([Button(texts.ASK_MODEL, f"ask:{text_id}")])
-    return Reply(text, buttons=buttons)
+    return buttons

@@ -6,7 +6,7 @@ from html import escape
 
 import texts
 import words
-from db_search import FoundNote, Query
+from db_search import Query
 from unicode_text import fold, fold_with_positions
 
 MAX_PHRASES = 20  # a longer query is taken for pasted text and searched for as a whole
@@ -54,17 +54,15 @@ def excerpt(text: str, query: Query, limit: int) -> str:
     return html
 
 
-def note_excerpt(note: FoundNote, query: Query, limit: int) -> str:
-    """Return an excerpt of a note: of its text, or of what else the search finds if only that matches."""
-    if _find_matches(note["text"], _pattern(note["text"], query)):
-        return excerpt(note["text"], query, limit)
-    extra = next(
-        (line for line in note["search_extra"].splitlines() if _find_matches(line, _pattern(line, query))), ""
-    )
+def note_excerpt(shown: str, search_extra: str, query: Query, limit: int) -> str:
+    """Return an excerpt of what is shown of a note, or of what else the search finds if only that matches."""
+    if _find_matches(shown, _pattern(shown, query)):
+        return excerpt(shown, query, limit)
+    extra = next((line for line in search_extra.splitlines() if _find_matches(line, _pattern(line, query))), "")
     if not extra:
-        return excerpt(note["text"], query, limit)
+        return excerpt(shown, query, limit)
     where = excerpt(extra, query, limit // 2)
-    return texts.found_beside_text(excerpt(note["text"], Query(), limit // 2), where)
+    return texts.found_beside_text(excerpt(shown, Query(), limit // 2), where)
 
 
 def _pattern(text: str, query: Query) -> str:

@@ -19,6 +19,7 @@ from sandbox.telegram import World
 from sandbox.terminal import Terminal
 from unicode_text import let_streams_print
 
+TRANSCRIBE_MODEL = "openai/whisper-1"  # one that the emulated OpenRouter has
 BOT_CHECK_S = 0.2
 
 BotProcess = subprocess.Popen[bytes]
@@ -86,6 +87,8 @@ def bot_environment(telegram_url: str, openrouter_url: str) -> dict[str, str]:
     real = config.load_gateways()["openrouter"]
     if real.api_key:
         environment |= {"OPENROUTER_API_KEY": real.api_key, "OPENROUTER_BASE_URL": real.base_url}
+    else:  # nothing costs money here, so that transcription can be tried too
+        environment |= {"TRANSCRIBE_MODEL": TRANSCRIBE_MODEL, "ALLOW_PAID_MODELS": "1"}
     return environment
 
 

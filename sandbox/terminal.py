@@ -4,6 +4,7 @@ import threading
 
 from sandbox.telegram import World
 from sandbox.telegram.checks import Json
+from sandbox.views import NAMES
 
 USER_ID = 1
 SILENCE_S = 1.0  # at the end of the input, leave after the bot has been silent for this long
@@ -69,8 +70,10 @@ class Terminal:
         rich_text = message.get("rich_message", {}).get("markdown")
         text = rich_text or message.get("text") or message.get("caption") or ""
         print_lines("  │ ", text)
-        if document := message.get("document"):
+        if (document := message.get("document")) and "animation" not in message:
             self._show_file(document)
+        elif kinds := [NAMES[kind] for kind in NAMES if kind in message]:
+            print_lines("  │ ", f"[{kinds[0]}]")
         rows = message.get("reply_markup", {}).get("inline_keyboard", [])
         buttons = [button for row in rows for button in row]
         if buttons:

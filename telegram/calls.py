@@ -7,9 +7,11 @@ from html import unescape
 from typing import Any
 
 import texts
+from entities import FormattedText, clip
 from journal import Call
 from telegram.limits import MAX_MESSAGE_LENGTH, MAX_RICH_LENGTH, MAX_TOAST_LENGTH
 from telegram.markdown import plain_text, split_markdown, split_plain
+from telegram.media_calls import MEDIA_METHODS, caption_of, media_calls
 from telegram.replies import Button, Reply
 from unicode_text import truncate_utf16
 
@@ -25,14 +27,16 @@ def reply_calls(chat_id: int, reply: Reply, reply_to: int | None, thread_id: int
     The first message refers to the message `reply_to`, the last one has the buttons.
     """
     calls: list[Call]
-    if reply.photo:
+    if reply.media:
+        calls = _media_calls(reply)
+    elif reply.photo:
         calls = [("sendPhoto", {"photo": reply.photo, "caption": reply.text})]
     elif reply.is_markdown:
         calls = _rich_calls(reply)
     elif reply.is_html:
         calls = [("sendMessage", _text_params(reply))]
     else:
-        calls = _plain_text_calls(reply.text)
+        calls = _plain_text_calls(FormattedText(reply.text, reply.entities))
     if not calls:
         raise ValueError("a reply needs a text or a photo")
     for _, params in calls:
@@ -56,6 +60,8 @@ def edit_call(chat_id: int, message_id: int, reply: Reply) -> Call:
     params = {"chat_id": chat_id, "message_id": message_id, **_text_params(reply)}
     if not reply.is_html:
         params["text"] = truncate_utf16(reply.text, MAX_MESSAGE_LENGTH)
+        if reply.entities:
+            params["entities"] = clip(reply.entities, "", params["text"])
     params["reply_markup"] = _keyboard(reply.buttons)
     return "editMessageText", params
 
@@ -71,17 +77,23 @@ def callback_answer(query_id: str, text: str, *, is_alert: bool = False) -> Call
 def plain_calls(method: str, params: dict[str, Any]) -> list[Call]:
     """Return the calls that send a refused message as plain text; none if it was plain already."""
     calls: list[Call]
-    if method == "sendPhoto":
-        lines = [line for line in (params.get("photo"), params.get("caption")) if line]
-        calls = _plain_text_calls("\n\n".join(lines))
+    if method == "sendPhoto" and params["photo"].startswith("http"):
+        lines = [line for line in (params["photo"], params.get("caption")) if line]
+        calls = _plain_text_calls(FormattedText("\n\n".join(lines)))
+    elif method in MEDIA_METHODS:
+        caption = caption_of(method, params)
+        separator = FormattedText("\n\n" if caption.text else "")
+        calls = _plain_text_calls(FormattedText(texts.MEDIA_UNAVAILABLE) + separator + caption)
     elif method == "sendRichMessage":
-        calls = _plain_text_calls(plain_text(params["rich_message"]["markdown"]))
+        calls = _plain_text_calls(FormattedText(plain_text(params["rich_message"]["markdown"])))
     elif "parse_mode" in params:
         text = unescape(HTML_TAG.sub("", params["text"]))
         if method == "sendMessage":
-            calls = _plain_text_calls(text)
+            calls = _plain_text_calls(FormattedText(text))
         else:
             calls = [(method, {"text": truncate_utf16(text, MAX_MESSAGE_LENGTH)})]
+    elif method == "sendMessage" and "entities" in params:
+        calls = _plain_text_calls(FormattedText(params["text"]))
     else:
         calls = []
     if not calls:
@@ -115,13 +127,28 @@ def _rich_calls(reply: Reply) -> list[Call]:
         parts = split_markdown(reply.text, MAX_RICH_LENGTH, reply.footer)
     except Exception:  # whatever a model writes, the person gets the answer
         log.exception("Markdown is sent as plain text")
-        return _plain_text_calls(f"{reply.text}\n\n{reply.footer}")
+        return _plain_text_calls(FormattedText(f"{reply.text}\n\n{reply.footer}"))
     return [("sendRichMessage", {"rich_message": {"markdown": part}}) for part in parts]
 
 
-def _plain_text_calls(text: str) -> list[Call]:
-    parts = split_plain(text, MAX_MESSAGE_LENGTH)
-    return [("sendMessage", {"text": part, "link_preview_options": NO_PREVIEW}) for part in parts]
+def _media_calls(reply: Reply) -> list[Call]:
+    """Return the calls that send attachments again, and the text after them if none can carry it."""
+    caption = FormattedText(reply.text, reply.entities)
+    calls, has_caption = media_calls(reply.media, caption)
+    return calls if has_caption else [*calls, *_plain_text_calls(caption)]
+
+
+def _plain_text_calls(whole: FormattedText) -> list[Call]:
+    calls: list[Call] = []
+    position = 0
+    for part in split_plain(whole.text, MAX_MESSAGE_LENGTH):
+        params: dict[str, Any] = {"text": part, "link_preview_options": NO_PREVIEW}
+        start = whole.text.index(part, position)  # the splitting drops white space between the parts
+        position = start + len(part)
+        if part_entities := clip(whole.entities, whole.text[:start], part):
+            params["entities"] = part_entities
+        calls.append(("sendMessage", params))
+    return calls
 
 
 def _text_params(reply: Reply) -> dict[str, Any]:

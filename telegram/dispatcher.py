@@ -1,5 +1,6 @@
 """Find the handler of a message or a button, check access, and call the handler."""
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -36,6 +37,8 @@ class Dispatcher:
 
     def handle_message(self, message: Message) -> HandlerResult:
         """Return the handler's result, None if the message is not for the bot; AccessDenied if not permitted."""
+        if message.is_further_part:
+            return self._router.album_part_handler(message, message.text)
         command_line = _parse_command_line(message)
         if command_line is None and self._continues_long_message(message):
             return None
@@ -44,10 +47,12 @@ class Dispatcher:
         if message.is_anonymous:
             return texts.ANONYMOUS
         command = self._find_command(message, command_line)
-        if message.text and (command_line is None or (command and command.name in self._router.edit_handlers)):
-            journal.remember_message_text(message.chat_id, message.message_id, message.text, message.sent_at)
+        if command_line is None or (command and command.name in self._router.edit_handlers):
+            journal.remember_message_text(
+                message.chat_id, message.message_id, _fingerprint(message), message.sent_at
+            )
         if command_line is None:
-            return self._router.text_handler(message, message.text) if message.text else texts.ONLY_TEXT
+            return self._handle_plain(message)
         if command is None:
             return texts.unknown_command(command_line.name)
         return _call_handler(command.handler, command, message, command_line.text)
@@ -55,10 +60,12 @@ class Dispatcher:
     def handle_edited_message(self, message: Message) -> HandlerResult:
         """Return the handler's result, None if the edit changes nothing; AccessDenied if not permitted."""
         command_line = _parse_command_line(message)
-        if not message.text or message.is_anonymous or not self._is_addressed_to_bot(message, command_line):
+        has_content = message.text or message.attachments
+        if not has_content or message.is_anonymous or not self._is_addressed_to_bot(message, command_line):
             return None
         command = self._find_command(message, command_line)
-        if not journal.remember_edited_text(message.chat_id, message.message_id, message.text, message.sent_at):
+        fingerprint = _fingerprint(message)
+        if not journal.remember_edited_text(message.chat_id, message.message_id, fingerprint, message.sent_at):
             return None  # Telegram reports reactions and other changes as edits, too
         if command_line is None:
             return self._router.edited_text_handler(message, message.text)
@@ -79,9 +86,15 @@ class Dispatcher:
             return ButtonResult()
         return button.handler(query, *numbers)
 
+    def _handle_plain(self, message: Message) -> HandlerResult:
+        """Handle a message without a command."""
+        if message.attachments or message.unsupported:
+            return self._router.media_handler(message, message.text)
+        return self._router.text_handler(message, message.text) if message.text else texts.CONTENT_UNKNOWN
+
     def _continues_long_message(self, message: Message) -> bool:
         is_plain_text = bool(message.text) and not (
-            message.has_media or message.is_forwarded or message.is_anonymous
+            message.has_media or message.unsupported or message.is_forwarded or message.is_anonymous
         )
         return is_plain_text and self._router.continuation_handler(message)
 
@@ -107,11 +120,20 @@ class Dispatcher:
 
 
 def _parse_command_line(message: Message) -> _CommandLine | None:
-    """Return the command at the start of a message; a forwarded message has none, its sender did not write it."""
-    match = None if message.is_forwarded else COMMAND.fullmatch(message.text)
+    """Return the command at the start of a message; a forward or a poll has none: its text is not for the bot."""
+    is_own_text = not (message.is_forwarded or message.unsupported)
+    match = COMMAND.fullmatch(message.text) if is_own_text else None
     if match is None:
         return None
     return _CommandLine(match["name"], match["bot"] or "", (match["text"] or "").strip())
+
+
+def _fingerprint(message: Message) -> str:
+    """Return what differs between two versions of a message: the text, its formatting, the files."""
+    if not message.entities and not message.attachments:
+        return message.text
+    files = [attachment.file_unique_id or dict(attachment.details) for attachment in message.attachments]
+    return json.dumps([message.text, message.entities, files], ensure_ascii=False)
 
 
 def _call_handler(handler: Handler, command: Command, message: Message, text: str) -> HandlerResult:

@@ -1,7 +1,8 @@
 """The replies that wait to be sent, chat by chat in the order in which they were stored.
 
 A reply comes here in memory, after the commit that stored it. When very many wait, as during an outage, the later
-ones stay only in the journal until it is their turn.
+ones stay only in the journal until it is their turn. If a second copy of the bot uses the database, all do: its
+replies to the same chat may come in between.
 """
 
 import threading
@@ -31,35 +32,44 @@ class DueReplies:
         self._lock = threading.Lock()  # guards everything below
         self._chats: dict[int, _Chat] = {}
         self._in_memory = 0
+        self._last_id: int | None = None  # of the last reply that was stored
+        self._alone_until: int | None = None  # later ones may be of a second copy of the bot
 
     def add(self, chat_id: int, reply: OutboxRow) -> None:
         """Add a reply that has just been stored."""
         with self._lock:
-            chat = self._chats.setdefault(chat_id, _Chat(reply["id"] - 1, reply["id"] - 1))
-            has_all_before = chat.held_until == chat.newest_id
+            if self._alone_until is None and self._last_id not in (None, reply["id"] - 1):
+                self._alone_until = self._last_id
+            self._last_id = reply["id"]
+            is_alone = self._alone_until is None
+            known_until = reply["id"] - 1 if self._alone_until is None else self._alone_until
+            chat = self._chats.setdefault(chat_id, _Chat(known_until, known_until))
+            has_all_before = is_alone and chat.held_until == chat.newest_id
             chat.newest_id = reply["id"]
             if has_all_before and self._in_memory < MAX_IN_MEMORY:
                 self._hold(chat, [reply])
 
-    def add_stored(self, chat_id: int, newest_id: int) -> None:
-        """Add all replies to a chat that the journal has."""
+    def add_stored(self) -> list[int]:
+        """Add all replies that the journal has; return their chats, the longest waiting first."""
+        newest_ids = journal.chats_with_replies()
         with self._lock:
-            self._chats[chat_id] = _Chat(0, newest_id)
+            self._last_id = journal.last_reply_id()
+            self._chats = {chat_id: _Chat(0, newest_id) for chat_id, newest_id in newest_ids.items()}
+        return list(newest_ids)
 
     def next(self, chat_id: int) -> OutboxRow | None:
         """Return the oldest reply to a chat."""
         with self._lock:
             chat = self._chats.get(chat_id)
-            if chat is None or chat.replies:
-                return chat.replies[0] if chat else None
+            if chat is None or chat.replies or chat.held_until == chat.newest_id:
+                return chat.replies[0] if chat and chat.replies else None
             newest_id = chat.newest_id
         # Until all of them have been read, add() only counts new ones.
         stored = journal.stored_replies(chat_id, chat.held_until, PAGE)
         with self._lock:
             if not stored:
                 chat.held_until = newest_id
-                if chat.newest_id == newest_id:
-                    del self._chats[chat_id]
+                self._forget_if_empty(chat_id, chat)
                 return None
             self._hold(chat, stored)
             return stored[0]
@@ -78,10 +88,7 @@ class DueReplies:
             if not remaining_calls:
                 chat.replies.popleft()
                 self._in_memory -= 1
-            is_empty = not chat.replies and chat.held_until == chat.newest_id
-            if is_empty:
-                del self._chats[chat_id]
-            return not is_empty
+            return not self._forget_if_empty(chat_id, chat)
 
     def remove_chat(self, chat_id: int) -> None:
         """Forget the replies to a chat."""
@@ -89,6 +96,12 @@ class DueReplies:
             chat = self._chats.pop(chat_id, None)
             if chat:
                 self._in_memory -= len(chat.replies)
+
+    def _forget_if_empty(self, chat_id: int, chat: _Chat) -> bool:
+        is_empty = not chat.replies and chat.held_until == chat.newest_id
+        if is_empty and self._alone_until is None:
+            del self._chats[chat_id]
+        return is_empty
 
     def _hold(self, chat: _Chat, replies: list[OutboxRow]) -> None:
         chat.replies.extend(replies)

@@ -4,6 +4,9 @@
 MAX_MESSAGE_LENGTH = 4096  # the text of a message
 MAX_RICH_LENGTH = 32768  # the Markdown of a rich message
 MAX_TOAST_LENGTH = 200  # the answer to a tap on a button
+MAX_CAPTION_LENGTH = 1024  # the text with a photo or a file
+
+MAX_ALBUM_SIZE = 10  # photos or files
 
 MAX_RICH_BLOCKS = 500  # paragraphs, list items, rows, … of a rich message
 

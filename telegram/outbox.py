@@ -111,8 +111,7 @@ class Outbox:
 
     def start(self) -> None:
         """Send what an earlier run left."""
-        for chat_id, newest_id in journal.chats_with_replies().items():
-            self._due.add_stored(chat_id, newest_id)
+        for chat_id in self._due.add_stored():
             self._executor.wake(chat_id)
 
     def stop(self, grace_s: float, linger_s: float) -> None:

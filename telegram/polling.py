@@ -15,7 +15,7 @@ import storage
 import texts
 from config import Settings, SetupError
 from journal import Call
-from telegram.albums import without_repeated_album_messages
+from telegram.albums import albums_in_order
 from telegram.calls import callback_answer, edit_call
 from telegram.dispatcher import Dispatcher
 from telegram.heartbeat import Heartbeat
@@ -190,7 +190,7 @@ class Polling:
         with storage.transaction():
             new_ids = sorted(journal.unhandled_updates(by_id))
             updates = [update for update_id in new_ids if (update := self._parse(by_id[update_id]))]
-            for update in without_repeated_album_messages(updates):
+            for update in albums_in_order(updates):
                 self._handle(update)
             journal.mark_updates_handled(new_ids)
         self._offset = max(by_id) + 1

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from entities import Entity
+from telegram.messages import Attachment
+
 
 @dataclass(frozen=True)
 class Button:
@@ -17,7 +20,9 @@ class Button:
 class Reply:
     """A message to send: plain text by default, with optional formatting, a picture and buttons."""
 
-    text: str = ""  # with a photo: its caption
+    text: str = ""  # with a photo or media: its caption
+    entities: Sequence[Entity] = ()  # the formatting of a plain text or a caption
+    media: Sequence[Attachment] = ()  # sent again, as an album where possible; the text follows if it is too long
     is_markdown: bool = False  # rich Markdown, as language models write it: made safe, split when it is too long
     footer: str = ""  # a plain text below the Markdown, out of reach of whatever the model left open
     is_html: bool = False  # the HTML tags that Telegram supports; must fit into one message

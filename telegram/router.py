@@ -3,12 +3,14 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from telebot import types
+from typing import TYPE_CHECKING
 
 import texts
 from telegram.messages import Message
 from telegram.replies import ButtonResult, HandlerResult, UsageError
+
+if TYPE_CHECKING:
+    from telebot import types
 
 # Takes the message and the text after the command (the whole text if there is no command).
 Handler = Callable[[Message, str], HandlerResult]
@@ -46,6 +48,8 @@ class Router:
         self.buttons: dict[str, ButtonEntry] = {}
         self.edit_handlers: dict[str, Handler] = {}  # by command name
         self.text_handler: Handler = _ignore
+        self.media_handler: Handler = _ignore
+        self.album_part_handler: Handler = _ignore
         self.edited_text_handler: Handler = _ignore
         self.continuation_handler: Callable[[Message], bool] = _is_new
 
@@ -85,6 +89,16 @@ class Router:
         self.text_handler = handler
         return handler
 
+    def media(self, handler: Handler) -> Handler:
+        """Register the handler of messages without a command that hold more than text, such as a photo."""
+        self.media_handler = handler
+        return handler
+
+    def album_part(self, handler: Handler) -> Handler:
+        """Register the handler of the further messages of an album; it returns no reply."""
+        self.album_part_handler = handler
+        return handler
+
     def continuation(self, handler: Callable[[Message], bool]) -> Callable[[Message], bool]:
         """Register what takes the further parts of long messages; it returns False for any other message."""
         self.continuation_handler = handler
@@ -100,8 +114,10 @@ class Router:
         commands = [command for command in self.commands.values() if is_admin or not command.admin_only]
         return texts.help_text(texts.help_line(c.name, c.usage, c.summary) for c in commands)
 
-    def menu(self, has_admins: bool) -> list[types.BotCommand]:
+    def menu(self, has_admins: bool) -> "list[types.BotCommand]":
         """Return Telegram's menu: the commands that everyone may use. Without admins, that is all of them."""
+        from telebot import types  # imported late, see Telegram.bot
+
         commands = [command for command in self.commands.values() if not (has_admins and command.admin_only)]
         return [types.BotCommand(command.name, command.summary) for command in commands]
 

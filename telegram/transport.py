@@ -12,19 +12,20 @@ import logging
 import random
 import re
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, BinaryIO
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
-import telebot
 import urllib3
-from telebot import apihelper
 
 import texts
 from config import Settings, SetupError
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.pacing import Limits, Pacing
 from telegram.replies import File
+
+if TYPE_CHECKING:
+    import telebot
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +99,18 @@ class Telegram:
         self._file_url = f"{settings.telegram_api_url}/file/bot{settings.token}/"
         self._missing_methods: set[str] = set()
         self._pool = _connection_pool(settings.telegram_proxy)
+        self._settings = settings
+
+    @cached_property
+    def bot(self) -> "telebot.TeleBot":
+        """The telebot library, imported when it is first used: a third of the start would go into importing it."""
+        import telebot
+        from telebot import apihelper
+
         library: Any = apihelper
-        library.API_URL = f"{settings.telegram_api_url}/bot{{0}}/{{1}}"
+        library.API_URL = f"{self._settings.telegram_api_url}/bot{{0}}/{{1}}"
         library.CUSTOM_REQUEST_SENDER = self._send_for_library
-        self.bot = telebot.TeleBot(settings.token, threaded=False)
+        return telebot.TeleBot(self._settings.token, threaded=False)
 
     def call(
         self,

@@ -7,13 +7,12 @@ they do not know, such as a new kind of forward_origin, would make the whole upd
 import logging
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from config import Settings
-from telegram.messages import CallbackQuery, Document, Message
-from telegram.rich_text import rich_message_text
+from telegram.contents import parse_content, parse_external_reply
+from telegram.messages import CallbackQuery, Document, Message, RepliedMessage
 from telegram.transport import TelegramError
-from unicode_text import storable
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +149,8 @@ def _parse_message(raw: RawUpdate, settings: Settings) -> Message | None:
     if raw.get("from") is None:
         return None
     user_id = _check_integer(raw["from"]["id"])
-    text = _check_text(raw.get("text")) or _check_text(raw.get("caption"))
+    _check_text(raw.get("text"))
+    _check_text(raw.get("caption"))
     replied_to = _object(raw.get("reply_to_message"))
     return Message(
         user_id=user_id,
@@ -159,16 +159,36 @@ def _parse_message(raw: RawUpdate, settings: Settings) -> Message | None:
         thread_id=_parse_thread_id(raw),
         message_id=message_id,
         sent_at=sent_at,
-        text=storable(text or rich_message_text(raw.get("rich_message"))),
         is_private=raw["chat"].get("type") == "private",
         is_forwarded=raw.get("forward_origin") is not None and not raw.get("is_automatic_forward"),
         replied_to_message_id=_check_integer(replied_to["message_id"]) if replied_to else None,
         replied_to_username=_check_text(_object(replied_to.get("from")).get("username")),
+        replied_to=_parse_replied_message(raw, chat_id, message_id, sent_at),
         document=_parse_document(raw.get("document")),
         has_media=not (raw.get("text") or SERVICE_FIELDS & raw.keys()),
         media_group_id=_check_text(raw.get("media_group_id")),
         settings=settings,
+        **parse_content(raw),
     )
+
+
+def _parse_replied_message(raw: RawUpdate, chat_id: int, message_id: int, sent_at: int) -> RepliedMessage | None:
+    """Return the replied message; of one in another chat what is known, as if it were a part of this message."""
+    replied_to = _object(raw.get("reply_to_message"))
+    if replied_to:
+        date = replied_to.get("date")
+        return RepliedMessage(
+            chat_id=chat_id,
+            message_id=_check_integer(replied_to["message_id"]),
+            sent_at=date if _is_date(date) else 0,
+            is_bot=_object(replied_to.get("from")).get("is_bot") is True,
+            **parse_content(replied_to),
+        )
+    external = _object(raw.get("external_reply"))
+    if not external:
+        return None
+    content = parse_external_reply(external, raw.get("quote"))
+    return RepliedMessage(chat_id=chat_id, message_id=message_id, sent_at=sent_at, is_bot=False, **content)
 
 
 def _parse_thread_id(raw: RawUpdate) -> int | None:
@@ -234,9 +254,13 @@ def _check_integer(value: Any) -> int:
 
 def _check_date(value: Any) -> int:
     """Return a time in Unix seconds; ValueError if it is not a date."""
-    if type(value) is not int or not 0 <= value <= MAX_DATE:
+    if not _is_date(value):
         raise ValueError("not a date")
     return value
+
+
+def _is_date(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= MAX_DATE
 
 
 def _check_text(value: Any) -> str:

@@ -33,7 +33,7 @@ settings.register_profile("no-deadline", deadline=None, suppress_health_check=[H
 settings.load_profile("no-deadline")
 
 PATIENCE_S = 180.0  # how long a test waits for a condition before it fails; the machine may be busy
-WORKERS_PER_CORE = 3  # most tests wait for a process or a server most of the time
+WORKERS = 6  # more than two cores have, as most tests wait for a process or a server most of the time
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads its options
@@ -47,7 +47,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if not runs_whole_suite or is_worker or not config.pluginmanager.hasplugin("xdist"):
         return
     if config.option.numprocesses is None and not config.option.usepdb:
-        config.option.numprocesses = WORKERS_PER_CORE * (os.cpu_count() or 1)
+        config.option.numprocesses = WORKERS
         config.option.dist = "worksteal"  # neighbors stay together: they share a browser
 
 

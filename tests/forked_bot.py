@@ -82,11 +82,12 @@ class ForkedBot:
         self._pid = self._server.fork({"env": self._env, "folder": str(self.folder), **options})
 
     def has_ended(self) -> bool:
-        """Return whether the process has ended, also if it was never started."""
-        return self._pid is None or self._server.has_message()
+        """Return whether the process has ended."""
+        return self._server.has_message()
 
     def wait(self) -> int:
         """Wait for the end of the process; return the exit code, negative after a signal."""
+        assert self._pid, "the bot does not run"
         self._pid = None
         return os.waitstatus_to_exitcode(self._server.read_number())
 

@@ -25,7 +25,7 @@ from sandbox.telegram import World
 
 ANN, BOB, CID, GROUP = 1, 2, 3, -1000
 IMPORTED = ["дуб", "клён", "ясень"]
-PICTURE = b"\x89PNG\r\n\x1a\n picture "
+PICTURE = b"\xff\xd8\xff picture "
 
 Condition = Callable[[], object]
 Streams = dict[tuple[int, str], list[str]]  # (chat, kind of event) → what the bot did, in order
@@ -71,10 +71,7 @@ class Scenario:
 
     def _send_album(self, user_id: int) -> None:
         """Send two pictures as one album."""
-        with self.world.batch():
-            for number in (b"1", b"2"):
-                photo = [self.world.add_photo(PICTURE + number)]
-                self.world.send(user_id, {"photo": photo, "media_group_id": "7"})
+        self.world.send_album(user_id, [self.world.media("photo", PICTURE + number) for number in (b"1", b"2")])
 
     def _is_handled(self) -> bool:
         return self.world.pending() == 0

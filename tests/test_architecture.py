@@ -26,7 +26,7 @@ ROOT_MODULES = {path.stem for path in ROOT.glob("*.py")}
 LEAVES = {"clock", "unicode_text", "entities", "texts", "config"}
 TELEGRAM = LEAVES | {"storage", "journal", "telegram"}
 DB = {path.stem for path in ROOT.glob("db*.py")}  # what people keep
-LLM = TELEGRAM | DB | {"openrouter_client", "notes.search", "llm"}
+LLM = TELEGRAM | DB | {"openrouter_client", "notes.search", "notes.contents", "llm"}
 
 # For each module at the root and each folder: the modules and folders that it may import.
 ALLOWED_IMPORTS: dict[str, set[str]] = {
@@ -66,9 +66,9 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
 # Inside a folder a module may import only modules that come before it.
 ORDER = {
     "telegram": (
-        *("limits", "replies", "messages", "access", "model_markdown", "markdown_writer", "markdown"),
-        *("keyed_executor", "pacing", "transport", "failures", "calls"),
-        *("due_replies", "outbox", "drafts", "rich_text", "updates", "albums", "router", "dispatcher"),
+        *("limits", "messages", "replies", "access", "model_markdown", "markdown_writer", "markdown"),
+        *("keyed_executor", "pacing", "transport", "failures", "media_calls", "calls"),
+        *("due_replies", "outbox", "drafts", "rich_text", "contents", "updates", "albums", "router", "dispatcher"),
         *("heartbeat", "polling"),
     ),
     "llm": (
@@ -86,6 +86,7 @@ ORDER = {
             "rate_limiter",
             "gateway_pace",
             "progress",
+            "queue_positions",
             "answer_cache",
             "ledger",
             "model_caller",
@@ -96,10 +97,13 @@ ORDER = {
     ),
     "notes": (
         "search",
+        "contents",
+        "capture",
         "finding",
         "dates",
         "listing",
         "editing",
+        "note_card",
         "plain_texts",
         "long_messages",
         "statistics",

@@ -13,6 +13,7 @@ import runpy
 import sys
 import time
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from test_updates import SETTINGS
 
 import clock
 import db
+import db_people
 import db_search
 import journal
 import storage
@@ -211,12 +213,13 @@ STICKER |= {"is_animated": False, "is_video": False}
 
 
 def test_a_caption_may_contain_a_command() -> None:
-    assert handle(None, **PHOTO, caption="/note_add раз") == "Заметка #1 добавлена."
+    assert handle(None, **PHOTO, caption="/note_add раз") == "Заметка #1 добавлена: фото."
     assert db.list_notes(ANN, 1)[0]["text"] == "раз"
 
 
-def test_media_without_text_get_a_hint_in_private() -> None:
-    assert handle(None, **PHOTO) == handle(None, sticker=STICKER) == texts.ONLY_TEXT
+def test_media_without_text_become_notes_in_private() -> None:
+    assert handle(None, **PHOTO) == "Заметка #1 добавлена: фото."
+    assert handle(None, sticker=STICKER) == "Заметка #2 добавлена: стикер."
     assert handle(None, chat_id=GROUP, **PHOTO) is None
 
 
@@ -226,8 +229,8 @@ FORWARDED: dict[str, Any] = {"forward_origin": {"type": "hidden_user", "sender_u
 def test_a_forwarded_command_is_a_plain_text() -> None:
     result = handle("/note_add раз", **FORWARDED)
     assert isinstance(result, Reply)
-    assert list(buttons(result)) == ["📝 В заметки", "🤖 Спросить модель"]
-    assert db.count_notes(ANN) == 0
+    assert result.text == "Заметка #1 добавлена."
+    assert db.list_notes(ANN, 1)[0]["text"] == "/note_add раз"
     assert handle("/note_add@our_bot раз", chat_id=GROUP, **FORWARDED) is None
 
 
@@ -343,10 +346,10 @@ def test_nothing_that_a_person_sees_tells_how_much_others_write() -> None:
         assert handle(f"/note_add молоко {n}") == f"Заметка #{n + 1} добавлена."
     assert handle("/note_edit 11 кефир")
     assert tap(buttons(handle("/note_del 11"))[texts.RESTORE]).edit == Reply("Заметка #11 снова на месте.")
-    offer = handle("сыр", message_id=9)
-    edit = tap(buttons(offer)[texts.SAVE_AS_NOTE]).edit
-    assert edit
-    assert edit.text == "Заметка #12 добавлена."
+    saved = handle("сыр", message_id=9)
+    assert isinstance(saved, Reply)
+    assert saved.text == "Заметка #12 добавлена."
+    assert list(buttons(saved).values()) == ["ask_note:12", "del:12"]
     seen = [ask_bot("/note_list 50"), ask_bot("/note_find молоко"), ask_bot("/note_show 12")]
     seen += [exported(format) for format in exports.FORMATS]
     for text in seen:
@@ -390,10 +393,8 @@ def test_a_message_of_another_bot_with_the_same_number_is_another_message() -> N
 def test_an_imported_note_does_not_belong_to_a_new_message_with_its_number() -> None:
     import_again("старая", 1_700_000_000)
     assert str(handle_edited("/note_add новая")) == "Заметка #2 добавлена."
-    offer = handle("просто текст", message_id=6)
+    handle("просто текст", message_id=6)
     handle_edited("другой текст", message_id=5)
-    assert live_notes() == ["другой текст", "старая"]
-    tap(buttons(offer)[texts.SAVE_AS_NOTE])
     assert live_notes() == ["просто текст", "другой текст", "старая"]
 
 
@@ -550,7 +551,7 @@ def test_an_edited_message_with_the_same_text_gets_no_reply() -> None:
     assert handle_edited("/note_list", message_id=9) is None
     assert handle_edited("привет", message_id=9) is None
     assert handle_edited("/note_add@OtherBot раз", message_id=7) is None
-    assert handle_edited(None, message_id=7, **PHOTO) is None
+    assert handle_edited(None, message_id=9, **PHOTO) is None
     assert db.count_notes(ANN) == 1
 
 
@@ -563,9 +564,7 @@ def test_an_edited_message_without_text_gets_the_usage_line_and_the_note_stays()
 @pytest.mark.parametrize("text", ["/note_add раз", "раз"])
 def test_an_edit_that_leaves_the_message_as_it_was_does_not_revert_a_later_edit(text: str) -> None:
     """Telegram sends edited_message also for a reaction; the text is that of the message, not of the note."""
-    offer = handle(text, message_id=7)
-    if text == "раз":
-        tap(buttons(offer)["📝 В заметки"])
+    handle(text, message_id=7)
     handle("/note_edit 1 два", message_id=8)
     handle("/note_edit 1 три", message_id=9)
     assert handle_edited(text, message_id=7) is None
@@ -624,6 +623,12 @@ def test_an_edit_by_somebody_else_does_not_change_a_note() -> None:
 # Plain texts
 
 
+@pytest.fixture
+def _ask_first(database: Path) -> None:  # noqa: ARG001
+    db_people.save_settings(ANN, {**db_people.DEFAULTS, "plain_text": "ask_first"})
+
+
+@pytest.mark.usefixtures("_ask_first")
 @pytest.mark.parametrize("fields", [{}, FORWARDED], ids=["typed", "forwarded"])
 def test_a_plain_text_becomes_a_note_once(fields: dict[str, Any]) -> None:
     offer = handle("купить молоко", message_id=7, **fields)
@@ -635,6 +640,7 @@ def test_a_plain_text_becomes_a_note_once(fields: dict[str, Any]) -> None:
     assert [row["text"] for row in db.list_notes(ANN, 5)] == ["купить молоко"]
 
 
+@pytest.mark.usefixtures("_ask_first")
 def test_a_plain_text_whose_note_was_deleted_is_not_saved_again() -> None:
     offer = handle("купить молоко", message_id=7)
     tap(buttons(offer)["📝 В заметки"])
@@ -652,6 +658,7 @@ def test_a_plain_text_becomes_a_question_once() -> None:
     assert tap(buttons(offer)["🤖 Спросить модель"]) == ButtonResult("Уже спросили.")
 
 
+@pytest.mark.usefixtures("_ask_first")
 def test_a_plain_text_follows_the_edits_of_its_message() -> None:
     offer = handle("рас", message_id=7)
     assert handle_edited("раз", message_id=7) is None
@@ -662,6 +669,7 @@ def test_a_plain_text_follows_the_edits_of_its_message() -> None:
     assert result.text == "Заметка #1 изменена."
 
 
+@pytest.mark.usefixtures("_ask_first")
 def test_a_plain_text_belongs_to_its_author() -> None:
     offer = handle("секрет", message_id=7)
     for data in buttons(offer).values():

@@ -383,13 +383,14 @@ def test_editing_a_message_edits_its_note(page: Page) -> None:
     asks(page, "/note_count", "У вас 1 заметка.")
 
 
-def test_a_button_saves_a_plain_text_as_a_note(page: Page) -> None:
-    asks(page, "Купить хлеб", "Что с этим сделать?")
+def test_a_plain_text_is_a_note_that_a_button_deletes(page: Page) -> None:
+    asks(page, "Купить хлеб", "Заметка #1 добавлена.")
     count = page.locator(".message").count()
-    expect(buttons(last_reply(page))).to_have_text(["📝 В заметки", "🤖 Спросить модель"])
-    last_reply(page).get_by_role("button", name="📝 В заметки").click()
-    expect(last_reply(page)).to_contain_text("Заметка #1 добавлена.")
-    expect(buttons(last_reply(page))).to_have_text(["🤖 Спросить модель"])
+    expect(buttons(last_reply(page))).to_have_text(["🤖 Спросить модель", "🗑 Удалить"])
+    last_reply(page).get_by_role("button", name="🗑 Удалить").click()
+    expect(last_reply(page)).to_contain_text("Заметка #1 удалена.")
+    last_reply(page).get_by_role("button", name="↩️ Вернуть").click()
+    expect(last_reply(page)).to_contain_text("Заметка #1 снова на месте.")
     expect(page.locator(".message")).to_have_count(count)
     asks(page, "/note_show 1", "Купить хлеб")
 

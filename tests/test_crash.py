@@ -1,12 +1,14 @@
 """The guarantees, checked against the real process.
 
 - SIGKILL at random moments: every note is stored once and in order, every question answered, every reply delivered
+- the same with albums: each is one note with all its parts
 - SIGTERM at random moments: the same, and no reply is repeated
 - Telegram fails, is offline, or refuses a chat
 - the database is locked, the disk is full
 - a handler fails, an update cannot be read, two copies of the bot run
 """
 
+import math
 import random
 import re
 import signal
@@ -146,6 +148,51 @@ def gateway() -> EmulatedGateway:
     gateway.think_s = 0.02
     gateway.answer_to = lambda body: str(body["messages"][-1]["content"])
     return gateway
+
+
+class AlbumCrowd(Crowd):
+    """People who send albums; the messages of one arrive in any split of batches, one of them with a caption."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world, "note_add")
+        self._albums: dict[str, list[str]] = {}  # caption → the files in their order
+
+    def write(self, count: int) -> None:
+        """Send about this many messages as albums at once."""
+        with self.world.batch():
+            self.world.batch_sizes += [random.randrange(1, 4) for _ in range(count)]
+            for _ in range(math.ceil(count / 6)):
+                caption = f"альбом {len(self._albums)}"
+                parts = [self.world.media("photo") for _ in range(random.randrange(2, 8))]
+                user_id, captioned = random.choice(PEOPLE), random.randrange(len(parts))
+                self.world.send_album(user_id, parts, captioned=captioned, caption=caption)
+                self._albums[caption] = [part["photo"][-1]["file_unique_id"] for part in parts]
+
+    def check_stored_once_and_in_order(self, db_path: Path) -> None:
+        with closing(sqlite3.connect(db_path)) as db:
+            assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            stored: dict[str, list[str]] = {}
+            for note_id, text in db.execute("SELECT id, text FROM notes").fetchall():
+                assert text not in stored, "an album has become two notes"
+                sql = "SELECT file_unique_id FROM attachments WHERE note_id = ? ORDER BY position"
+                stored[text] = [file for (file,) in db.execute(sql, (note_id,))]
+        assert stored == self._albums
+
+    def _expected_replies(self, db_path: Path) -> dict[int, list[str]]:
+        replies: dict[int, list[str]] = defaultdict(list)
+        with closing(sqlite3.connect(db_path)) as db:
+            for user_id, number in db.execute("SELECT user_id, number FROM notes ORDER BY id"):
+                replies[user_id].append(f"Заметка #{number} добавлена: альбом.")
+        return replies
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(120, marks=pytest.mark.long)])
+def test_sigkill_at_random_moments_leaves_every_album_one_note(
+    bot_process: BotProcess, world: World, kills: int
+) -> None:
+    repeated = interrupt_repeatedly(bot_process, AlbumCrowd(world), kills, signal.SIGKILL)
+    print(f"{repeated} repeated replies in {kills} kills")
+    assert repeated <= kills * (MAX_UNRECORDED + len(PEOPLE))
 
 
 @pytest.mark.parametrize("command", ["note_add", "ask"])

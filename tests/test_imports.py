@@ -519,6 +519,7 @@ def test_a_note_above_the_limit_is_refused_with_a_sentence(bot_process: BotProce
     ann.asks("/note_add раз")
     refusal = texts.notes_full(1)
     assert ann.asks("/note_add два") == refusal
-    ann.says("просто текст")
+    assert ann.asks("просто текст") == refusal
+    ann.says("Правда?")
     assert ann.taps(ann.hears(), texts.SAVE_AS_NOTE) == refusal
     assert ann.asks("/note_count") == "У вас 1 заметка."

@@ -34,6 +34,7 @@ from journal import JobRow
 from notes import chart, listing
 from sandbox import telegram as sandbox
 from sandbox.telegram import World
+from sandbox.telegram.checks import Json
 from telegram import failures, keyed_executor, transport
 from telegram.outbox import Outbox
 from telegram.pacing import NO_LIMITS
@@ -300,6 +301,24 @@ def test_a_file_at_which_telegram_fails_makes_way_for_the_next_job(
     eventually(is_done)
     sent = [event["message"]["text"] for event in world.events_of(ANN) if "message" in event]
     assert sent == [texts.FILE_REFUSED, "раз"]
+
+
+def test_a_file_that_failed_until_the_end_of_an_outage_is_sent(
+    run_jobs: RunJobs, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "DROP_AFTER_S", 0.0)
+    world.faults.bad_gateway, world.faults.methods = 1.0, frozenset(["sendDocument"])
+    send_action = sandbox.METHODS["sendChatAction"]
+
+    def end_outage(world: World, params: Json) -> Any:
+        world.faults.bad_gateway = 0.0
+        return send_action(world, params)
+
+    monkeypatch.setitem(sandbox.METHODS, "sendChatAction", end_outage)
+    add(run_jobs(work=lambda _: text_file()), "work")
+    eventually(is_done)
+    [message] = [event["message"] for event in world.events_of(ANN) if "message" in event]
+    assert "document" in message
 
 
 def test_a_file_for_a_person_who_blocked_the_bot_is_dropped(

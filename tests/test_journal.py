@@ -92,8 +92,8 @@ def ask(text: str = "?", user_id: int = ANN, **changes: Any) -> int:
     return journal.add_question({**question, **changes})  # type: ignore[typeddict-item]
 
 
-def next_text(user_id: int) -> str | None:
-    question = journal.next_question(user_id)
+def next_text(user_id: int, queue: int = 0) -> str | None:
+    question = journal.next_question(user_id, queue)
     return question["text"] if question else None
 
 
@@ -119,7 +119,7 @@ def test_a_question_is_stored_with_everything() -> None:
         "is_repeat": 0,
         "thread_id": None,
     }
-    assert journal.get_pending_question(question_id) == question
+    assert journal.next_question(ANN, 0) == question
     assert journal.get_question(ANN, question_id) is None
 
 
@@ -127,25 +127,40 @@ def test_a_person_is_answered_in_order_and_parallel_questions_do_not_wait() -> N
     first, second = ask("раз"), ask("два")
     parallel = ask("рядом", is_parallel=True)
     other = ask("чужой", BOB)
-    assert journal.pending_question_keys() == [(ANN, 0), (ANN, parallel), (BOB, 0)]
+    assert journal.pending_question_keys() == [
+        (ANN, 0),
+        journal.question_key(ANN, parallel, is_parallel=True),
+        (BOB, 0),
+    ]
     assert (next_text(ANN), next_text(BOB), next_text(3)) == ("раз", "чужой", None)
     journal.finish_question(first, "answered", "ответ")
     assert next_text(ANN) == "два"
-    assert journal.pending_question_keys() == [(ANN, 0), (ANN, parallel), (BOB, 0)]
+    assert journal.pending_question_keys() == [
+        (ANN, 0),
+        journal.question_key(ANN, parallel, is_parallel=True),
+        (BOB, 0),
+    ]
     journal.finish_question(second, "failed", None)
     assert next_text(ANN) is None
-    assert journal.pending_question_keys() == [(ANN, parallel), (BOB, 0)]
+    assert journal.pending_question_keys() == [journal.question_key(ANN, parallel, is_parallel=True), (BOB, 0)]
     journal.finish_question(parallel, "stopped", None)
-    assert journal.get_pending_question(parallel) is None
+    assert [next_text(ANN, queue) for queue in (1, 2)] == [None, None]
     journal.finish_question(other, "answered", "ответ")
     assert journal.pending_question_keys() == []
+
+
+def test_one_person_has_at_most_three_queues() -> None:
+    for number in range(9):
+        ask(str(number), is_parallel=number % 3 > 0)
+    assert sorted(journal.pending_question_keys()) == [(ANN, 0), (ANN, 1), (ANN, 2)]
+    assert sorted(str(next_text(ANN, queue)) for queue in range(3)) == ["0", "1", "2"]
 
 
 def test_the_queue_that_waits_longest_comes_first() -> None:
     ask("рядом", BOB, is_parallel=True)
     ask("раз", ANN)
     ask("два", BOB)
-    assert journal.pending_question_keys() == [(BOB, 1), (ANN, 0), (BOB, 0)]
+    assert journal.pending_question_keys() == [(BOB, 2), (ANN, 0), (BOB, 0)]
 
 
 def test_stop_applies_to_a_pending_question_of_the_chat() -> None:

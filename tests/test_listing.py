@@ -276,8 +276,9 @@ def test_exact_hits_come_before_other_forms_on_all_pages() -> None:
 
 
 def test_a_hit_beside_the_text_shows_where_it_is() -> None:
-    link = [{"type": "text_link", "offset": 0, "length": 5, "url": "https://example.org/рецепты"}]
-    db.add_note(ANN, ANN, 1, "ужин на неделю", 1_700_000_000, link)
-    assert "ужин на неделю\n🔎 https://example.org/<b>рецепт</b>ы" in first_page("рецепт").text
-    assert "https://example.org/<b>рецепты</b>" in first_page("рецептов").text
+    add("ужин на неделю")
+    storage.execute("UPDATE notes SET search_extra = ?", ("\nголосовое.ogg\nпро разные рецепты",))
+    assert "ужин на неделю\n🔎 про разные <b>рецепт</b>ы" in first_page("рецепт").text
+    assert "🔎 про разные <b>рецепты</b>" in first_page("рецептов").text
     assert "🔎" not in first_page("ужин").text
+    assert numbers(first_page("о")) == numbers(first_page("ужины рецептам")) == [1]

@@ -285,6 +285,22 @@ def test_very_many_replies_stay_in_the_journal_until_it_is_their_turn(
     assert outbox._due._chats == {}
 
 
+def test_replies_of_a_second_copy_keep_the_order_of_the_chat(outbox: Outbox, world: World) -> None:
+    outbox.start()
+    outbox.put(ANN, Reply("0"))
+    eventually(lambda: sent_texts(world) == ["0"])
+    eventually(is_empty)
+    for n in range(1, 20, 2):
+        chat_id = BOB if n % 3 else ANN
+        journal.add_reply(chat_id, [("sendMessage", {"chat_id": chat_id, "text": f"{n}"})])  # by another process
+        outbox.put(ANN, Reply(f"{n + 1}"))
+    outbox.put(BOB, Reply("21"))
+    eventually(is_empty)
+    assert sorted(map(int, sent_texts(world, ANN))) == list(map(int, sent_texts(world, ANN)))
+    assert sorted(map(int, sent_texts(world, BOB))) == list(map(int, sent_texts(world, BOB)))
+    assert len(sent_texts(world, ANN) + sent_texts(world, BOB)) == 22
+
+
 def test_a_reply_that_is_rolled_back_alone_is_never_sent(outbox: Outbox, world: World) -> None:
     with storage.transaction():
         outbox.put(ANN, Reply("раз"))

@@ -18,7 +18,7 @@ import random
 import struct
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -203,7 +203,7 @@ def check_content(confirmed: Confirmed) -> None:
     assert confirmed.sent[CID] < 2 or imported == IMPORTED, f"imported: {imported}"
 
 
-def check_question(confirmed: Confirmed, waiting: list[int]) -> None:
+def check_question(confirmed: Confirmed, waiting: Container[int]) -> None:
     is_pending = (BOB, 0) in journal.pending_question_keys()
     if confirmed.sent[BOB]:
         assert not is_pending, "an answered question would be answered again"

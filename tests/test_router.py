@@ -152,7 +152,7 @@ def test_a_text_is_for_the_bot_in_private_or_in_a_reply_to_it(dispatcher: Dispat
 
 def test_media_without_a_caption_get_a_hint_in_private(dispatcher: Dispatcher) -> None:
     photo = replace(message(""), has_media=True)
-    assert dispatcher.handle_message(photo) == texts.ONLY_TEXT
+    assert dispatcher.handle_message(photo) == texts.CONTENT_UNKNOWN
     assert dispatcher.handle_message(replace(message("", GROUP), has_media=True)) is None
     assert dispatcher.handle_message(message("")) is None
     assert dispatcher.handle_edited_message(photo) is None

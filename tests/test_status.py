@@ -161,7 +161,7 @@ def test_check_without_a_key_of_openrouter_is_fine_with_another_gateway(
 ) -> None:
     bot_process.env |= {"OPENROUTER_API_KEY": "", "LOCAL_LLM_URL": local_llm.url}
     code, output = run(bot_process, "--check")
-    assert (code, output.count(texts.GATEWAY_ABSENT)) == (0, 3)  # two gateways and the replica
+    assert (code, output.count(texts.GATEWAY_ABSENT)) == (0, 2)
 
 
 def test_check_without_any_gateway_is_a_remark(bot_process: BotProcess) -> None:

@@ -29,6 +29,7 @@ SETTINGS = Settings(
     telegram_proxy=None,
     db_path=Path("notes.db"),
     log_level="INFO",
+    plain_text="note",
     timezone=None,
     allowed_user_ids=frozenset(),
     admin_user_ids=frozenset(),

@@ -14,7 +14,9 @@ from sandbox.telegram.methods import call_method
 from sandbox.telegram.parameters import check_names
 from sandbox.telegram.world import World
 
-TEXT_PARAMETERS = ("text", "caption")
+TEXT_PARAMETERS = frozenset(  # others may hold JSON
+    ["text", "caption", "title", "address", "performer", "phone_number", "first_name", "last_name", "vcard"]
+)
 HANGING_CHECK_S = 0.05
 
 

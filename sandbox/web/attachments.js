@@ -60,7 +60,7 @@ export function describeAttachments() {
   byId("bar-choice").hidden = !files.length || pictures.length < files.length;
   if (recorder) return ["Запись голоса", formatDuration(0)];
   const size = formatSize(files.reduce((sum, file) => sum + file.size, 0));
-  return files.length === 1 ? [files[0].name, size] : [`Файлов: ${files.length}`, size];
+  return files.length === 1 ? [files[0].name, size] : [`${files.length} шт.`, size];
 }
 
 function previewElement(file) {

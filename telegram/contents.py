@@ -1,0 +1,196 @@
+"""What a message holds: formatted text, attachments, the source of a forward.
+
+The shapes follow https://core.telegram.org/bots/api#message. A field that is missing or strange loses only itself.
+The details of an attachment hold what only one kind has, under the names of the Bot API, and of a photo its
+"preview_file_id": about 800 pixels, enough for a model to look at.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import entities
+from telegram.messages import Attachment, ForwardSource
+from telegram.rich_text import rich_message_text
+from unicode_text import storable
+
+# The kinds in the order in which they are looked for: an animation has a document, too, and a venue a location.
+FILE_KINDS = ("animation", "document", "video", "audio", "voice", "video_note", "sticker")
+FILE_DETAILS = ("performer", "title", "emoji", "set_name", "length")
+PLACE_DETAILS = {
+    "venue": ("title", "address", "foursquare_id", "foursquare_type", "google_place_id", "google_place_type"),
+    "location": ("horizontal_accuracy",),
+    "contact": ("phone_number", "first_name", "last_name", "vcard"),
+}
+REQUIRED_PLACE_DETAILS = {
+    "venue": ("latitude", "longitude", "title", "address"),
+    "location": ("latitude", "longitude"),
+    "contact": ("phone_number", "first_name"),
+}
+UNSUPPORTED_KINDS = ("poll", "checklist", "game", "dice", "story", "paid_media", "invoice", "giveaway")
+PREVIEW_SIZE = 800  # pixels
+MAX_INTEGER = 2**63 - 1
+
+
+def parse_content(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of Content of a message."""
+    text, raw_entities = _text(raw.get("text")), raw.get("entities")
+    if not text:
+        text, raw_entities = _text(raw.get("caption")), raw.get("caption_entities")
+    if not text:
+        text, raw_entities = storable(rich_message_text(raw.get("rich_message"))), None
+    attachments = _parse_attachments(raw)
+    unsupported = next((kind for kind in UNSUPPORTED_KINDS if kind in raw), "") if not attachments else ""
+    return {
+        "text": text or _unsupported_text(unsupported, raw.get(unsupported)),
+        "entities": tuple(entities.parse(raw_entities, text)),
+        "attachments": attachments,
+        "source": parse_source(raw.get("forward_origin")),
+        "unsupported": unsupported,
+    }
+
+
+def parse_external_reply(raw: dict[str, Any], quote: Any) -> dict[str, Any]:
+    """Return the fields of Content of a message in another chat: its media and the quoted part of its text."""
+    quoted = _object(quote)
+    fields = parse_content({**raw, "text": quoted.get("text"), "entities": quoted.get("entities")})
+    return {**fields, "source": parse_source(raw.get("origin"))}
+
+
+# Attachments
+
+
+def _parse_attachments(raw: dict[str, Any]) -> tuple[Attachment, ...]:
+    attachment = _parse_photo(raw) or _parse_file(raw) or _parse_place(raw)
+    return (attachment,) if attachment else ()
+
+
+def _parse_photo(raw: dict[str, Any]) -> Attachment | None:
+    """Return the largest size of a photo."""
+    photo = raw.get("photo")
+    sizes = [size for size in photo if _text(_object(size).get("file_id"))] if isinstance(photo, list) else []
+    if not sizes:
+        return None
+    largest = max(sizes, key=_side)
+    preview = min(sizes, key=lambda size: abs(_side(size) - PREVIEW_SIZE))
+    return _file("photo", largest, {"preview_file_id": _text(preview["file_id"]), **_appearance(raw)})
+
+
+def _side(size: dict[str, Any]) -> int:
+    return max(_integer(size.get("width")) or 0, _integer(size.get("height")) or 0)
+
+
+def _parse_file(raw: dict[str, Any]) -> Attachment | None:
+    for kind in FILE_KINDS:
+        file = _object(raw.get(kind))
+        if _text(file.get("file_id")):
+            return _file(kind, file, {**_details(file, FILE_DETAILS), **_appearance(raw)})
+    return None
+
+
+def _file(kind: str, raw: dict[str, Any], details: dict[str, Any]) -> Attachment:
+    return Attachment(
+        kind=kind,
+        file_id=_text(raw.get("file_id")),
+        file_unique_id=_text(raw.get("file_unique_id")),
+        file_name=_text(raw.get("file_name")) or None,
+        mime_type=_text(raw.get("mime_type")) or None,
+        file_size=_integer(raw.get("file_size")),
+        duration_s=_integer(raw.get("duration")),
+        width=_integer(raw.get("width")),
+        height=_integer(raw.get("height")),
+        details=details,
+    )
+
+
+def _appearance(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return how the message shows its media, under the names that the sending methods use."""
+    details = {}
+    if raw.get("has_media_spoiler") is True:
+        details["has_spoiler"] = True
+    if raw.get("show_caption_above_media") is True:
+        details["show_caption_above_media"] = True
+    return details
+
+
+def _parse_place(raw: dict[str, Any]) -> Attachment | None:
+    """Return a venue, a location or a contact."""
+    for kind, names in PLACE_DETAILS.items():
+        place = _object(raw.get(kind))
+        location = _object(place.get("location")) if kind == "venue" else place
+        details = {**_coordinates(location), **_details(place, names)}
+        if all(name in details for name in REQUIRED_PLACE_DETAILS[kind]):
+            return Attachment(kind=kind, details=details)
+    return None
+
+
+def _coordinates(raw: dict[str, Any]) -> dict[str, float]:
+    found = {}
+    for name, limit in (("latitude", 90), ("longitude", 180)):
+        value = raw.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= limit:
+            found[name] = float(value)
+    return found
+
+
+def _details(raw: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return the texts and numbers among these fields."""
+    found: dict[str, Any] = {}
+    for name in names:
+        value: Any = raw.get(name)
+        if isinstance(value, str) and value:
+            found[name] = storable(value)
+        elif (isinstance(value, float) and math.isfinite(value)) or _integer(value) is not None:
+            found[name] = value
+    return found
+
+
+# Sources
+
+
+def parse_source(raw: Any) -> ForwardSource | None:
+    """Return a MessageOrigin object as a source; None if it names nobody."""
+    origin = _object(raw)
+    author = _object(origin.get("sender_user"))
+    chat = _object(origin.get("chat")) or _object(origin.get("sender_chat"))
+    names = [_text(author.get("first_name")), _text(author.get("last_name"))]
+    name = _text(origin.get("sender_user_name")) or _text(chat.get("title")) or " ".join(filter(None, names))
+    if not name:
+        return None
+    username = _text(chat.get("username")) or _text(author.get("username"))
+    url = f"https://t.me/{username}" if username else None
+    post_id = _integer(origin.get("message_id"))
+    if url and chat and post_id:
+        url = f"{url}/{post_id}"
+    return ForwardSource(name, url, _integer(origin.get("date")) or 0)
+
+
+# What cannot be kept
+
+
+def _unsupported_text(kind: str, raw: Any) -> str:
+    """Return the text of what the bot cannot keep: the question and the options of a poll, …"""
+    content = _object(raw)
+    lines = [_text(content.get(name)) for name in ("question", "title", "description")]
+    items = [*_items(content.get("options")), *_items(content.get("tasks"))]
+    lines += [f"- {_text(_object(item).get('text'))}" for item in items]
+    return "\n".join(filter(None, lines)) if kind else ""
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Return a JSON object, {} for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    """Return a text that can be stored, "" for anything else."""
+    return storable(value) if isinstance(value, str) else ""
+
+
+def _integer(value: Any) -> int | None:
+    """Return a number that can be stored, None for anything else."""
+    return value if type(value) is int and 0 <= value <= MAX_INTEGER else None
