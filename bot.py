@@ -76,9 +76,12 @@ def note_add_edited(message: Message, text: str) -> HandlerResult:
     return note_add(message, text)
 
 
-@router.command("note_list", "последние заметки", usage="[сколько]")
+@router.command("note_list", "последние заметки или заметки за день", usage="[сколько или день]")
 def note_list(message: Message, text: str) -> HandlerResult:
-    """List the newest notes, ten per page or as many as you say."""
+    """List the newest notes, ten per page or as many as you say, or those of a day, a month or another period."""
+    page = listing.period_page(message.user_id, text, NOTES_PER_PAGE, _zone(message))
+    if page:
+        return page
     page_size = parse_number(text, default=NOTES_PER_PAGE)
     if page_size == 0:
         raise UsageError
@@ -103,6 +106,9 @@ def note_find(message: Message, text: str) -> HandlerResult:
     """Find notes that contain all the words, or a "quoted phrase"."""
     if not text:
         raise UsageError
+    page = listing.period_page(message.user_id, text, NOTES_PER_PAGE, _zone(message), is_search=True)
+    if page:
+        return page
     job = Job("find", {"query": text, "page_size": NOTES_PER_PAGE})
     if journal.has_job(message.user_id, SEARCH_JOBS):
         return job  # searches are slow for this person, and their results come in order

@@ -309,6 +309,58 @@ def note_count(total: int) -> str:
     return f"У вас {notes(total)}."
 
 
+# Days and periods that people write, for notes/dates.py; all letters as fold() leaves them.
+MONTH_FORMS = (
+    "январь января январе",
+    "февраль февраля феврале",
+    "март марта марте",
+    "апрель апреля апреле",
+    "май мая мае",
+    "июнь июня июне",
+    "июль июля июле",
+    "август августа августе",
+    "сентябрь сентября сентябре",
+    "октябрь октября октябре",
+    "ноябрь ноября ноябре",
+    "декабрь декабря декабре",
+)
+WEEKDAY_FORMS = (
+    "понедельник понедельника пн",
+    "вторник вторника вт",
+    "среда среду среды ср",
+    "четверг четверга чт",
+    "пятница пятницу пятницы пт",
+    "суббота субботу субботы сб",
+    "воскресенье воскресенья вс",
+)
+UNIT_FORMS = (
+    "день дня дней сутки суток",
+    "неделя неделю недели недель неделе",
+    "месяц месяца месяцев месяце",
+    "год года лет году",
+)
+NEAR_DAYS = {"позавчера": -2, "вчера": -1, "сегодня": 0, "завтра": 1, "послезавтра": 2}
+SMALL_NUMBERS = {"два": 2, "две": 2, "три": 3, "четыре": 4, "пять": 5, "шесть": 6, "семь": 7, "десять": 10}
+# Regular expressions.
+IN = r"^(?:в|во|за|на) "
+YEAR_WORD = r"(?:года|г)"
+FROM_TO = r"(?:с|со|от) (.+) (?:по|до) (.+)"
+SINCE = r"(?:с|со) (.+)"
+FOR_LAST = r"за (?:последн\w+ )?(?:(?P<number>\w+) )?(?P<unit>\w+)"
+THIS_OR_PREVIOUS = r"(?:(?P<previous>прошл\w+)|эт\w+) (?P<unit>\w+)"
+WHOLE_YEAR = r"(\d{4}) (?:год|году)"
+
+
+def no_notes_in_period(period: str) -> str:
+    """Answer when there are no notes of a period; period as the person wrote it."""
+    return f"Заметок за это время нет: {period}"
+
+
+def search_hint(words: str) -> str:
+    """Say how to search for a text that was read as a date. Takes and returns HTML."""
+    return f"Чтобы найти эти слова в тексте: /note_find «{words}»"
+
+
 # What notes hold beside their text ------------------------------------------------------------------------
 
 MEDIA_UNAVAILABLE = (

@@ -101,6 +101,7 @@ ORDER = {
         "contents",
         "capture",
         "finding",
+        "dates",
         "listing",
         "editing",
         "note_card",
