@@ -76,9 +76,12 @@ def note_add_edited(message: Message, text: str) -> HandlerResult:
     return note_add(message, text)
 
 
-@router.command("note_list", "последние заметки", usage="[сколько]")
+@router.command("note_list", "последние заметки или заметки за день", usage="[сколько или день]")
 def note_list(message: Message, text: str) -> HandlerResult:
-    """List the newest notes, ten per page or as many as you say."""
+    """List the newest notes, ten per page or as many as you say, or those of a day, a month or another period."""
+    page = listing.period_page(message.user_id, text, NOTES_PER_PAGE, _zone(message))
+    if page:
+        return page
     page_size = parse_number(text, default=NOTES_PER_PAGE)
     if page_size == 0:
         raise UsageError
@@ -103,6 +106,9 @@ def note_find(message: Message, text: str) -> HandlerResult:
     """Find notes that contain all the words, or a "quoted phrase"."""
     if not text:
         raise UsageError
+    page = listing.period_page(message.user_id, text, NOTES_PER_PAGE, _zone(message), is_search=True)
+    if page:
+        return page
     job = Job("find", {"query": text, "page_size": NOTES_PER_PAGE})
     if journal.has_job(message.user_id, SEARCH_JOBS):
         return job  # searches are slow for this person, and their results come in order
@@ -657,9 +663,10 @@ def _find_note(message: Message, text: str) -> tuple[db.Note | None, FormattedTe
 def _follow_message(note: db.Note, message: Message, text: FormattedText) -> HandlerResult:
     """Replace the text and the attachments of a note after its message was edited; None if nothing changes."""
     is_replaced = note["deleted_at"] is None and capture.replace_attachments(note["id"], message)
+    if any(attachment.kind == "location" for attachment in message.attachments):
+        return None  # a live location moves every few seconds and has no caption
     result = editing.follow_message(note, text)
-    is_moving = any(attachment.kind == "location" for attachment in message.attachments)  # a live location
-    if result is None and is_replaced and not is_moving:
+    if result is None and is_replaced:
         return texts.note_edited(note["number"])
     return result
 

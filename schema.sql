@@ -440,6 +440,14 @@ CREATE TABLE albums (
     PRIMARY KEY (chat_id, media_group_id)
 ) STRICT, WITHOUT ROWID;
 
+-- When the bot polled last, and the name of the machine: one that was replaced meanwhile must not poll again. There is
+-- at most one row.
+CREATE TABLE last_poll (
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    polled_at INTEGER NOT NULL,
+    machine   TEXT    NOT NULL
+) STRICT;
+
 -- What the bot has asked a person for: their next message in this place completes the command.
 CREATE TABLE awaited_texts (
     chat_id     INTEGER NOT NULL,

@@ -286,6 +286,14 @@ CREATE TABLE llm_usage_days (
     PRIMARY KEY (day, user_id, model)
 ) STRICT, WITHOUT ROWID;
 
+-- When the bot polled last, and the name of the machine: one that was replaced meanwhile must not poll again. There is
+-- at most one row.
+CREATE TABLE last_poll (
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    polled_at INTEGER NOT NULL,
+    machine   TEXT    NOT NULL
+) STRICT;
+
 -- What the bot has asked a person for.
 CREATE TABLE awaited_texts (
     chat_id     INTEGER NOT NULL,

@@ -40,6 +40,7 @@ class Dispatcher:
     def handle_message(self, message: Message) -> HandlerResult:
         """Return the handler's result, None if the message is not for the bot; AccessDenied if not permitted."""
         if message.is_further_part:
+            self._remember(message)
             return self._router.album_part_handler(message, message.text)
         command_line = _parse_command_line(message)
         if command_line is None and self._continues_long_message(message):
@@ -50,9 +51,7 @@ class Dispatcher:
             return texts.ANONYMOUS
         command = self._find_command(message, command_line)
         if command_line is None or (command and command.name in self._router.edit_handlers):
-            journal.remember_message_text(
-                message.chat_id, message.message_id, _fingerprint(message), message.sent_at
-            )
+            self._remember(message)
         awaited = self._take_awaited(message, command_line)
         if awaited:
             return self._complete_command(awaited, message)
@@ -71,7 +70,7 @@ class Dispatcher:
         command = self._find_command(message, command_line)
         fingerprint = _fingerprint(message)
         if not journal.remember_edited_text(message.chat_id, message.message_id, fingerprint, message.sent_at):
-            return None  # Telegram reports reactions and other changes as edits, too
+            return None
         if command_line is None:
             return self._router.edited_text_handler(message, message.text)
         if command is None or command.name not in self._router.edit_handlers:
@@ -92,6 +91,10 @@ class Dispatcher:
         if len(numbers) != button.numbers:
             return ButtonResult()
         return button.handler(query, *numbers)
+
+    def _remember(self, message: Message) -> None:
+        """Remember what a message says: Telegram reports reactions and other changes as edits, too."""
+        journal.remember_message_text(message.chat_id, message.message_id, _fingerprint(message), message.sent_at)
 
     def _take_awaited(self, message: Message, command_line: _CommandLine | None) -> AwaitedText | None:
         """Return the command that a message completes. Another command ends the waiting."""

@@ -70,7 +70,7 @@ ORDER = {
         *("limits", "messages", "replies", "access", "model_markdown", "markdown_writer", "markdown"),
         *("keyed_executor", "pacing", "transport", "failures", "media_calls", "calls"),
         *("due_replies", "outbox", "drafts", "rich_text", "contents", "updates", "albums", "router", "dispatcher"),
-        *("heartbeat", "polling"),
+        *("heartbeat", "fence", "polling_failures", "polling"),
     ),
     "llm": (
         *(
@@ -101,6 +101,7 @@ ORDER = {
         "contents",
         "capture",
         "finding",
+        "dates",
         "listing",
         "editing",
         "note_card",

@@ -253,9 +253,9 @@ def test_characters_that_cannot_be_stored_are_replaced(odd: str) -> None:
     [
         ("/note_restore ²", "/note_restore 12"),
         ("/note_export pdf", "/note_export [txt|md|json]"),
-        ("/note_list ²", "/note_list [сколько]"),
-        ("/note_list 0", "/note_list [сколько]"),
-        ("/note_list " + "9" * 30, "/note_list [сколько]"),
+        ("/note_list ²", "/note_list [сколько или день]"),
+        ("/note_list 0", "/note_list [сколько или день]"),
+        ("/note_list " + "9" * 30, "/note_list [сколько или день]"),
         ("/note_edit раз два", "/note_edit 12 <текст>"),
         ("/note_edit ² два", "/note_edit 12 <текст>"),
         ("/note_del ²", "/note_del 12"),
