@@ -29,7 +29,7 @@ from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.messages import CallbackQuery, Message, RepliedMessage
 from telegram.pacing import Limits
-from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
+from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reaction, Reply, UsageError
 from telegram.router import Router, parse_number, parse_number_and_text
 from unicode_text import let_streams_print
 
@@ -337,7 +337,7 @@ def plain_text(message: Message, text: str) -> HandlerResult:
     if not message.is_forwarded:
         _expect_more_parts(message, text)
     mode = db_people.get_settings(message.user_id)["plain_text"] or message.settings.plain_text
-    return plain_texts.receive(message, asks_first=mode == "ask_first")
+    return _confirm(message, plain_texts.receive(message, asks_first=mode == "ask_first"))
 
 
 @router.media
@@ -528,6 +528,18 @@ def reset_settings(query: CallbackQuery, _: int) -> ButtonResult:
     return settings_menu.reset(query.user_id, query.settings.timezone)
 
 
+@router.button("plain_text_mode")
+def switch_plain_text(query: CallbackQuery, _: int) -> ButtonResult:
+    """Switch what becomes of a text without a command."""
+    return settings_menu.switch_plain_text(query.settings, query.user_id)
+
+
+@router.button("confirmation")
+def switch_confirmation(query: CallbackQuery, _: int) -> ButtonResult:
+    """Switch how the bot confirms a note."""
+    return settings_menu.switch_confirmation(query.settings, query.user_id)
+
+
 @router.button("zones")
 def show_zones(query: CallbackQuery, _: int) -> ButtonResult:
     """Show the time zones to choose from."""
@@ -601,6 +613,12 @@ def status(message: Message, text: str) -> HandlerResult:
 def _zone(source: Message | CallbackQuery) -> clock.TimeZone:
     """Return the time zone in which to show times to the person."""
     return db_people.zone_in_chat(source.user_id, source.chat_id, source.settings.timezone)
+
+
+def _confirm(message: Message, reply: Reply) -> HandlerResult:
+    """Return the reply that confirms a note, or a reaction if the person prefers that; another reply as it is."""
+    own = db_people.settings_in_chat(message.user_id, message.chat_id)
+    return Reaction("👍") if reply.note_id and own["confirmation"] == "reaction" else reply
 
 
 def _replied_note(message: Message) -> db.Note | None:
@@ -685,7 +703,7 @@ def _keep(message: Message, text: str) -> HandlerResult:
         journal.set_album_note(message.chat_id, message.media_group_id, note["id"])
     if message.unsupported:
         return texts.unsupported(message.unsupported, note["number"])
-    return capture.confirmation(note, message)
+    return _confirm(message, capture.confirmation(note, message))
 
 
 def _keep_replied(message: Message, replied_to: RepliedMessage) -> HandlerResult:
@@ -706,7 +724,7 @@ def _keep_replied(message: Message, replied_to: RepliedMessage) -> HandlerResult
     added = capture.keep_replied(message, replied_to)
     if replied_to.unsupported:
         return texts.unsupported(replied_to.unsupported, added["number"])
-    return capture.confirmation(added, message)
+    return _confirm(message, capture.confirmation(added, message))
 
 
 def _turn_page(query: CallbackQuery, listing_id: int, position: int, *, to_older: bool) -> ButtonResult:

@@ -187,6 +187,7 @@ def trash(notes: Iterable[tuple[Mapping[str, Any], str]], zone: clock.TimeZone) 
     return "\n\n".join(paragraphs)
 
 
+NOTE_KEPT = "Заметка добавлена."
 NOTE_TOO_LONG = "Заметка станет слишком длинной. Начните новую."
 
 
@@ -841,7 +842,20 @@ def zone_button(name: str, now: datetime) -> str:
     return f"{_CITIES[name]} · {now:%H:%M}"
 
 
-def personal_settings(*, zone: str | None, now: datetime, model: str | None, prompt: str | None) -> str:
+PLAIN_TEXT_MODE, CONFIRMATION_MODE = "Текст без команды", "Подтверждение"
+_PLAIN_TEXT_MODES = {None: "как у бота", "note": "сразу заметка", "ask_first": "сначала вопрос, что с ним делать"}
+_CONFIRMATIONS = {None: "ответом", "reply": "ответом", "reaction": "реакцией 👍"}
+
+
+def personal_settings(
+    *,
+    zone: str | None,
+    now: datetime,
+    model: str | None,
+    prompt: str | None,
+    plain_text: str | None,
+    confirmation: str | None,
+) -> str:
     """Show a person's settings; None where the bot's own setting holds."""
     zone_text = "как у бота" if zone is None else _CITIES.get(zone, zone)
     return "\n".join(
@@ -850,6 +864,8 @@ def personal_settings(*, zone: str | None, now: datetime, model: str | None, pro
             f"Часовой пояс: {zone_text}, сейчас {now:%H:%M}",
             f"Модель: {model or 'общая, см. /model'}",
             f"Указания модели: {prompt or 'нет'}",
+            f"Текст без команды: {_PLAIN_TEXT_MODES[plain_text]}",
+            f"Подтверждение заметки: {_CONFIRMATIONS[confirmation]}",
             "В группах действуют настройки бота, а не ваши.",
         ]
     )

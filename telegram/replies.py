@@ -62,8 +62,15 @@ class File:
     is_photo: bool = False
 
 
-# What a message handler returns: a text, a formatted reply, a question, a job, or nothing.
-HandlerResult = str | Reply | Question | Job | None
+@dataclass(frozen=True)
+class Reaction:
+    """An emoji on the person's message, in place of a reply that confirms a note."""
+
+    emoji: str
+
+
+# What a message handler returns: a text, a formatted reply, a reaction, a question, a job, or nothing.
+HandlerResult = str | Reply | Reaction | Question | Job | None
 
 
 @dataclass(frozen=True)
