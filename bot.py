@@ -22,7 +22,7 @@ import storage
 from app import checks, service
 from entities import FormattedText
 from llm import model_menu, settings_menu
-from notes import capture, contents, editing, exports, listing, long_messages, note_card, plain_texts
+from notes import capture, contents, editing, exports, listing, long_messages, note_card, plain_texts, reminders
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.messages import CallbackQuery, Message, RepliedMessage
@@ -352,6 +352,53 @@ def providers(message: Message, text: str) -> HandlerResult:
     return Job("providers", {"name": text})
 
 
+# Reminders ---------------------------------------------------------------------------------------------
+
+
+@router.command("remind", "напомнить о заметке или деле", usage="[номер] <когда> [текст]")
+def remind(message: Message, text: str) -> HandlerResult:
+    """Set a reminder of a note or of a text, once or repeatedly."""
+    if not text:
+        return texts.REMIND_WHEN
+    return reminders.set_by_command(message, text, _replied_note_number(message), _zone(message))
+
+
+@router.command("reminders", "ближайшие напоминания")
+def list_reminders(message: Message, text: str) -> HandlerResult:
+    """List the next reminders, with a button to cancel each."""
+    return reminders.upcoming(message.user_id, message.chat_id, _zone(message))
+
+
+@router.button("remind_menu")
+def show_reminder_choices(query: CallbackQuery, number: int) -> ButtonResult:
+    """Ask when to remind of a note."""
+    return ButtonResult(buttons=reminders.choices(number))
+
+
+@router.button("remind", numbers=2)
+def remind_of_note(query: CallbackQuery, number: int, choice: int) -> ButtonResult:
+    """Set a reminder of a note."""
+    return ButtonResult(reminders.set_by_button(query, number, choice, _zone(query)), buttons=())
+
+
+@router.button("unremind")
+def cancel_reminder(query: CallbackQuery, reminder_id: int) -> ButtonResult:
+    """Cancel a reminder."""
+    return reminders.cancel(query, reminder_id, _zone(query))
+
+
+@router.button("reminded")
+def finish_reminder(query: CallbackQuery, reminder_id: int) -> ButtonResult:
+    """Take the buttons away under a reminder that has come."""
+    return reminders.finish(query, reminder_id)
+
+
+@router.button("postpone", numbers=2)
+def postpone_reminder(query: CallbackQuery, reminder_id: int, choice: int) -> ButtonResult:
+    """Let a reminder come again."""
+    return reminders.postpone(query, reminder_id, choice, _zone(query))
+
+
 # Questions ---------------------------------------------------------------------------------------------
 
 
@@ -521,6 +568,15 @@ def _expect_more_parts(message: Message, text: str) -> None:
     long_messages.start(
         message.user_id, message.chat_id, message.message_id, message.text, stored, message.sent_at
     )
+
+
+def _replied_note_number(message: Message) -> int | None:
+    """Return the number of the note that was made from the message replied to."""
+    replied_to = message.replied_to
+    if replied_to is None:
+        return None
+    note = capture.find_note(message.user_id, message.chat_id, replied_to.message_id, replied_to.sent_at)
+    return note["number"] if note else None
 
 
 def _replace_part(message: Message, text: FormattedText) -> tuple[int, int, FormattedText]:

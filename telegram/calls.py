@@ -66,6 +66,15 @@ def edit_call(chat_id: int, message_id: int, reply: Reply) -> Call:
     return "editMessageText", params
 
 
+def edit_buttons_call(chat_id: int, message_id: int, buttons: Sequence[Sequence[Button]]) -> Call:
+    """Return the call that replaces the buttons under a message that the bot sent earlier."""
+    return "editMessageReplyMarkup", {
+        "chat_id": chat_id,
+        "message_id": message_id,
+        "reply_markup": _keyboard(buttons),
+    }
+
+
 def callback_answer(query_id: str, text: str, *, is_alert: bool = False) -> Call:
     """Return the call that answers a tap on a button: with a short notice, or an alert that must be closed."""
     params: dict[str, Any] = {"callback_query_id": query_id, "text": truncate_utf16(text, MAX_TOAST_LENGTH)}

@@ -16,7 +16,7 @@ import texts
 from config import Settings, SetupError
 from journal import Call
 from telegram.albums import albums_in_order
-from telegram.calls import callback_answer, edit_call
+from telegram.calls import callback_answer, edit_buttons_call, edit_call
 from telegram.dispatcher import Dispatcher
 from telegram.heartbeat import Heartbeat
 from telegram.messages import CallbackQuery, Message
@@ -254,6 +254,8 @@ class Polling:
         calls: list[Call] = [callback_answer(query.query_id, result.toast)]
         if result.edit:
             calls.append(edit_call(query.chat_id, query.message_id, result.edit))
+        if result.buttons is not None:
+            calls.append(edit_buttons_call(query.chat_id, query.message_id, result.buttons))
         self._outbox.put_calls(query.chat_id, calls)
 
     def _answer_orphaned_query(self, query: OrphanedQuery) -> None:
