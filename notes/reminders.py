@@ -10,7 +10,8 @@ import texts
 from clock import TimeZone
 from db_reminders import Reminder
 from entities import FormattedText
-from notes import contents, schedule
+from notes import contents, note_card, schedule
+from notes.note_card import Place
 from notes.schedule import When
 from telegram.messages import CallbackQuery, Message
 from telegram.replies import Button, ButtonResult, HandlerResult, Reply
@@ -20,7 +21,7 @@ MAX_LISTED = 20
 MAX_EXCERPT_LENGTH = 60  # characters
 LATE_AFTER_S = 120
 
-IN_AN_HOUR, THIS_EVENING, TOMORROW, ON_MONDAY = range(1, 5)  # the numbers in the data of buttons
+GO_BACK, IN_AN_HOUR, THIS_EVENING, TOMORROW, ON_MONDAY = range(5)  # the numbers in the data of buttons
 BUTTON_TIMES = {
     IN_AN_HOUR: texts.REMIND_IN_AN_HOUR,
     THIS_EVENING: texts.REMIND_THIS_EVENING,
@@ -48,18 +49,21 @@ def set_by_command(message: Message, text: str, note_number: int | None, zone: T
     return _set_of_note(message, note_number, when, zone)
 
 
-def choices(number: int) -> list[list[Button]]:
-    """Return the buttons that set a reminder of a note."""
-    buttons = [Button(label, f"remind:{number}:{choice}") for choice, label in BUTTON_TIMES.items()]
-    return [buttons[:2], buttons[2:]]
+def choices(number: int, place: Place) -> ButtonResult:
+    """Show the buttons that set a reminder of a note, in place of those under the note."""
+    data = f"{place.listing_id}:{place.position}:{number}"
+    buttons = [Button(label, f"remind:{data}:{choice}") for choice, label in BUTTON_TIMES.items()]
+    back = Button(texts.BACK, f"remind:{data}:{GO_BACK}")
+    return ButtonResult(buttons=[buttons[:2], buttons[2:], [back]])
 
 
-def set_by_button(query: CallbackQuery, number: int, choice: int, zone: TimeZone) -> str:
-    """Set a reminder of a note; return a sentence with the result."""
-    now = _local_now(zone)
-    if choice not in BUTTON_TIMES:
-        return texts.REMIND_WHEN
-    return _set_of_note(query, number, When(_chosen_time(choice, now, now)), zone)
+def choose(query: CallbackQuery, number: int, place: Place, choice: int, zone: TimeZone) -> ButtonResult:
+    """Set a reminder of a note, and show the buttons under the note again."""
+    toast = ""
+    if choice in BUTTON_TIMES:
+        now = _local_now(zone)
+        toast = _set_of_note(query, number, When(_chosen_time(choice, now, now)), zone)
+    return ButtonResult(toast, buttons=note_card.buttons(query.user_id, number, place))
 
 
 def upcoming(user_id: int, chat_id: int, zone: TimeZone) -> Reply:

@@ -49,6 +49,12 @@ def reply_calls(chat_id: int, reply: Reply, reply_to: int | None, thread_id: int
     if reply.buttons:
         _, last_params = calls[-1]
         last_params["reply_markup"] = _keyboard(reply.buttons)
+    elif reply.asks_for_text:
+        _, last_params = calls[-1]
+        # In a group, selective addresses only the person whose message the reply refers to.
+        placeholder = texts.ANSWER_PLACEHOLDER
+        markup = {"force_reply": True, "selective": True, "input_field_placeholder": placeholder}
+        last_params["reply_markup"] = markup
     return calls
 
 
@@ -141,10 +147,15 @@ def _rich_calls(reply: Reply) -> list[Call]:
 
 
 def _media_calls(reply: Reply) -> list[Call]:
-    """Return the calls that send attachments again, and the text after them if none can carry it."""
-    caption = FormattedText(reply.text, reply.entities)
-    calls, has_caption = media_calls(reply.media, caption)
-    return calls if has_caption else [*calls, *_plain_text_calls(caption)]
+    """Return the calls that send attachments again, and the text after them if none can carry it.
+
+    An album can have no buttons, so the text that has them is a message of its own.
+    """
+    text = FormattedText(reply.text, reply.entities)
+    calls, has_caption = media_calls(reply.media, text)
+    if has_caption and reply.buttons and calls[-1][0] == "sendMediaGroup":
+        calls, has_caption = media_calls(reply.media, FormattedText(""))
+    return calls if has_caption else [*calls, *_plain_text_calls(text)]
 
 
 def _plain_text_calls(whole: FormattedText) -> list[Call]:
@@ -170,8 +181,10 @@ def _text_params(reply: Reply) -> dict[str, Any]:
 
 def _keyboard(rows: Sequence[Sequence[Button]]) -> dict[str, Any]:
     """Return buttons as an InlineKeyboardMarkup object."""
-    return {
-        "inline_keyboard": [
-            [{"text": button.label, "callback_data": button.data} for button in row] for row in rows
-        ]
-    }
+    return {"inline_keyboard": [[_button(button) for button in row] for row in rows]}
+
+
+def _button(button: Button) -> dict[str, Any]:
+    if button.copy_text:
+        return {"text": button.label, "copy_text": {"text": button.copy_text}}
+    return {"text": button.label, "callback_data": button.data}
