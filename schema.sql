@@ -26,6 +26,7 @@ CREATE INDEX ix_notes_user ON notes(user_id, id) WHERE deleted_at IS NULL;
 CREATE INDEX ix_notes_created ON notes(user_id, created_at) WHERE deleted_at IS NULL;
 CREATE INDEX ix_notes_message ON notes(chat_id, message_id);
 CREATE INDEX ix_notes_deleted ON notes(deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE INDEX ix_notes_trash ON notes(user_id, deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE UNIQUE INDEX ux_notes_question ON notes(user_id, question_id) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
 CREATE INDEX ix_notes_pinned ON notes(user_id) WHERE pinned_at IS NOT NULL;
@@ -176,6 +177,14 @@ CREATE TABLE sources (
     name    TEXT    NOT NULL,          -- of a person, a group or a channel
     url     TEXT,                      -- a link to the post or the profile; NULL if it has none
     sent_at INTEGER NOT NULL           -- when the original was sent
+) STRICT;
+
+-- Notes that were deleted together, so that one button restores them.
+CREATE TABLE deletions (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id    INTEGER NOT NULL,
+    numbers    TEXT    NOT NULL,   -- JSON: the numbers of the notes
+    created_at INTEGER NOT NULL
 ) STRICT;
 
 -- Lists and searches with pages. The data of a page button is too short for a query, so it contains the id.
@@ -394,7 +403,8 @@ CREATE TABLE outbox (
     chat_id     INTEGER NOT NULL,
     calls       TEXT    NOT NULL,   -- JSON: [[method, parameters], …]; each call sends one message, in this order
     question_id INTEGER,            -- the question that the reply answers
-    created_at  INTEGER NOT NULL
+    created_at  INTEGER NOT NULL,
+    note_id     INTEGER             -- the note that the reply shows or confirms
 ) STRICT;
 
 CREATE INDEX ix_outbox_chat ON outbox(chat_id, id);
@@ -466,3 +476,14 @@ CREATE TABLE awaited_texts (
     asked_at    INTEGER NOT NULL,
     PRIMARY KEY (chat_id, thread_id, user_id)
 ) STRICT, WITHOUT ROWID;
+
+-- The messages of the bot that show or confirm a note. A reply to such a message is about the note.
+CREATE TABLE note_messages (
+    chat_id    INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    note_id    INTEGER NOT NULL,
+    sent_at    INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, message_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX ix_note_messages_time ON note_messages(sent_at);

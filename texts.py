@@ -150,6 +150,52 @@ COMMAND_QUESTIONS = {  # what the bot asks when a command comes without its text
 }
 
 
+RESTORE_ALL = "↩️ Вернуть все"
+NOTHING_TO_RESTORE = "Возвращать нечего."
+TRASH_EMPTY = "Корзина пуста. Удалённые заметки лежат в ней 30 дней."
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    return ", ".join(f"#{number}" for number in numbers)
+
+
+def notes_deleted(deleted: Sequence[int], missing: Sequence[int]) -> str:
+    """Confirm that several notes are deleted; some may not exist."""
+    sentences = []
+    if deleted:
+        sentences.append(f"Удалены заметки: {_numbers(deleted)}.")
+    if missing:
+        sentences.append(f"Не найдены: {_numbers(missing)}.")
+    return " ".join(sentences)
+
+
+def notes_restored(numbers: Sequence[int]) -> str:
+    """Confirm that several notes are restored."""
+    return f"Снова на месте: {_numbers(numbers)}."
+
+
+def restore_button(number: int) -> str:
+    """Return the label of the button that restores a note."""
+    return f"↩️ {number}"
+
+
+def trash(notes: Iterable[tuple[Mapping[str, Any], str]], zone: clock.TimeZone) -> str:
+    """Show the deleted notes, each as a pair (note, its first characters)."""
+    paragraphs = ["Удалённые заметки. Вернуть их можно 30 дней:"]
+    for note, line in notes:
+        paragraphs.append(f"#{note['number']} · удалена {when(note['deleted_at'], zone)}\n{line}")
+    return "\n\n".join(paragraphs)
+
+
+NOTE_KEPT = "Заметка добавлена."
+NOTE_TOO_LONG = "Заметка станет слишком длинной. Начните новую."
+
+
+def note_appended(number: int) -> str:
+    """Confirm a text that was added to a note."""
+    return f"Дописано в заметку #{number}."
+
+
 def note_pinned(number: int) -> str:
     """Confirm a pin."""
     return f"Заметка #{number} закреплена: она будет в начале списка."
@@ -895,7 +941,20 @@ def zone_button(name: str, now: datetime) -> str:
     return f"{_CITIES[name]} · {now:%H:%M}"
 
 
-def personal_settings(*, zone: str | None, now: datetime, model: str | None, prompt: str | None) -> str:
+PLAIN_TEXT_MODE, CONFIRMATION_MODE = "Текст без команды", "Подтверждение"
+_PLAIN_TEXT_MODES = {None: "как у бота", "note": "сразу заметка", "ask_first": "сначала вопрос, что с ним делать"}
+_CONFIRMATIONS = {None: "ответом", "reply": "ответом", "reaction": "реакцией 👍"}
+
+
+def personal_settings(
+    *,
+    zone: str | None,
+    now: datetime,
+    model: str | None,
+    prompt: str | None,
+    plain_text: str | None,
+    confirmation: str | None,
+) -> str:
     """Show a person's settings; None where the bot's own setting holds."""
     zone_text = "как у бота" if zone is None else _CITIES.get(zone, zone)
     return "\n".join(
@@ -904,6 +963,8 @@ def personal_settings(*, zone: str | None, now: datetime, model: str | None, pro
             f"Часовой пояс: {zone_text}, сейчас {now:%H:%M}",
             f"Модель: {model or 'общая, см. /model'}",
             f"Указания модели: {prompt or 'нет'}",
+            f"Текст без команды: {_PLAIN_TEXT_MODES[plain_text]}",
+            f"Подтверждение заметки: {_CONFIRMATIONS[confirmation]}",
             "В группах действуют настройки бота, а не ваши.",
         ]
     )

@@ -305,6 +305,26 @@ CREATE TABLE awaited_texts (
     PRIMARY KEY (chat_id, thread_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
+-- The messages of the bot that show or confirm a note.
+ALTER TABLE outbox ADD COLUMN note_id INTEGER;
+CREATE TABLE note_messages (
+    chat_id    INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    note_id    INTEGER NOT NULL,
+    sent_at    INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, message_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ix_note_messages_time ON note_messages(sent_at);
+
+-- Notes that were deleted together.
+CREATE INDEX ix_notes_trash ON notes(user_id, deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE TABLE deletions (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id    INTEGER NOT NULL,
+    numbers    TEXT    NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
 -- Reminders.
 CREATE TABLE reminders (
     id         INTEGER PRIMARY KEY,

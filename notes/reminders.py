@@ -131,7 +131,7 @@ def deliver(reminder: Reminder, now: int, zone: TimeZone) -> Reply | None:
             Button(texts.REMIND_TOMORROW, f"postpone:{reminder['id']}:{TOMORROW}"),
         ]
     ]
-    return Reply(whole.text, whole.entities, shown.media, buttons=buttons)
+    return Reply(whole.text, whole.entities, shown.media, buttons=buttons, note_id=reminder["note_id"])
 
 
 def _set_of_note(source: Message | CallbackQuery, number: int, when: When, zone: TimeZone) -> str:

@@ -106,6 +106,7 @@ ORDER = {
         "listing",
         "editing",
         "note_card",
+        "trash",
         "dates",
         "schedule",
         "reminders",
