@@ -21,6 +21,8 @@ class Listing(TypedDict):
     query: str
     page_size: int
     created_at: int
+    since: int | None
+    until: int | None
 
 
 class PlainText(TypedDict):
@@ -50,11 +52,15 @@ class MessagePart(TypedDict):
     entities: str  # JSON, see entities.loads()
 
 
-def add_listing(user_id: int, query: str, page_size: int) -> int:
-    """Store a list ("" as the query) or a search that has pages; return its id."""
+def add_listing(user_id: int, query: str, page_size: int, period: tuple[int, int] | None = None) -> int:
+    """Store a list ("" as the query) or a search that has pages; return its id.
+
+    A period is its start and its end in Unix seconds.
+    """
+    since, until = period or (None, None)
     cursor = storage.execute(
-        "INSERT INTO listings (user_id, query, page_size, created_at) VALUES (?,?,?,?)",
-        (user_id, query, page_size, clock.now()),
+        "INSERT INTO listings (user_id, query, page_size, created_at, since, until) VALUES (?,?,?,?,?,?)",
+        (user_id, query, page_size, clock.now(), since, until),
     )
     return int(cursor.lastrowid or 0)
 

@@ -5,7 +5,7 @@ Each function runs in the open transaction of its thread, or in one of its own. 
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NotRequired, TypedDict
 
 import clock
@@ -400,6 +400,11 @@ def begin_conversation(chat_id: int, thread_id: int) -> None:
     )
 
 
+def is_answer(chat_id: int, message_id: int | None) -> bool:
+    """Return whether a message of the bot answers a question."""
+    return message_id is not None and question_answered_by(chat_id, message_id) is not None
+
+
 def conversation_before(question_id: int) -> list[Turn]:
     """Return the answered questions that precede a question in its conversation, the latest first."""
     return storage.fetch_all(
@@ -630,6 +635,13 @@ def users_with_jobs() -> list[int]:
     """Return the people who have jobs, the longest waiting first."""
     rows = storage.fetch_all("SELECT user_id FROM jobs GROUP BY user_id ORDER BY min(id)")
     return [row["user_id"] for row in rows]
+
+
+def has_job(user_id: int, names: Sequence[str]) -> bool:
+    """Return whether a job of a person with one of these names waits or runs."""
+    marks = ",".join("?" * len(names))
+    sql = f"SELECT 1 FROM jobs WHERE user_id = ? AND name IN ({marks}) LIMIT 1"
+    return storage.fetch_one(sql, (user_id, *names)) is not None
 
 
 def next_job(user_id: int) -> JobRow | None:

@@ -18,14 +18,17 @@ CREATE TABLE notes (
     entities   TEXT    NOT NULL DEFAULT '[]',   -- JSON: the formatting of the text, see entities.py
     search_extra TEXT  NOT NULL DEFAULT '',  -- '' or a newline and what the search finds beside the text: hidden links,
                                              -- names of files and sources, transcripts; see db_attachments.py
-    number     INTEGER NOT NULL DEFAULT 0   -- counts the notes of the person from 1; never 0, see next_number in db.py
+    number     INTEGER NOT NULL DEFAULT 0,  -- counts the notes of the person from 1; never 0, see _NEXT_NUMBER in db.py
+    pinned_at  INTEGER             -- NULL: not pinned; pinned notes lead the list
 ) STRICT;
 
 CREATE INDEX ix_notes_user ON notes(user_id, id) WHERE deleted_at IS NULL;
+CREATE INDEX ix_notes_created ON notes(user_id, created_at) WHERE deleted_at IS NULL;
 CREATE INDEX ix_notes_message ON notes(chat_id, message_id);
 CREATE INDEX ix_notes_deleted ON notes(deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE UNIQUE INDEX ux_notes_question ON notes(user_id, question_id) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
+CREATE INDEX ix_notes_pinned ON notes(user_id) WHERE pinned_at IS NOT NULL;
 
 -- People who have notes, with a small number for each: the search index combines it with the id of a note.
 CREATE TABLE people (
@@ -52,8 +55,20 @@ CREATE VIRTUAL TABLE notes_fts USING fts5(
     text, content = 'notes_folded', content_rowid = 'id', tokenize = 'trigram'
 );
 
--- The terms of the search index.
-CREATE VIRTUAL TABLE notes_terms USING fts5vocab(notes_fts, row);
+-- The terms of the search index: a row for each place where a term occurs.
+CREATE VIRTUAL TABLE notes_terms USING fts5vocab(notes_fts, instance);
+
+-- The index of words finds the other forms of a word. word_keys(), a function of words.py, returns the keys that a word
+-- shares with its other forms. Its row numbers are those of the search index.
+CREATE VIEW notes_keys AS
+    SELECT people.number << 40 | notes.id AS id,
+           word_keys(notes.text || notes.search_extra) AS keys
+    FROM notes JOIN people ON people.user_id = notes.user_id;
+
+CREATE VIRTUAL TABLE notes_words USING fts5(
+    keys, content = 'notes_keys', content_rowid = 'id', detail = none, columnsize = 0,
+    tokenize = "ascii tokenchars '_'"
+);
 
 -- The index stores no copy of the text, so a 'delete' must repeat the text that was indexed.
 CREATE TRIGGER notes_insert AFTER INSERT ON notes BEGIN
@@ -62,14 +77,23 @@ CREATE TRIGGER notes_insert AFTER INSERT ON notes BEGIN
     INSERT INTO notes_fts(rowid, text) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
         fold(new.text || new.search_extra) || '  ');
+    INSERT INTO notes_words(rowid, keys) VALUES (
+        (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
+        word_keys(new.text || new.search_extra));
 END;
 CREATE TRIGGER notes_update_text AFTER UPDATE OF text, search_extra ON notes BEGIN
     INSERT INTO notes_fts(notes_fts, rowid, text) VALUES ('delete',
         (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
         fold(old.text || old.search_extra) || '  ');
+    INSERT INTO notes_words(notes_words, rowid, keys) VALUES ('delete',
+        (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
+        word_keys(old.text || old.search_extra));
     INSERT INTO notes_fts(rowid, text) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
         fold(new.text || new.search_extra) || '  ');
+    INSERT INTO notes_words(rowid, keys) VALUES (
+        (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
+        word_keys(new.text || new.search_extra));
 END;
 CREATE TRIGGER notes_update_deleted AFTER UPDATE OF deleted_at ON notes
     WHEN (old.deleted_at IS NULL) <> (new.deleted_at IS NULL)
@@ -80,7 +104,34 @@ CREATE TRIGGER notes_delete AFTER DELETE ON notes BEGIN
     INSERT INTO notes_fts(notes_fts, rowid, text) VALUES ('delete',
         (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
         fold(old.text || old.search_extra) || '  ');
+    INSERT INTO notes_words(notes_words, rowid, keys) VALUES ('delete',
+        (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
+        word_keys(old.text || old.search_extra));
     UPDATE people SET notes = notes - (old.deleted_at IS NULL) WHERE user_id = old.user_id;
+END;
+
+-- The tags of notes that are not deleted. tags(), a function of words.py, finds them in a text, but not in its code.
+CREATE TABLE note_tags (
+    user_id INTEGER NOT NULL,
+    tag     TEXT    NOT NULL,   -- after fold(), without the #
+    note_id INTEGER NOT NULL,
+    label   TEXT    NOT NULL,   -- as it is written in the note
+    PRIMARY KEY (user_id, tag, note_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER note_tags_insert AFTER INSERT ON notes WHEN instr(new.text, '#') BEGIN
+    INSERT INTO note_tags SELECT new.user_id, key, new.id, value FROM json_each(tags(new.text, new.entities))
+        WHERE new.deleted_at IS NULL;
+END;
+CREATE TRIGGER note_tags_update AFTER UPDATE OF text, entities, deleted_at ON notes WHEN instr(old.text || new.text, '#') BEGIN
+    DELETE FROM note_tags WHERE user_id = old.user_id AND note_id = old.id
+        AND tag IN (SELECT key FROM json_each(tags(old.text, old.entities)));
+    INSERT INTO note_tags SELECT new.user_id, key, new.id, value FROM json_each(tags(new.text, new.entities))
+        WHERE new.deleted_at IS NULL;
+END;
+CREATE TRIGGER note_tags_delete AFTER DELETE ON notes WHEN instr(old.text, '#') BEGIN
+    DELETE FROM note_tags WHERE user_id = old.user_id AND note_id = old.id
+        AND tag IN (SELECT key FROM json_each(tags(old.text, old.entities)));
 END;
 
 -- The text of a note before each edit, so that an edit can be undone.
@@ -133,7 +184,9 @@ CREATE TABLE listings (
     user_id    INTEGER NOT NULL,
     query      TEXT    NOT NULL,   -- '' lists all notes
     page_size  INTEGER NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    since      INTEGER,            -- lists only notes created since this moment and before until; NULL: all
+    until      INTEGER
 ) STRICT;
 
 -- Messages without a command, kept until the person chooses with a button what to do with the text.
@@ -384,3 +437,14 @@ CREATE TABLE last_poll (
     polled_at INTEGER NOT NULL,
     machine   TEXT    NOT NULL
 ) STRICT;
+
+-- What the bot has asked a person for: their next message in this place completes the command.
+CREATE TABLE awaited_texts (
+    chat_id     INTEGER NOT NULL,
+    thread_id   INTEGER NOT NULL,   -- the topic of the chat; 0 outside of topics
+    user_id     INTEGER NOT NULL,
+    command     TEXT    NOT NULL,
+    text_before TEXT    NOT NULL,   -- what the person has given already, such as the number of a note
+    asked_at    INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, thread_id, user_id)
+) STRICT, WITHOUT ROWID;

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import texts
+import words
 from config import SetupError
 from unicode_text import fold
 
@@ -40,12 +41,19 @@ STEP_S = 0.005  # of in_steps()
 ROWS_IN_MEMORY = 10_000
 
 
+STEPS_PER_CHECK = 50  # of SQLite's virtual machine, between two looks at the clock in interrupted_at()
+
+
 class DatabaseUnavailable(SetupError):
     """The database cannot be opened now, but perhaps later: it is locked, or the disk is full or fails."""
 
 
 class DatabaseReplaced(Exception):
     """Somebody has deleted or replaced the open database file: what is written now is lost."""
+
+
+class DeadlinePassed(Exception):
+    """A statement was interrupted, see interrupted_at()."""
 
 
 class _ThreadState(threading.local):
@@ -153,7 +161,10 @@ def _connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute(f"PRAGMA journal_size_limit = {MAX_IDLE_WAL_BYTES}")
-        connection.create_function("fold", 1, fold, deterministic=True)  # for the search index, see schema.sql
+        # The triggers of schema.sql call these functions.
+        connection.create_function("fold", 1, fold, deterministic=True)
+        connection.create_function("word_keys", 1, words.word_keys, deterministic=True)
+        connection.create_function("tags", 2, words.tags_as_json, deterministic=True)
     except sqlite3.DatabaseError:
         connection.close()
         raise
@@ -420,6 +431,24 @@ def in_steps(query: str, limit: int, *statements: str) -> Iterator[None]:
                     for statement in statements:
                         shared.execute(statement, row)
             yield
+
+
+@contextmanager
+def interrupted_at(deadline: float) -> Iterator[None]:
+    """Interrupt what this thread reads at a deadline on time.monotonic(), with DeadlinePassed.
+
+    Not for statements that write: SQLite would roll back the whole transaction.
+    """
+    own = connection()
+    own.set_progress_handler(lambda: time.monotonic() > deadline, STEPS_PER_CHECK)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if _primary_code(error) == sqlite3.SQLITE_INTERRUPT:
+            raise DeadlinePassed from error
+        raise
+    finally:
+        own.set_progress_handler(None, 0)
 
 
 def _open_path() -> Path:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import clock
 
+MAX_TAG_LENGTH = 24  # of a button; a longer tag is cut
 MIN_SHOWN_MEAN = 0.05  # a smaller mean would be shown as 0,0
 
 PYTHON_TOO_OLD = "Нужен Python 3.11 или новее: https://www.python.org/downloads/"
@@ -108,6 +109,7 @@ NO_NOTES = "Заметок пока нет. Добавьте первую: /note
 NOTHING_FOUND = "Ничего не нашлось."
 ELLIPSIS = "…"
 PREVIOUS, NEXT = "◀", "▶"
+SEARCHING = "Ищу, это займёт немного времени."
 NO_MORE_NOTES = "Дальше ничего нет."
 LIST_UNAVAILABLE = "Этот список устарел или чужой. Откройте свой: /note_list"
 DELETE = "🗑 Удалить"
@@ -122,6 +124,50 @@ PLAIN_TEXT_ASKED = "Спрашиваю модель."
 ALREADY_ASKED = "Уже спросили."
 ANONYMOUS = "Мне нужно знать, кто вы: напишите от своего имени, а не от имени группы или канала."
 CONTENT_UNKNOWN = "Такое сообщение я сохранить не могу. Пришлите текст, фото, файл или голосовое."
+
+
+# Buttons under a note, and what the bot asks for
+
+EDIT, PIN, UNPIN, BACK, CANCEL = "✏️ Изменить", "📌 Закрепить", "Открепить", "◀ Назад", "Отмена"
+COPY_TEXT = "📋 Скопировать текст"
+PIN_MARK = "📌 "
+CANCEL_WORDS = ("отмена", "отменить", "cancel")
+CANCELED = "Хорошо, не нужно."
+ANSWER_PLACEHOLDER = "Отмена — если передумали"
+ASK_FOR_NEW_TEXT = "Пришлите новый текст следующим сообщением. В группе — ответом на это."
+COMMAND_QUESTIONS = {  # what the bot asks when a command comes without its text
+    "note_add": "Что записать?",
+    "note_show": "Какую заметку показать? Пришлите её номер.",
+    "note_find": "Что найти?",
+    "note_edit": "Какую заметку изменить? Пришлите номер и новый текст.",
+    "note_del": "Какую заметку удалить? Пришлите её номер.",
+    "note_restore": "Какую заметку вернуть? Пришлите её номер.",
+    "note_pin": "Какую заметку закрепить? Пришлите её номер.",
+    "ask": "О чём спросить?",
+    "compare": "О чём спросить три модели?",
+    "web": "Что узнать в интернете?",
+    "note_ask": "Что узнать из заметок?",
+}
+
+
+def note_pinned(number: int) -> str:
+    """Confirm a pin."""
+    return f"Заметка #{number} закреплена: она будет в начале списка."
+
+
+def note_unpinned(number: int) -> str:
+    """Confirm that a note is not pinned any more."""
+    return f"Заметка #{number} откреплена."
+
+
+def too_many_pins(limit: int) -> str:
+    """Refuse one pin too many."""
+    return f"Закрепить можно не больше {limit} заметок."
+
+
+def continued_in(number: int) -> str:
+    """Say how to see the rest of a note."""
+    return f"Целиком: /note_show {number}"
 
 
 def note_added(number: int, contents: str = "") -> str:
@@ -229,9 +275,90 @@ def found_notes_heading(shown: int, *, has_more: bool) -> str:
     return "Найденные заметки, сначала новые:" if has_more else f"Найдено: {notes(shown)}."
 
 
+def found_beside_text(text_excerpt: str, where: str) -> str:
+    """Show an excerpt of a note, and of the file name, source, link or transcript that matches; all as HTML."""
+    return f"{text_excerpt}\n🔎 {where}".lstrip()
+
+
+NO_TAGS = "Тегов пока нет. Напишите в заметке #дом — и она найдётся по этому тегу."
+
+
+def tags_heading(shown: int, *, has_more: bool) -> str:
+    """Return the text above the buttons of tags."""
+    if has_more:
+        return f"Ваши теги, {shown} самых частых. Остальные ищите так: /note_find #тег"
+    return f"Ваши теги: {shown}. Тег можно искать и вместе со словами: /note_find #тег слово"
+
+
+def tag_button(label: str, number_of_notes: int) -> str:
+    """Return the label of the button that lists the notes with a tag."""
+    if len(label) > MAX_TAG_LENGTH:
+        label = label[: MAX_TAG_LENGTH - 1] + ELLIPSIS
+    return f"#{label} · {number_of_notes}"
+
+
+def period_heading(since: int, until: int, shown: int, zone: clock.TimeZone, *, has_more: bool) -> str:
+    """Return the heading of a page of the notes of a period (Unix seconds, until excluded)."""
+    first, last = clock.to_local(since, zone).date(), clock.to_local(until - 1, zone).date()
+    period = f"{first:%d.%m.%Y}" if first == last else f"{first:%d.%m.%Y} – {last:%d.%m.%Y}"
+    return f"Заметки за {period}, сначала новые:" if has_more else f"Заметки за {period}: {shown}."
+
+
 def note_count(total: int) -> str:
     """Show the number of notes."""
     return f"У вас {notes(total)}."
+
+
+# Days and periods that people write, for notes/dates.py; all letters as fold() leaves them.
+MONTH_FORMS = (
+    "январь января январе",
+    "февраль февраля феврале",
+    "март марта марте",
+    "апрель апреля апреле",
+    "май мая мае",
+    "июнь июня июне",
+    "июль июля июле",
+    "август августа августе",
+    "сентябрь сентября сентябре",
+    "октябрь октября октябре",
+    "ноябрь ноября ноябре",
+    "декабрь декабря декабре",
+)
+WEEKDAY_FORMS = (
+    "понедельник понедельника пн",
+    "вторник вторника вт",
+    "среда среду среды ср",
+    "четверг четверга чт",
+    "пятница пятницу пятницы пт",
+    "суббота субботу субботы сб",
+    "воскресенье воскресенья вс",
+)
+UNIT_FORMS = (
+    "день дня дней сутки суток",
+    "неделя неделю недели недель неделе",
+    "месяц месяца месяцев месяце",
+    "год года лет году",
+)
+NEAR_DAYS = {"позавчера": -2, "вчера": -1, "сегодня": 0, "завтра": 1, "послезавтра": 2}
+SMALL_NUMBERS = {"два": 2, "две": 2, "три": 3, "четыре": 4, "пять": 5, "шесть": 6, "семь": 7, "десять": 10}
+# Regular expressions.
+IN = r"^(?:в|во|за|на) "
+YEAR_WORD = r"(?:года|г)"
+FROM_TO = r"(?:с|со|от) (.+) (?:по|до) (.+)"
+SINCE = r"(?:с|со) (.+)"
+FOR_LAST = r"за (?:последн\w+ )?(?:(?P<number>\w+) )?(?P<unit>\w+)"
+THIS_OR_PREVIOUS = r"(?:(?P<previous>прошл\w+)|эт\w+) (?P<unit>\w+)"
+WHOLE_YEAR = r"(\d{4}) (?:год|году)"
+
+
+def no_notes_in_period(period: str) -> str:
+    """Answer when there are no notes of a period; period as the person wrote it."""
+    return f"Заметок за это время нет: {period}"
+
+
+def search_hint(words: str) -> str:
+    """Say how to search for a text that was read as a date. Takes and returns HTML."""
+    return f"Чтобы найти эти слова в тексте: /note_find «{words}»"
 
 
 # What notes hold beside their text ------------------------------------------------------------------------
@@ -567,6 +694,18 @@ _STOP_WORDS = """
     эта эти это этого этой этом этот
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
+
+# The grammar of nouns and adjectives, for words.py; all letters as fold() leaves them.
+VOWELS = frozenset("аеиоуыэюя")
+_NOUN_ENDINGS = """
+    иями ями ами ией иям ием иях ого его ому ему ыми ими ая яя ую юю ое ее ые ие ой ей ий ый ом ем ым им ам ям ах
+    ях ою ею ию ью ия ья ье ии ев ов а е и й о у ы ь ю я
+"""
+NOUN_ENDINGS = frozenset(_NOUN_ENDINGS.split())
+FLEETING_VOWELS = frozenset(
+    "ое"
+)  # one of these may come before the last consonant in some forms: подарок, подарка
+AFTER_FLEETING_VOWEL = frozenset("кнлцргмт")
 
 
 def footer(latency_ms: int, model: str, *, fallback: str = "", warning: str = "", notes: str = "") -> str:

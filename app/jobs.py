@@ -21,7 +21,7 @@ from clock import TimeZone
 from config import Settings
 from journal import JobRow
 from llm import catalog
-from notes import chart, exports, imports, statistics
+from notes import chart, exports, imports, listing, statistics
 from telegram.failures import Failures
 from telegram.keyed_executor import KeyedExecutor
 from telegram.outbox import Outbox
@@ -57,6 +57,8 @@ class JobHandlers:
             "status": self.status,
             "refresh_models": self.refresh_models,
             "providers": self.providers,
+            "find": self.find,
+            "turn_page": self.turn_page,
         }
 
     def export(self, job: JobRow) -> JobResult:
@@ -105,6 +107,24 @@ class JobHandlers:
     def providers(self, job: JobRow) -> JobResult:
         """List the providers of RVFreeLLM, or the models of one of them."""
         return catalog.describe_providers(job["arguments"]["name"])
+
+    def find(self, job: JobRow) -> JobResult:
+        """Search for notes, if that takes longer than a handler may."""
+        arguments = job["arguments"]
+        page = listing.first_page(job["user_id"], arguments["query"], arguments["page_size"], self._zone(job))
+        return page or texts.NOTHING_FOUND
+
+    def turn_page(self, job: JobRow) -> JobResult:
+        """Turn a page of a search, if that takes longer than a handler may."""
+        arguments = job["arguments"]
+        result = listing.turn_page(
+            job["user_id"],
+            arguments["listing_id"],
+            arguments["position"],
+            self._zone(job),
+            to_older=arguments["to_older"],
+        )
+        return result.edit or result.toast
 
 
 class JobRunner:

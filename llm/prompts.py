@@ -11,7 +11,7 @@ import openrouter_client
 import texts
 from clock import TimeZone
 from db_search import FoundNote
-from notes import search
+from notes import contents, search
 from openrouter_client import ChatMessage, ErrorKind, OpenRouterError
 
 DEFAULT_CONTEXT_TOKENS = 16384  # of a model whose context length is unknown
@@ -87,11 +87,11 @@ def build_prompt(question: journal.QuestionRow, default_zone: TimeZone) -> Promp
 def _notes_for(user_id: int, asked: str) -> list[FoundNote]:
     """Return the notes most similar to a question, shortened to fit into the prompt."""
     candidates = db_search.similar_notes(user_id, search.trigrams(asked), CANDIDATES_PER_NOTE * MAX_NOTES)
-    similar = [note for note in candidates if search.is_similar(asked, note["text"])]
+    similar = [note for note in candidates if search.is_similar(asked, note["text"] + note["search_extra"])]
     notes: list[FoundNote] = []
     room = MAX_NOTES_LENGTH
     for note in similar[:MAX_NOTES]:
-        text = note["text"]
+        text = contents.plain_text(note)
         if len(text) > MAX_NOTE_LENGTH:
             text = text[:MAX_NOTE_LENGTH] + texts.ELLIPSIS
         room -= len(text)

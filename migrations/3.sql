@@ -96,6 +96,8 @@ CREATE TABLE sources (
 ALTER TABLE notes ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
 UPDATE notes SET number = id;
 CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
+ALTER TABLE notes ADD COLUMN pinned_at INTEGER;
+CREATE INDEX ix_notes_pinned ON notes(user_id) WHERE pinned_at IS NOT NULL;
 ALTER TABLE people ADD COLUMN last_note_number INTEGER NOT NULL DEFAULT 0;
 UPDATE people SET last_note_number = coalesce(
     (SELECT max(number) FROM notes WHERE notes.user_id = people.user_id), 0
@@ -135,20 +137,43 @@ CREATE VIEW notes_folded AS
            fold(notes.text || notes.search_extra) || '  ' AS text
     FROM notes JOIN people ON people.user_id = notes.user_id;
 
+DROP TABLE notes_terms;
+CREATE VIRTUAL TABLE notes_terms USING fts5vocab(notes_fts, instance);
+
+-- The index of words.
+CREATE VIEW notes_keys AS
+    SELECT people.number << 40 | notes.id AS id,
+           word_keys(notes.text || notes.search_extra) AS keys
+    FROM notes JOIN people ON people.user_id = notes.user_id;
+
+CREATE VIRTUAL TABLE notes_words USING fts5(
+    keys, content = 'notes_keys', content_rowid = 'id', detail = none, columnsize = 0,
+    tokenize = "ascii tokenchars '_'"
+);
+
 CREATE TRIGGER notes_insert AFTER INSERT ON notes BEGIN
     INSERT INTO people (user_id, notes, last_note_number) VALUES (new.user_id, 1, new.number)
         ON CONFLICT (user_id) DO UPDATE SET notes = notes + 1, last_note_number = max(last_note_number, new.number);
     INSERT INTO notes_fts(rowid, text) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
         fold(new.text || new.search_extra) || '  ');
+    INSERT INTO notes_words(rowid, keys) VALUES (
+        (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
+        word_keys(new.text || new.search_extra));
 END;
 CREATE TRIGGER notes_update_text AFTER UPDATE OF text, search_extra ON notes BEGIN
     INSERT INTO notes_fts(notes_fts, rowid, text) VALUES ('delete',
         (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
         fold(old.text || old.search_extra) || '  ');
+    INSERT INTO notes_words(notes_words, rowid, keys) VALUES ('delete',
+        (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
+        word_keys(old.text || old.search_extra));
     INSERT INTO notes_fts(rowid, text) VALUES (
         (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
         fold(new.text || new.search_extra) || '  ');
+    INSERT INTO notes_words(rowid, keys) VALUES (
+        (SELECT number << 40 | new.id FROM people WHERE user_id = new.user_id),
+        word_keys(new.text || new.search_extra));
 END;
 CREATE TRIGGER notes_update_deleted AFTER UPDATE OF deleted_at ON notes
     WHEN (old.deleted_at IS NULL) <> (new.deleted_at IS NULL)
@@ -159,10 +184,46 @@ CREATE TRIGGER notes_delete AFTER DELETE ON notes BEGIN
     INSERT INTO notes_fts(notes_fts, rowid, text) VALUES ('delete',
         (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
         fold(old.text || old.search_extra) || '  ');
+    INSERT INTO notes_words(notes_words, rowid, keys) VALUES ('delete',
+        (SELECT number << 40 | old.id FROM people WHERE user_id = old.user_id),
+        word_keys(old.text || old.search_extra));
     UPDATE people SET notes = notes - (old.deleted_at IS NULL) WHERE user_id = old.user_id;
 END;
 
 INSERT INTO notes_fts(notes_fts) VALUES ('rebuild');
+INSERT INTO notes_words(notes_words) VALUES ('rebuild');
+
+ALTER TABLE listings ADD COLUMN since INTEGER;
+ALTER TABLE listings ADD COLUMN until INTEGER;
+CREATE INDEX ix_notes_created ON notes(user_id, created_at) WHERE deleted_at IS NULL;
+
+-- Tags.
+CREATE TABLE note_tags (
+    user_id INTEGER NOT NULL,
+    tag     TEXT    NOT NULL,
+    note_id INTEGER NOT NULL,
+    label   TEXT    NOT NULL,
+    PRIMARY KEY (user_id, tag, note_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER note_tags_insert AFTER INSERT ON notes WHEN instr(new.text, '#') BEGIN
+    INSERT INTO note_tags SELECT new.user_id, key, new.id, value FROM json_each(tags(new.text, new.entities))
+        WHERE new.deleted_at IS NULL;
+END;
+CREATE TRIGGER note_tags_update AFTER UPDATE OF text, entities, deleted_at ON notes WHEN instr(old.text || new.text, '#') BEGIN
+    DELETE FROM note_tags WHERE user_id = old.user_id AND note_id = old.id
+        AND tag IN (SELECT key FROM json_each(tags(old.text, old.entities)));
+    INSERT INTO note_tags SELECT new.user_id, key, new.id, value FROM json_each(tags(new.text, new.entities))
+        WHERE new.deleted_at IS NULL;
+END;
+CREATE TRIGGER note_tags_delete AFTER DELETE ON notes WHEN instr(old.text, '#') BEGIN
+    DELETE FROM note_tags WHERE user_id = old.user_id AND note_id = old.id
+        AND tag IN (SELECT key FROM json_each(tags(old.text, old.entities)));
+END;
+
+INSERT INTO note_tags
+    SELECT user_id, key, notes.id, value FROM notes, json_each(tags(text, entities))
+    WHERE deleted_at IS NULL AND instr(text, '#');
 
 -- An entry that picks a free model for each question.
 INSERT INTO models (id, key, label, gateway) VALUES (0, 'free-by-task', 'Free model by task', 'router');
@@ -232,3 +293,14 @@ CREATE TABLE last_poll (
     polled_at INTEGER NOT NULL,
     machine   TEXT    NOT NULL
 ) STRICT;
+
+-- What the bot has asked a person for.
+CREATE TABLE awaited_texts (
+    chat_id     INTEGER NOT NULL,
+    thread_id   INTEGER NOT NULL,
+    user_id     INTEGER NOT NULL,
+    command     TEXT    NOT NULL,
+    text_before TEXT    NOT NULL,
+    asked_at    INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, thread_id, user_id)
+) STRICT, WITHOUT ROWID;

@@ -10,7 +10,7 @@ from db_search import FoundNote
 from entities import FormattedText
 from telegram.messages import Attachment as SentAttachment
 from telegram.replies import Reply
-from unicode_text import fold, utf16_length
+from unicode_text import utf16_length
 
 
 def describe(attachments: list[Attachment]) -> str:
@@ -25,13 +25,9 @@ def plain_text(note: FoundNote | db.Note) -> str:
     return entities.with_links(note["text"], entities.loads(note["entities"]))
 
 
-def line(note: FoundNote, attachments: list[Attachment], phrases: list[str]) -> str:
-    """Return what a list shows of a note: its text, or what it holds, and what the search has found it by."""
-    text = plain_text(note)
-    shown = text or describe(attachments)
-    folded = fold(shown)
-    if note["search_extra"] and not all(fold(phrase) in folded for phrase in phrases):
-        shown += note["search_extra"]
+def line(note: FoundNote, attachments: list[Attachment]) -> str:
+    """Return what a list shows of a note: an icon, and its text or what it holds."""
+    shown = plain_text(note) or describe(attachments)
     return f"{texts.attachment_icon(attachments[0]['kind'])} {shown}" if attachments else shown
 
 

@@ -5,36 +5,83 @@ from collections.abc import Sequence
 from html import escape
 
 import texts
+import words
+from db_search import Query
 from unicode_text import fold, fold_with_positions
 
 MAX_PHRASES = 20  # a longer query is taken for pasted text and searched for as a whole
 MAX_TRIGRAMS = 200  # of a question; real questions have fewer
 MIN_WORD_LENGTH = 3  # shorter words of a question are ignored
 QUERY_PART = re.compile(r'"([^"]*)"|«([^»]*)»|“([^”]*)”|(\S+)')
-WORD = re.compile(r"\w+")
+WORD_PART = re.compile(r"\w+(?:-\w+)*")
 
 
-def parse_query(query: str) -> list[str]:
-    """Return the phrases that a note must contain: single words, and "quoted phrases" as they are."""
-    # Exactly one of the four groups of a match is not empty.
-    parts = ["".join(groups).strip() for groups in QUERY_PART.findall(query)]
-    phrases = list(dict.fromkeys(part for part in parts if part))
-    if 1 <= len(phrases) <= MAX_PHRASES:
-        return phrases
-    return [query.strip()]
+def parse_query(query: str) -> Query:
+    """Return what a note must contain: words, "quoted phrases" as they are, and #tags."""
+    found_words: list[str] = []
+    phrases: list[str] = []
+    tags: list[str] = []
+    for *quoted, part in QUERY_PART.findall(query):  # exactly one of the four groups of a match is not empty
+        phrase = "".join(quoted).strip()
+        if phrase:
+            phrases.append(phrase)
+        elif words.TAG.fullmatch(part) and words.tags(part):
+            tags += words.tags(part)
+        elif WORD_PART.fullmatch(part):
+            found_words.append(part)
+        elif part:
+            phrases.append(part)
+    if not 1 <= len({*found_words, *phrases, *tags}) <= MAX_PHRASES:
+        return Query(phrases=[query.strip()])
+    return Query(_unique(found_words), _unique(phrases), _unique(tags))
 
 
-def excerpt(text: str, phrases: Sequence[str], limit: int) -> str:
+def _unique(parts: list[str]) -> list[str]:
+    return list(dict.fromkeys(parts))
+
+
+def excerpt(text: str, query: Query, limit: int) -> str:
     """Return up to limit characters of a text around the first match, as HTML with all matches in bold."""
-    matches = _find_matches(text, phrases)
+    pattern = _pattern(text, query)
+    matches = _find_matches(text, pattern)
     match_start, match_end = matches[0] if matches else (0, 0)
     start, end = _window(text, match_start, match_end, limit)
-    html = _highlight(text[start:end], _find_matches(text[start:end], phrases))
+    html = _highlight(text[start:end], _find_matches(text[start:end], pattern))
     if start > 0:
         html = texts.ELLIPSIS + html
     if end < len(text):
         html += texts.ELLIPSIS
     return html
+
+
+def note_excerpt(shown: str, search_extra: str, query: Query, limit: int) -> str:
+    """Return an excerpt of what is shown of a note, or of what else the search finds if only that matches."""
+    if _find_matches(shown, _pattern(shown, query)):
+        return excerpt(shown, query, limit)
+    extra = next((line for line in search_extra.splitlines() if _find_matches(line, _pattern(line, query))), "")
+    if not extra:
+        return excerpt(shown, query, limit)
+    where = excerpt(extra, query, limit // 2)
+    return texts.found_beside_text(excerpt(shown, Query(), limit // 2), where)
+
+
+def _pattern(text: str, query: Query) -> str:
+    """Return the regular expression of what the query matches in the folded text; "" if it is empty."""
+    parts = [re.escape(phrase) for phrase in query.exact_phrases]
+    parts += [rf"#{re.escape(tag)}\b" for tag in query.tags]
+    folded = fold(text)
+    if not all(phrase in folded for phrase in query.exact_phrases):
+        parts += [rf"\b{re.escape(form)}\b" for form in _forms_in(text, query)]
+    return "|".join(sorted(parts, key=len, reverse=True))  # the longest match at each place
+
+
+def _forms_in(text: str, query: Query) -> list[str]:
+    """Return the words of a text that are forms of words of the query."""
+    query_words = [word for part in query.words for word in words.split_words(part)]
+    query_keys = set().union(*map(words.keys, query_words))
+    beginnings = {word[:1] for word in query_words}
+    candidates = {word for word in words.split_words(text) if word[:1] in beginnings}  # all forms begin alike
+    return [word for word in candidates if words.keys(word) & query_keys]
 
 
 def trigrams(question: str) -> list[str]:
@@ -60,22 +107,24 @@ def is_similar(question: str, text: str) -> bool:
 
 
 def _keywords(question: str) -> list[str]:
-    words = WORD.findall(fold(question))
-    return [word for word in words if len(word) >= MIN_WORD_LENGTH and word not in texts.STOP_WORDS]
+    return [
+        word
+        for word in words.split_words(question)
+        if len(word) >= MIN_WORD_LENGTH and word not in texts.STOP_WORDS
+    ]
 
 
 def _word_trigrams(word: str) -> list[str]:
     return [word[start : start + 3] for start in range(len(word) - 2)]
 
 
-def _find_matches(text: str, phrases: Sequence[str]) -> list[tuple[int, int]]:
-    """Return where a text contains one of the phrases, the longest at each place; ends are exclusive."""
-    if not phrases:
+def _find_matches(text: str, pattern: str) -> list[tuple[int, int]]:
+    """Return where the folded text matches a pattern; ends are exclusive."""
+    if not pattern:
         return []
-    longest_first = sorted(map(fold, phrases), key=len, reverse=True)
     folded, starts, ends = fold_with_positions(text)
     matches: list[tuple[int, int]] = []
-    for match in re.finditer("|".join(map(re.escape, longest_first)), folded):
+    for match in re.finditer(pattern, folded):
         start, end = starts[match.start()], ends[match.end() - 1]
         if not matches or start >= matches[-1][1]:  # two matches can share a character that folds to several, as ß
             matches.append((start, end))

@@ -247,13 +247,7 @@ class Polling:
         if isinstance(result, Question):
             self._ask(result, message, message.sent_at)
         elif isinstance(result, Job):
-            self._on_job(
-                result,
-                user_id=message.user_id,
-                chat_id=message.chat_id,
-                thread_id=message.thread_id,
-                reply_to=reply_to,
-            )
+            self._add_job(result, message, reply_to)
         elif result is not None:
             reply = Reply(result) if isinstance(result, str) else result
             self._outbox.put(message.chat_id, reply, reply_to, message.thread_id)
@@ -262,6 +256,8 @@ class Polling:
         result = self._dispatcher.handle_button(query)
         if result.question:
             self._ask(result.question, query, clock.now())
+        if result.job:
+            self._add_job(result.job, query)
         calls: list[Call] = [callback_answer(query.query_id, result.toast)]
         if result.edit:
             calls.append(edit_call(query.chat_id, query.message_id, result.edit))
@@ -270,6 +266,11 @@ class Polling:
     def _answer_orphaned_query(self, query: OrphanedQuery) -> None:
         """Answer a tap that has no effect: until then, the person's client shows a progress bar."""
         self._outbox.put_calls(query.user_id, [callback_answer(query.query_id, "")])
+
+    def _add_job(self, job: Job, source: Message | CallbackQuery, reply_to: int | None = None) -> None:
+        self._on_job(
+            job, user_id=source.user_id, chat_id=source.chat_id, thread_id=source.thread_id, reply_to=reply_to
+        )
 
     def _ask(self, question: Question, source: Message | CallbackQuery, asked_at: int) -> None:
         self._on_question(

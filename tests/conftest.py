@@ -20,6 +20,7 @@ import db
 import db_cleanup
 import journal_cleanup
 import storage
+from notes import listing
 from sandbox import bot_without_limits, openrouter, telegram
 from sandbox.openrouter import EmulatedGateway
 from sandbox.server import Server
@@ -48,6 +49,12 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if config.option.numprocesses is None and not config.option.usepdb:
         config.option.numprocesses = WORKERS
         config.option.dist = "worksteal"  # neighbors stay together: they share a browser
+
+
+@pytest.fixture(autouse=True)
+def _patient_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let searches take longer on a busy machine before they become jobs."""
+    monkeypatch.setattr(listing, "MAX_SEARCH_S", 60.0)
 
 
 @pytest.fixture(autouse=True)

@@ -24,9 +24,9 @@ PRODUCT = sorted([*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in R
 ROOT_MODULES = {path.stem for path in ROOT.glob("*.py")}
 
 LEAVES = {"clock", "unicode_text", "entities", "texts", "config"}
-TELEGRAM = LEAVES | {"storage", "journal", "telegram"}
+TELEGRAM = LEAVES | {"storage", "journal", "journal_awaited", "telegram"}
 DB = {path.stem for path in ROOT.glob("db*.py")}  # what people keep
-LLM = TELEGRAM | DB | {"openrouter_client", "notes.search", "llm"}
+LLM = TELEGRAM | DB | {"openrouter_client", "notes.search", "notes.contents", "llm"}
 
 # For each module at the root and each folder: the modules and folders that it may import.
 ALLOWED_IMPORTS: dict[str, set[str]] = {
@@ -35,14 +35,16 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "entities": {"unicode_text"},
     "texts": {"clock"},
     "config": {"texts"},
-    "storage": {"config", "texts", "unicode_text"},
-    "db_search": LEAVES | {"storage"},
+    "words": {"texts", "unicode_text", "entities"},
+    "storage": {"config", "texts", "unicode_text", "words"},
+    "db_search": LEAVES | {"storage", "words"},
     "db_messages": LEAVES | {"storage"},
     "db_people": LEAVES | {"storage"},
     "db_attachments": LEAVES | {"storage"},
     "db": LEAVES | {"storage", "db_search", "db_attachments"},
     "db_cleanup": LEAVES | {"storage", "db"},
     "journal": LEAVES | {"storage"},
+    "journal_awaited": {"storage"},
     "journal_cleanup": LEAVES | {"storage", "journal"},
     "gateway_connection": set(),
     "gateway_errors": {"texts"},
@@ -54,7 +56,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "telegram": TELEGRAM,
     "notes": {
         *DB,
-        *("storage", "texts", "clock", "unicode_text", "entities"),
+        *("storage", "texts", "clock", "unicode_text", "entities", "words"),
         *("telegram.replies", "telegram.messages", "telegram.limits", "notes"),
     },
     "llm": LLM,
@@ -98,6 +100,8 @@ ORDER = {
         "search",
         "contents",
         "capture",
+        "finding",
+        "dates",
         "listing",
         "editing",
         "note_card",

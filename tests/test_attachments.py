@@ -38,7 +38,7 @@ def add(text: str, *entities: dict[str, Any]) -> int:
 
 
 def found(phrase: str, user_id: int = ANN) -> list[int]:
-    return [note["id"] for note in db_search.find_notes(user_id, [phrase], 100)]
+    return [note["id"] for note in db_search.find_notes(user_id, db_search.Query(phrases=[phrase]), 100)]
 
 
 def stored_note(note_id: int) -> db.Note:

@@ -1,7 +1,7 @@
 """The guarantees, checked against the real process.
 
-- SIGKILL at random moments: every note is stored once and in order, every question answered, every reply
-  delivered, every album one note with all its parts
+- SIGKILL at random moments: every note is stored once and in order, every question answered, every reply delivered
+- the same with albums: each is one note with all its parts
 - SIGTERM at random moments: the same, and no reply is repeated
 - Telegram fails, is offline, or refuses a chat
 - the database is locked, the disk is full

@@ -24,6 +24,7 @@ import db_messages
 import db_search
 import journal
 import storage
+from db_search import Query
 
 ANN, BOB = 1, 2
 NO_LIMIT = 10**9
@@ -50,7 +51,7 @@ EMPTY_IMPORT: db.ImportedNote = {
 
 
 def found(phrase: str, user_id: int = ANN) -> list[str]:
-    return [note["text"] for note in db_search.find_notes(user_id, [phrase], NO_LIMIT)]
+    return [note["text"] for note in db_search.find_notes(user_id, Query(phrases=[phrase]), NO_LIMIT)]
 
 
 # Notes
@@ -68,7 +69,7 @@ def test_any_text_is_listed_found_and_deleted_unchanged(text: str) -> None:
     assert text in found(text)
     assert list(db.iterate_notes(ANN))[-1]["text"] == text
     assert db.delete_note(ANN, note_id)
-    assert db_search.find_notes(ANN, [text], NO_LIMIT) == []
+    assert db_search.find_notes(ANN, Query(phrases=[text]), NO_LIMIT) == []
 
 
 @one_database
@@ -104,10 +105,14 @@ def test_everybody_counts_their_own_notes_from_1() -> None:
     assert db.delete_note(ANN, 3)
     assert [note["text"] for note in db.list_notes(ANN, 9)] == ["да", "изменена", "раз"]
     assert [note["text"] for note in db.list_notes(BOB, 9)] == ["из файла", "ещё секрет", "секрет"]
-    assert [note["number"] for note in db_search.find_notes(BOB, ["секрет"], 9, older_than=2)] == [1]
-    assert [note["number"] for note in db_search.find_notes(BOB, ["секрет"], 9, newer_than=1)] == [2]
-    assert [note["number"] for note in db_search.find_notes(BOB, [], 9, older_than=3)] == [2, 1]
-    assert [note["number"] for note in db_search.find_notes(BOB, [], 9, newer_than=1)] == [3, 2]
+    assert [note["number"] for note in db_search.find_notes(BOB, Query(phrases=["секрет"]), 9, older_than=2)] == [
+        1
+    ]
+    assert [note["number"] for note in db_search.find_notes(BOB, Query(phrases=["секрет"]), 9, newer_than=1)] == [
+        2
+    ]
+    assert [note["number"] for note in db_search.find_notes(BOB, Query(phrases=[]), 9, older_than=3)] == [2, 1]
+    assert [note["number"] for note in db_search.find_notes(BOB, Query(phrases=[]), 9, newer_than=1)] == [3, 2]
 
 
 @pytest.mark.usefixtures("database")
@@ -191,7 +196,10 @@ def test_percent_and_underscore_are_ordinary_characters(text: str, phrase: str) 
 def test_search_returns_the_newest_notes_up_to_the_limit(phrase: str) -> None:
     for n in range(5):
         add(f"заметка {n}")
-    assert [note["text"] for note in db_search.find_notes(ANN, [phrase], 2)] == ["заметка 4", "заметка 3"]
+    assert [note["text"] for note in db_search.find_notes(ANN, Query(phrases=[phrase]), 2)] == [
+        "заметка 4",
+        "заметка 3",
+    ]
 
 
 @pytest.mark.usefixtures("database")
@@ -226,7 +234,7 @@ def test_the_index_matches_the_notes_after_every_kind_of_change() -> None:
 def test_all_phrases_must_occur_in_any_order(phrases: list[str], expected: list[int]) -> None:
     for text in ("купить молоко", "купить сыр", "молоко тоже купить", "молоко скисло, увы, ошибка", "ёж летит"):
         add(text)
-    assert [note["id"] for note in db_search.find_notes(ANN, phrases, NO_LIMIT)] == expected
+    assert [note["id"] for note in db_search.find_notes(ANN, Query(phrases=phrases), NO_LIMIT)] == expected
 
 
 @pytest.mark.usefixtures("database")
@@ -246,8 +254,8 @@ def test_the_index_finds_what_reading_every_note_finds(
     at = data.draw(st.sampled_from(ids))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(db_search, "MAX_SCANNED_NOTES", scanned)
-        older = db_search.find_notes(ANN, phrases, limit, older_than=at)
-        newer = db_search.find_notes(ANN, phrases, limit, newer_than=at)
+        older = db_search.find_notes(ANN, Query(phrases=phrases), limit, older_than=at)
+        newer = db_search.find_notes(ANN, Query(phrases=phrases), limit, newer_than=at)
 
     def matches(text: str) -> bool:
         return all(phrase.replace("ё", "е") in text.lower().replace("ё", "е") for phrase in phrases)
@@ -286,9 +294,21 @@ def test_scanned_and_indexed_results_together_respect_the_limit(monkeypatch: pyt
     monkeypatch.setattr(db_search, "MAX_SCANNED_NOTES", 3)
     for n in range(1, 11):
         add(f"ёж {n}")
-    assert [note["id"] for note in db_search.find_notes(ANN, ["еж"], 5)] == [10, 9, 8, 7, 6]
-    assert [note["id"] for note in db_search.find_notes(ANN, ["еж"], 5, older_than=8)] == [7, 6, 5, 4, 3]
-    assert [note["id"] for note in db_search.find_notes(ANN, ["еж"], 5, newer_than=2)] == [7, 6, 5, 4, 3]
+    assert [note["id"] for note in db_search.find_notes(ANN, Query(phrases=["еж"]), 5)] == [10, 9, 8, 7, 6]
+    assert [note["id"] for note in db_search.find_notes(ANN, Query(phrases=["еж"]), 5, older_than=8)] == [
+        7,
+        6,
+        5,
+        4,
+        3,
+    ]
+    assert [note["id"] for note in db_search.find_notes(ANN, Query(phrases=["еж"]), 5, newer_than=2)] == [
+        7,
+        6,
+        5,
+        4,
+        3,
+    ]
 
 
 # Answers that are notes

@@ -28,6 +28,7 @@ import db_search
 import journal
 import storage
 import texts
+from db_search import Query
 from notes import exports, imports
 from sandbox.telegram import World
 
@@ -79,7 +80,7 @@ def test_importing_into_another_bot_adds_every_note_once(tmp_path: Path) -> None
     assert import_file(content) == "Добавлено заметок: 2. Уже было: 0."
     assert notes_without_numbers() == before
     assert import_file(content) == "Добавлено заметок: 0. Уже было: 2."
-    assert [note["text"] for note in db_search.find_notes(ANN, ["ещё"], 5)] == ["раз\nи ещё"]
+    assert [note["text"] for note in db_search.find_notes(ANN, Query(phrases=["ещё"]), 5)] == ["раз\nи ещё"]
     assert db.count_notes(ANN) == 2
     # Another person may import the file, too.
     assert import_file(content, BOB) == "Добавлено заметок: 2. Уже было: 0."

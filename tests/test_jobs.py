@@ -19,10 +19,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import test_bot
-from conftest import eventually
+from conftest import eventually, without_times
 
 import config
 import db
+import db_messages
 import journal
 import storage
 import texts
@@ -30,7 +31,7 @@ from app.jobs import JobHandler, JobHandlers, JobRunner
 from app.logs import ErrorLog
 from bot import router
 from journal import JobRow
-from notes import chart
+from notes import chart, listing
 from sandbox import telegram as sandbox
 from sandbox.telegram import World
 from sandbox.telegram.checks import Json
@@ -403,10 +404,52 @@ def test_the_chart_of_a_year_has_all_its_days(handlers: JobHandlers, charts: lis
     assert len({day for day, _ in charts[0]}) == 366
 
 
-def test_every_job_of_a_command_has_a_handler(handlers: JobHandlers) -> None:
+def test_every_job_of_a_command_has_a_handler(handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch) -> None:
     db.add_note(ANN, ANN, 1, "раз", NOW)
     results = [test_bot.handle(f"/{name}") for name in router.commands]
     file = {"file_id": "1", "file_unique_id": "1", "file_size": 1}
     results.append(test_bot.handle(None, document=file, caption="/note_import"))
+    monkeypatch.setattr(listing, "MAX_SEARCH_S", 0.0)
+    monkeypatch.setattr(storage, "STEPS_PER_CHECK", 1)
+    results.append(test_bot.handle("/note_find раз"))
+    listing_id = db_messages.add_listing(ANN, "раз", 10)
+    results.append(test_bot.tap(f"older:{listing_id}:1").job)
     names = {result.name for result in results if isinstance(result, Job)}
     assert names == set(handlers.by_name())
+
+
+def test_a_slow_search_is_repeated_as_a_job_and_so_are_those_after_it(
+    handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(25):
+        db.add_note(ANN, ANN, 1, f"молоко {number}", NOW)
+    expected = test_bot.handle("/note_find молока")
+    assert isinstance(expected, Reply)
+    monkeypatch.setattr(listing, "MAX_SEARCH_S", 0.0)
+    monkeypatch.setattr(storage, "STEPS_PER_CHECK", 1)
+    with storage.transaction():
+        db.add_note(BOB, BOB, 1, "другая", NOW)
+        slow = test_bot.handle("/note_find молока")
+    assert db.count_notes(BOB) == 1, "an interrupted search undoes nothing"
+    assert isinstance(slow, Job)
+    page = handlers.find(job(slow.name, **slow.arguments))
+    assert isinstance(page, Reply)
+    assert without_times(page.text) == without_times(expected.text)
+
+    button = page.buttons[-1][0]
+    tapped = test_bot.tap(button.data)
+    assert tapped.toast == texts.SEARCHING
+    assert tapped.job
+    older = handlers.turn_page(job(tapped.job.name, **tapped.job.arguments))
+    assert isinstance(older, Reply)
+    monkeypatch.setattr(listing, "MAX_SEARCH_S", 60.0)
+    edit = test_bot.tap(button.data).edit
+    assert edit
+    assert without_times(older.text) == without_times(edit.text)
+    assert older.text != page.text
+    assert handlers.find(job("find", query="кефира", page_size=10)) == texts.NOTHING_FOUND
+
+    journal.add_job(ANN, ANN, None, slow.name, slow.arguments)
+    assert isinstance(test_bot.handle("/note_find молока"), Job), "its result would come first otherwise"
+    assert isinstance(test_bot.handle("/note_find молока", BOB), str)
+    assert test_bot.tap(button.data).job

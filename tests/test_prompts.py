@@ -86,6 +86,14 @@ def test_dissimilar_deleted_and_other_peoples_notes_stay_out() -> None:
 
 
 @pytest.mark.usefixtures("database")
+def test_hidden_links_are_visible_to_the_model() -> None:
+    link = {"type": "text_link", "offset": 7, "length": 6, "url": "https://example.org/stomatolog"}
+    db.add_note(ANN, ANN, 7, "запись к врачу", 1_700_000_000, [{**link, "offset": 9, "length": 5}])
+    prompt = prompt_for(add_question("Где сайт stomatolog?"))
+    assert "запись к врачу (https://example.org/stomatolog)" in str(prompt.messages(model()))
+
+
+@pytest.mark.usefixtures("database")
 def test_at_most_twelve_notes_and_long_ones_are_shortened() -> None:
     for number in range(30):
         add_note(f"молоко {number}")

@@ -27,6 +27,7 @@ import db_search
 import journal
 import storage
 from config import SetupError
+from db_search import Query
 
 ANN, BOB = 1, 2
 
@@ -36,7 +37,7 @@ def add(text: str) -> int:
 
 
 def found(phrase: str) -> list[str]:
-    return [note["text"] for note in db_search.find_notes(ANN, [phrase], 100)]
+    return [note["text"] for note in db_search.find_notes(ANN, Query(phrases=[phrase]), 100)]
 
 
 def note_texts() -> list[str]:
@@ -257,6 +258,7 @@ def test_the_switch_to_the_write_ahead_log_waits_for_another_process(
 
 RENAMED_TABLES = {"catalogues": "catalogs", "switches": "model_replacements"}
 DROPPED_COLUMNS = {"questions": {"lane"}, "outbox": {"attachment"}}
+DERIVED_TABLES = ("notes_fts", "notes_terms", "notes_words", "note_tags", "people", "sqlite_")
 ADDED_MODEL = 0  # the entry that picks a free model
 
 
@@ -272,7 +274,7 @@ def rows_of(path: Path) -> dict[str, list[dict[str, Any]]]:
         connection.row_factory = sqlite3.Row
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         names = [table["name"] for table in tables]
-        kept = [name for name in names if not name.startswith(("notes_fts", "people", "sqlite_"))]
+        kept = [name for name in names if not name.startswith(DERIVED_TABLES)]
         return {
             name: [dict(row) for row in connection.execute(f"SELECT * FROM {name} ORDER BY 1")] for name in kept
         }
@@ -454,7 +456,7 @@ def test_the_search_index_of_an_older_database_is_folded_anew(version_2: Path) -
         )
     db.open(version_2)
     for phrase in ("МОЙ", "и\u0306од", "\u03bcg"):
-        assert [note["text"] for note in db_search.find_notes(77, [phrase], 10)] == [text]
+        assert [note["text"] for note in db_search.find_notes(77, Query(phrases=[phrase]), 10)] == [text]
     storage.execute("INSERT INTO notes_fts(notes_fts, rank) VALUES ('integrity-check', 1)")
 
 
