@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 import clock
 import db
-import db_attachments
 import storage
 import texts
 from notes import listing
