@@ -323,9 +323,9 @@ def test_exact_hits_come_before_other_forms_on_all_pages() -> None:
 
 
 def test_a_hit_beside_the_text_shows_where_it_is() -> None:
-    note = db.add_note(ANN, ANN, 1, "ужин на неделю", 1_700_000_000)
-    db_attachments.set_source(note["id"], {"name": "Лучшие рецепты", "url": None, "sent_at": 1_700_000_000})
-    assert "ужин на неделю\n🔎 Лучшие <b>рецепт</b>ы" in first_page("рецепт").text
-    assert "Лучшие <b>рецепты</b>" in first_page("рецептов").text
+    add("ужин на неделю")
+    storage.execute("UPDATE notes SET search_extra = ?", ("\nголосовое.ogg\nпро разные рецепты",))
+    assert "ужин на неделю\n🔎 про разные <b>рецепт</b>ы" in first_page("рецепт").text
+    assert "🔎 про разные <b>рецепты</b>" in first_page("рецептов").text
     assert "🔎" not in first_page("ужин").text
-    assert numbers(first_page("ч")) == numbers(first_page("ужины рецептам")) == [1]
+    assert numbers(first_page("о")) == numbers(first_page("ужины рецептам")) == [1]
