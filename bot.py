@@ -146,7 +146,10 @@ def show_newer_notes(query: CallbackQuery, listing_id: int, position: int) -> Bu
 @router.command("tags", "теги заметок")
 def tags(message: Message, text: str) -> HandlerResult:
     """List the #tags in your notes, with a button for the notes of each."""
-    return listing.tags_page(message.user_id, NOTES_PER_PAGE) or texts.NO_TAGS
+    try:
+        return listing.tags_page(message.user_id, NOTES_PER_PAGE, listing.deadline()) or texts.NO_TAGS
+    except storage.DeadlinePassed:
+        return Job("tags", {"page_size": NOTES_PER_PAGE})
 
 
 @router.button("list")
