@@ -49,7 +49,7 @@ def check_kill(
     folder.mkdir()
     streams, _ = play(server, folder, kill_at)
     try:
-        return check_streams(streams, undisturbed[0], MAX_REPEATED * len(kill_at))
+        return check_streams(streams, undisturbed[0], MAX_UNRECORDED * len(kill_at))
     except AssertionError as error:
         log = (folder / "bot.log").read_text(encoding="utf-8")
         raise AssertionError(f"killed at {kill_at}, seed {seed}: {error}\n{log}") from error
