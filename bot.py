@@ -23,7 +23,17 @@ import storage
 from app import checks, service
 from entities import FormattedText
 from llm import model_menu, settings_menu
-from notes import capture, editing, exports, listing, long_messages, note_card, plain_texts, trash
+from notes import (
+    capture,
+    editing,
+    exports,
+    listing,
+    long_messages,
+    note_card,
+    plain_texts,
+    reminders,
+    trash,
+)
 from notes.note_card import NO_PLACE, Place
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
@@ -136,7 +146,10 @@ def show_newer_notes(query: CallbackQuery, listing_id: int, position: int) -> Bu
 @router.command("tags", "теги заметок")
 def tags(message: Message, text: str) -> HandlerResult:
     """List the #tags in your notes, with a button for the notes of each."""
-    return listing.tags_page(message.user_id, NOTES_PER_PAGE) or texts.NO_TAGS
+    try:
+        return listing.tags_page(message.user_id, NOTES_PER_PAGE, listing.deadline()) or texts.NO_TAGS
+    except storage.DeadlinePassed:
+        return Job("tags", {"page_size": NOTES_PER_PAGE})
 
 
 @router.button("list")
@@ -439,6 +452,54 @@ def models_refresh(message: Message, text: str) -> HandlerResult:
 def providers(message: Message, text: str) -> HandlerResult:
     """List the providers of RVFreeLLM, or the models of one of them."""
     return Job("providers", {"name": text})
+
+
+# Reminders ---------------------------------------------------------------------------------------------
+
+
+@router.command("remind", "напомнить о заметке или деле", usage="[номер] <когда> [текст]")
+def remind(message: Message, text: str) -> HandlerResult:
+    """Set a reminder of a note or of a text, once or repeatedly."""
+    if not text:
+        return texts.REMIND_WHEN
+    note = _replied_note(message)
+    return reminders.set_by_command(message, text, note["number"] if note else None, _zone(message))
+
+
+@router.command("reminders", "ближайшие напоминания")
+def list_reminders(message: Message, text: str) -> HandlerResult:
+    """List the next reminders, with a button to cancel each."""
+    return reminders.upcoming(message.user_id, message.chat_id, _zone(message))
+
+
+@router.button("remind_menu", numbers=3)
+def show_reminder_choices(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
+    """Ask when to remind of a note."""
+    return reminders.choices(number, Place(listing_id, position))
+
+
+@router.button("remind", numbers=4)
+def remind_of_note(query: CallbackQuery, listing_id: int, position: int, number: int, choice: int) -> ButtonResult:
+    """Set a reminder of a note."""
+    return reminders.choose(query, number, Place(listing_id, position), choice, _zone(query))
+
+
+@router.button("unremind")
+def cancel_reminder(query: CallbackQuery, reminder_id: int) -> ButtonResult:
+    """Cancel a reminder."""
+    return reminders.cancel(query, reminder_id, _zone(query))
+
+
+@router.button("reminded")
+def finish_reminder(query: CallbackQuery, reminder_id: int) -> ButtonResult:
+    """Take the buttons away under a reminder that has come."""
+    return reminders.finish(query, reminder_id)
+
+
+@router.button("postpone", numbers=2)
+def postpone_reminder(query: CallbackQuery, reminder_id: int, choice: int) -> ButtonResult:
+    """Let a reminder come again."""
+    return reminders.postpone(query, reminder_id, choice, _zone(query))
 
 
 # Questions ---------------------------------------------------------------------------------------------

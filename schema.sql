@@ -238,6 +238,24 @@ CREATE TABLE personal_settings (
     confirmation TEXT CHECK (confirmation IN ('reply', 'reaction'))  -- how the bot confirms a note
 ) STRICT;
 
+-- Reminders: of a note, or of a text of their own.
+CREATE TABLE reminders (
+    id         INTEGER PRIMARY KEY,   -- random
+    user_id    INTEGER NOT NULL,
+    chat_id    INTEGER NOT NULL,   -- the chat in which it was set, and comes
+    thread_id  INTEGER,              -- the topic of the chat; NULL outside of topics
+    note_id    INTEGER REFERENCES notes(id) ON DELETE CASCADE,   -- NULL: a reminder of its own text
+    text       TEXT    NOT NULL,   -- '' for a note
+    starts_at  TEXT    NOT NULL,   -- ISO date and time on the person's clock; repetitions count from here
+    repeat     TEXT    NOT NULL CHECK (repeat IN ('', 'day', 'week', 'month', 'year')),
+    due_at     INTEGER NOT NULL,   -- Unix seconds
+    is_waiting INTEGER NOT NULL DEFAULT 1 CHECK (is_waiting IN (0, 1)),   -- 0: it came for the last time
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX ix_reminders_due ON reminders(due_at) WHERE is_waiting = 1;
+CREATE INDEX ix_reminders_user ON reminders(user_id, due_at) WHERE is_waiting = 1;
+CREATE INDEX ix_reminders_note ON reminders(note_id) WHERE note_id IS NOT NULL;
+
 -- Language models. The unique index allows at most one active model.
 CREATE TABLE models (
     id             INTEGER PRIMARY KEY,

@@ -324,3 +324,21 @@ CREATE TABLE deletions (
     numbers    TEXT    NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
+
+-- Reminders.
+CREATE TABLE reminders (
+    id         INTEGER PRIMARY KEY,
+    user_id    INTEGER NOT NULL,
+    chat_id    INTEGER NOT NULL,
+    thread_id  INTEGER,
+    note_id    INTEGER REFERENCES notes(id) ON DELETE CASCADE,
+    text       TEXT    NOT NULL,
+    starts_at  TEXT    NOT NULL,
+    repeat     TEXT    NOT NULL CHECK (repeat IN ('', 'day', 'week', 'month', 'year')),
+    due_at     INTEGER NOT NULL,
+    is_waiting INTEGER NOT NULL DEFAULT 1 CHECK (is_waiting IN (0, 1)),
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX ix_reminders_due ON reminders(due_at) WHERE is_waiting = 1;
+CREATE INDEX ix_reminders_user ON reminders(user_id, due_at) WHERE is_waiting = 1;
+CREATE INDEX ix_reminders_note ON reminders(note_id) WHERE note_id IS NOT NULL;

@@ -36,9 +36,9 @@ def confirm_new(note: db.AddedNote) -> Reply:
 
 
 def show(note: db.Note, zone: TimeZone) -> Reply:
-    """Return a whole note; with buttons, unless attachments come with it: an album can have none."""
+    """Return a whole note with its attachments; with buttons, unless it is an album, which can have none."""
     whole = contents.whole_note(note, zone)
-    buttons = [] if whole.media else _buttons(note, NO_PLACE)
+    buttons = [] if len(whole.media) > 1 else _buttons(note, NO_PLACE)
     return replace(whole, buttons=buttons, note_id=note["id"])
 
 
@@ -111,6 +111,12 @@ def ask_for_text(user_id: int, number: int, place: Place, zone: TimeZone) -> Rep
     return replace(card, text=f"{card.text}\n\n{texts.ASK_FOR_NEW_TEXT}", buttons=buttons, note_id=None)
 
 
+def buttons(user_id: int, number: int, place: Place) -> list[list[Button]]:
+    """Return the buttons under a note that is shown; none if it is deleted."""
+    note = _existing(user_id, number)
+    return _buttons(note, place) if note else []
+
+
 def _card(note: db.Note, place: Place, zone: TimeZone) -> Reply:
     """Return a note that fits into one message; a hint says how to see what does not."""
     whole = contents.whole_note(note, zone)
@@ -127,7 +133,8 @@ def _buttons(note: db.Note, place: Place) -> list[list[Button]]:
     pin_or_unpin = Button(texts.UNPIN, f"unpin:{data}") if note["pinned_at"] else Button(texts.PIN, f"pin:{data}")
     return [
         [Button(texts.EDIT, f"edit:{data}"), pin_or_unpin],
-        [Button(texts.ASK_MODEL, f"ask_note:{data}"), Button(texts.DELETE, f"del:{data}")],
+        [Button(texts.REMIND, f"remind_menu:{data}"), Button(texts.ASK_MODEL, f"ask_note:{data}")],
+        [Button(texts.DELETE, f"del:{data}")],
         *_back(place),
     ]
 

@@ -72,6 +72,15 @@ def edit_call(chat_id: int, message_id: int, reply: Reply) -> Call:
     return "editMessageText", params
 
 
+def edit_buttons_call(chat_id: int, message_id: int, buttons: Sequence[Sequence[Button]]) -> Call:
+    """Return the call that replaces the buttons under a message that the bot sent earlier."""
+    return "editMessageReplyMarkup", {
+        "chat_id": chat_id,
+        "message_id": message_id,
+        "reply_markup": _keyboard(buttons),
+    }
+
+
 def reaction_call(chat_id: int, message_id: int, reaction: Reaction) -> Call:
     """Return the call that puts a reaction on a message."""
     emoji = {"type": "emoji", "emoji": reaction.emoji}
@@ -146,10 +155,15 @@ def _rich_calls(reply: Reply) -> list[Call]:
 
 
 def _media_calls(reply: Reply) -> list[Call]:
-    """Return the calls that send attachments again, and the text after them if none can carry it."""
-    caption = FormattedText(reply.text, reply.entities)
-    calls, has_caption = media_calls(reply.media, caption)
-    return calls if has_caption else [*calls, *_plain_text_calls(caption)]
+    """Return the calls that send attachments again, and the text after them if none can carry it.
+
+    An album can have no buttons, so the text that has them is a message of its own.
+    """
+    text = FormattedText(reply.text, reply.entities)
+    calls, has_caption = media_calls(reply.media, text)
+    if has_caption and reply.buttons and calls[-1][0] == "sendMediaGroup":
+        calls, has_caption = media_calls(reply.media, FormattedText(""))
+    return calls if has_caption else [*calls, *_plain_text_calls(text)]
 
 
 def _plain_text_calls(whole: FormattedText) -> list[Call]:

@@ -16,7 +16,7 @@ import texts
 from config import Settings, SetupError
 from journal import Call
 from telegram.albums import albums_in_order
-from telegram.calls import callback_answer, edit_call, reaction_call
+from telegram.calls import callback_answer, edit_buttons_call, edit_call, reaction_call
 from telegram.dispatcher import Dispatcher
 from telegram.fence import Fence
 from telegram.heartbeat import Heartbeat
@@ -264,6 +264,8 @@ class Polling:
         if result.edit:
             calls.append(edit_call(query.chat_id, query.message_id, result.edit))
             journal.set_note_of_message(query.chat_id, query.message_id, result.edit.note_id)
+        if result.buttons is not None:
+            calls.append(edit_buttons_call(query.chat_id, query.message_id, result.buttons))
         self._outbox.put_calls(query.chat_id, calls)
 
     def _answer_orphaned_query(self, query: OrphanedQuery) -> None:

@@ -80,6 +80,7 @@ class ButtonResult:
     toast: str = ""  # a line that Telegram shows for a moment
     question: Question | None = None
     edit: Reply | None = None  # the new content of the message with the button
+    buttons: Sequence[Sequence[Button]] | None = None  # the new buttons under the message, which itself stays
     job: Job | None = None  # its result comes as another message
 
 

@@ -99,7 +99,7 @@ def test_a_note_of_a_list_is_opened_and_acted_on() -> None:
     card = open_from_list(1)
     text, under = text_and_buttons(card)
     assert text.endswith("\nраз")
-    assert list(under) == [texts.EDIT, texts.PIN, texts.ASK_MODEL, texts.DELETE, texts.BACK]
+    assert list(under) == [texts.EDIT, texts.PIN, texts.REMIND, texts.ASK_MODEL, texts.DELETE, texts.BACK]
     assert tap(under[texts.ASK_MODEL]).question == Question("раз")
     pinned = tap(under[texts.PIN])
     assert pinned.toast == texts.note_pinned(1)
@@ -172,7 +172,7 @@ def test_a_note_without_text_cannot_be_asked_about() -> None:
 def test_a_whole_note_has_the_same_buttons() -> None:
     handle("/note_add раз")
     _, under = text_and_buttons(handle("/note_show 1"))
-    assert list(under) == [texts.EDIT, texts.PIN, texts.ASK_MODEL, texts.DELETE]
+    assert list(under) == [texts.EDIT, texts.PIN, texts.REMIND, texts.ASK_MODEL, texts.DELETE]
 
 
 # Settings of the person
