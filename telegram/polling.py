@@ -18,10 +18,11 @@ from journal import Call
 from telegram.albums import albums_in_order
 from telegram.calls import callback_answer, edit_call
 from telegram.dispatcher import Dispatcher
+from telegram.failures import log_polling_failure
 from telegram.heartbeat import Heartbeat
 from telegram.messages import CallbackQuery, Message
 from telegram.outbox import Outbox
-from telegram.replies import AccessDenied, HandlerResult, Job, Question, Reply
+from telegram.replies import AccessDenied, HandlerResult, Job, Question, Reply, Transcription
 from telegram.transport import Telegram, TelegramError, UnreadableResponse, backoff_s
 from telegram.updates import (
     ALLOWED_UPDATES,
@@ -49,6 +50,7 @@ class Polling:
     - on_question(question, *, user_id, chat_id, thread_id, message_id, asked_at, is_private) stores a question
     - on_stop_request(chat_id, question_id) stops the answer to a question
     - on_job(job, *, user_id, chat_id, thread_id, reply_to) stores a job
+    - on_transcription(transcription, *, user_id, chat_id, thread_id) stores what is to be transcribed
     - on_chat_migrated(old_chat_id, new_chat_id) moves what belongs to a group that became a supergroup
 
     on_failure() runs when polling ends by itself; `failure` then says why. `refusals` are the exceptions of
@@ -65,6 +67,7 @@ class Polling:
         on_question: Callable[..., None],
         on_stop_request: Callable[[int, int], None],
         on_job: Callable[..., None],
+        on_transcription: Callable[..., None],
         on_failure: Callable[[], None],
         on_chat_migrated: Callable[[int, int], None] = journal.move_chat,
         refusals: tuple[type[Exception], ...] = (AccessDenied,),
@@ -76,6 +79,7 @@ class Polling:
         self._on_question = on_question
         self._on_stop_request = on_stop_request
         self._on_job = on_job
+        self._on_transcription = on_transcription
         self._on_failure = on_failure
         self._on_chat_migrated = on_chat_migrated
         self._refusals = refusals
@@ -124,7 +128,7 @@ class Polling:
             except Exception as error:
                 if self._stopping.is_set():  # stop() has ended this call by one of its own
                     break
-                _log_failure(error)
+                log_polling_failure(error)
                 if isinstance(error, storage.DatabaseReplaced):
                     raise
                 if isinstance(error, TelegramError) and error.rejects_token:
@@ -241,6 +245,11 @@ class Polling:
             self._ask(result, message, message.sent_at)
         elif isinstance(result, Job):
             self._add_job(result, message, reply_to)
+        elif isinstance(result, Transcription):
+            self._put_result(message, result.reply)
+            self._on_transcription(
+                result, user_id=message.user_id, chat_id=message.chat_id, thread_id=message.thread_id
+            )
         elif result is not None:
             reply = Reply(result) if isinstance(result, str) else result
             self._outbox.put(message.chat_id, reply, reply_to, message.thread_id)
@@ -284,17 +293,3 @@ class Polling:
         elif update.callback_query:
             query = update.callback_query
             self._outbox.put_calls(query.chat_id, [callback_answer(query.query_id, reason, is_alert=True)])
-
-
-def _log_failure(error: Exception) -> None:
-    """Log why polling failed, with a traceback only for what is not expected."""
-    if isinstance(error, TelegramError) and error.status == 409:
-        log.error("another copy of this bot is polling; stop one of them (%s)", error)
-    elif isinstance(error, TelegramError):
-        log.warning("getUpdates failed: %s", error)
-    elif isinstance(error, storage.DatabaseReplaced):
-        log.critical("the database file was deleted or replaced; stopping, as nothing more can be stored in it")
-    elif storage.is_unavailable(error):
-        log.error("the database is unavailable, updates wait at Telegram: %s", error)
-    else:
-        log.error("polling failed", exc_info=error)
