@@ -126,6 +126,50 @@ ANONYMOUS = "Мне нужно знать, кто вы: напишите от с
 CONTENT_UNKNOWN = "Такое сообщение я сохранить не могу. Пришлите текст, фото, файл или голосовое."
 
 
+# Buttons under a note, and what the bot asks for
+
+EDIT, PIN, UNPIN, BACK, CANCEL = "✏️ Изменить", "📌 Закрепить", "Открепить", "◀ Назад", "Отмена"
+COPY_TEXT = "📋 Скопировать текст"
+PIN_MARK = "📌 "
+CANCEL_WORDS = ("отмена", "отменить", "cancel")
+CANCELED = "Хорошо, не нужно."
+ANSWER_PLACEHOLDER = "Отмена — если передумали"
+ASK_FOR_NEW_TEXT = "Пришлите новый текст следующим сообщением. В группе — ответом на это."
+COMMAND_QUESTIONS = {  # what the bot asks when a command comes without its text
+    "note_add": "Что записать?",
+    "note_show": "Какую заметку показать? Пришлите её номер.",
+    "note_find": "Что найти?",
+    "note_edit": "Какую заметку изменить? Пришлите номер и новый текст.",
+    "note_del": "Какую заметку удалить? Пришлите её номер.",
+    "note_restore": "Какую заметку вернуть? Пришлите её номер.",
+    "note_pin": "Какую заметку закрепить? Пришлите её номер.",
+    "ask": "О чём спросить?",
+    "compare": "О чём спросить три модели?",
+    "web": "Что узнать в интернете?",
+    "note_ask": "Что узнать из заметок?",
+}
+
+
+def note_pinned(number: int) -> str:
+    """Confirm a pin."""
+    return f"Заметка #{number} закреплена: она будет в начале списка."
+
+
+def note_unpinned(number: int) -> str:
+    """Confirm that a note is not pinned any more."""
+    return f"Заметка #{number} откреплена."
+
+
+def too_many_pins(limit: int) -> str:
+    """Refuse one pin too many."""
+    return f"Закрепить можно не больше {limit} заметок."
+
+
+def continued_in(number: int) -> str:
+    """Say how to see the rest of a note."""
+    return f"Целиком: /note_show {number}"
+
+
 def note_added(number: int, contents: str = "") -> str:
     """Confirm a new note; contents says what it holds beside its text."""
     if contents:
@@ -1090,6 +1134,10 @@ def bad_number(name: str) -> str:
     return f"{name} должен быть целым числом больше нуля."
 
 
+REPLACED = (
+    "С этим токеном уже работает другая копия бота, а эта долго не работала или получила базу с другой машины."
+    " Если машину заменили, не запускайте на ней бота: базы разойдутся. Если нет, остановите другую копию."
+)
 BAD_HEALTH_PORT = "HEALTH_PORT записан неверно: нужен номер порта от 1 до 65535, например 9090, или адрес:порт."
 
 

@@ -35,7 +35,7 @@ class Transcriptions:
         """Begin no more transcripts. The next run makes those that are not stored."""
         self._executor.stop(grace_s=0, linger_s=0)
 
-    def add(self, transcription: Transcription, *, user_id: int, chat_id: int, thread_id: int | None) -> None:
+    def add(self, transcription: Transcription, user_id: int, chat_id: int, thread_id: int | None) -> None:
         """Store what is to be transcribed once the current transaction is committed."""
         for attachment_id in transcription.attachment_ids:
             journal_transcriptions.add_transcription(

@@ -1,10 +1,9 @@
-"""Failures of calls to Telegram: in a row, of one reply or one job, and what is logged when polling fails."""
+"""Failures in a row of one reply or one job: when to try again, and for how long Telegram itself has failed."""
 
 import logging
 import time
 from collections.abc import Callable
 
-import storage
 from telegram.transport import TelegramError, backoff_s
 
 log = logging.getLogger(__name__)
@@ -48,17 +47,3 @@ class Failures:
         level = logging.INFO if self._count == 1 else logging.DEBUG  # Telegram may be unavailable for hours
         log.log(level, "chat %d: %s; again in %.1f s", chat_id, error, delay_s)
         return delay_s
-
-
-def log_polling_failure(error: Exception) -> None:
-    """Log why polling failed, with a traceback only for what is not expected."""
-    if isinstance(error, TelegramError) and error.status == 409:
-        log.error("another copy of this bot is polling; stop one of them (%s)", error)
-    elif isinstance(error, TelegramError):
-        log.warning("getUpdates failed: %s", error)
-    elif isinstance(error, storage.DatabaseReplaced):
-        log.critical("the database file was deleted or replaced; stopping, as nothing more can be stored in it")
-    elif storage.is_unavailable(error):
-        log.error("the database is unavailable, updates wait at Telegram: %s", error)
-    else:
-        log.error("polling failed", exc_info=error)

@@ -18,10 +18,11 @@ from journal import Call
 from telegram.albums import albums_in_order
 from telegram.calls import callback_answer, edit_call
 from telegram.dispatcher import Dispatcher
-from telegram.failures import log_polling_failure
+from telegram.fence import Fence
 from telegram.heartbeat import Heartbeat
 from telegram.messages import CallbackQuery, Message
 from telegram.outbox import Outbox
+from telegram.polling_failures import log_failure
 from telegram.replies import AccessDenied, HandlerResult, Job, Question, Reply, Transcription
 from telegram.transport import Telegram, TelegramError, UnreadableResponse, backoff_s
 from telegram.updates import (
@@ -50,7 +51,7 @@ class Polling:
     - on_question(question, *, user_id, chat_id, thread_id, message_id, asked_at, is_private) stores a question
     - on_stop_request(chat_id, question_id) stops the answer to a question
     - on_job(job, *, user_id, chat_id, thread_id, reply_to) stores a job
-    - on_transcription(transcription, *, user_id, chat_id, thread_id) stores what is to be transcribed
+    - on_transcription(transcription, user_id, chat_id, thread_id) stores what is to be transcribed
     - on_chat_migrated(old_chat_id, new_chat_id) moves what belongs to a group that became a supergroup
 
     on_failure() runs when polling ends by itself; `failure` then says why. `refusals` are the exceptions of
@@ -83,6 +84,7 @@ class Polling:
         self._on_failure = on_failure
         self._on_chat_migrated = on_chat_migrated
         self._refusals = refusals
+        self._fence = Fence(telegram)
         self.heartbeat = Heartbeat()
         self.failure: Exception | None = None  # why polling has ended by itself
         self._offset: int | None = None  # set while handled updates are not confirmed
@@ -125,10 +127,12 @@ class Polling:
             try:
                 self._poll()
                 failures = refusals = 0
+            except SetupError:
+                raise
             except Exception as error:
                 if self._stopping.is_set():  # stop() has ended this call by one of its own
                     break
-                log_polling_failure(error)
+                log_failure(error)
                 if isinstance(error, storage.DatabaseReplaced):
                     raise
                 if isinstance(error, TelegramError) and error.rejects_token:
@@ -147,6 +151,8 @@ class Polling:
 
     def _poll(self) -> None:
         raw_updates = self._fetch()
+        if not self._fence.may_handle(self._pause):
+            return
         with self._batch_lock:
             if not self._stopping.is_set():
                 self._handle_batch(raw_updates)
@@ -247,9 +253,7 @@ class Polling:
             self._add_job(result, message, reply_to)
         elif isinstance(result, Transcription):
             self._put_result(message, result.reply)
-            self._on_transcription(
-                result, user_id=message.user_id, chat_id=message.chat_id, thread_id=message.thread_id
-            )
+            self._on_transcription(result, message.user_id, message.chat_id, message.thread_id)
         elif result is not None:
             reply = Reply(result) if isinstance(result, str) else result
             self._outbox.put(message.chat_id, reply, reply_to, message.thread_id)

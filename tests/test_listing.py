@@ -63,7 +63,8 @@ def turn_page(page: Reply, label: str) -> Reply:
 
 
 def labels(page: Reply) -> list[str]:
-    return [button.label for row in page.buttons for button in row]
+    """Return the labels of the buttons, without those that open a note."""
+    return [button.label for row in page.buttons for button in row if not button.label.isdecimal()]
 
 
 @pytest.mark.parametrize("query", ["", "номер", "но", "н"])
@@ -94,10 +95,56 @@ def test_the_heading_shows_the_position() -> None:
     assert first_page("номер 11").text.startswith("Найдено: 1 заметка.")
 
 
-def test_a_single_page_has_no_buttons() -> None:
+def test_a_single_page_does_not_turn() -> None:
     fill(10)
     assert labels(first_page()) == []
-    assert storage.fetch_all("SELECT * FROM listings") == []
+
+
+def opening(page: Reply) -> dict[str, str]:
+    """Return the buttons that open a note: label → data."""
+    rows = [row for row in page.buttons if not {"◀", "▶"} & {button.label for button in row}]
+    assert all(len(row) <= 5 for row in rows)
+    return {button.label: button.data for row in rows for button in row}
+
+
+def test_each_note_of_a_page_has_a_button_and_there_is_a_way_back() -> None:
+    fill(12)
+    first = first_page(page_size=5)
+    assert list(opening(first)) == ["12", "11", "10", "9", "8"]
+    second = turn_page(first, "▶")
+    for page in (first, second):
+        number, data = next(iter(opening(page).items()))
+        listing_id, start, opened = map(int, data.split(":")[1:])
+        assert str(opened) == number
+        back = listing.turn_page(ANN, listing_id, start, None, to_older=True).edit
+        assert back
+        assert (back.text, back.buttons) == (page.text, page.buttons)
+    assert listing.turn_page(BOB, listing_id, start, None, to_older=True).toast == texts.LIST_UNAVAILABLE
+
+
+def test_pinned_notes_lead_the_list_and_only_there() -> None:
+    fill(12)
+    for number in (3, 7):
+        assert db.pin_note(ANN, number, is_pinned=True)
+    first = first_page(page_size=5)
+    assert numbers(first) == [7, 3, 12, 11, 10, 9, 8]
+    assert first.text.count("📌") == 2
+    second = turn_page(first, "▶")
+    assert numbers(second) == [6, 5, 4, 2, 1]
+    assert labels(second) == ["◀"]
+    assert turn_page(second, "◀").text == first.text
+    assert numbers(first_page("номер")) == [12, 11, 10, 9, 8, 7, 6, 5, 4, 3]
+    db.delete_note(ANN, 7)
+    assert numbers(first_page(page_size=5))[:2] == [3, 12]
+
+
+def test_a_list_of_nothing_but_pinned_notes() -> None:
+    fill(2)
+    for number in (1, 2):
+        db.pin_note(ANN, number, is_pinned=True)
+    page = first_page()
+    assert sorted(numbers(page)) == [1, 2]
+    assert labels(page) == []
 
 
 @pytest.mark.parametrize("page_size", [1, 7, 50])
