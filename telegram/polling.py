@@ -23,7 +23,7 @@ from telegram.heartbeat import Heartbeat
 from telegram.messages import CallbackQuery, Message
 from telegram.outbox import Outbox
 from telegram.polling_failures import log_failure
-from telegram.replies import AccessDenied, HandlerResult, Job, Question, Reaction, Reply
+from telegram.replies import AccessDenied, HandlerResult, Job, Question, Reaction, Reply, Transcription
 from telegram.transport import Telegram, TelegramError, UnreadableResponse, backoff_s
 from telegram.updates import (
     ALLOWED_UPDATES,
@@ -51,6 +51,7 @@ class Polling:
     - on_question(question, *, user_id, chat_id, thread_id, message_id, asked_at, is_private) stores a question
     - on_stop_request(chat_id, question_id) stops the answer to a question
     - on_job(job, *, user_id, chat_id, thread_id, reply_to) stores a job
+    - on_transcription(transcription, user_id, chat_id, thread_id) stores what is to be transcribed
     - on_chat_migrated(old_chat_id, new_chat_id) moves what belongs to a group that became a supergroup
 
     on_failure() runs when polling ends by itself; `failure` then says why. `refusals` are the exceptions of
@@ -67,6 +68,7 @@ class Polling:
         on_question: Callable[..., None],
         on_stop_request: Callable[[int, int], None],
         on_job: Callable[..., None],
+        on_transcription: Callable[..., None],
         on_failure: Callable[[], None],
         on_chat_migrated: Callable[[int, int], None] = journal.move_chat,
         refusals: tuple[type[Exception], ...] = (AccessDenied,),
@@ -78,6 +80,7 @@ class Polling:
         self._on_question = on_question
         self._on_stop_request = on_stop_request
         self._on_job = on_job
+        self._on_transcription = on_transcription
         self._on_failure = on_failure
         self._on_chat_migrated = on_chat_migrated
         self._refusals = refusals
@@ -250,6 +253,9 @@ class Polling:
             self._add_job(result, message, reply_to)
         elif isinstance(result, Reaction):
             self._outbox.put_calls(message.chat_id, [reaction_call(message.chat_id, message.message_id, result)])
+        elif isinstance(result, Transcription):
+            self._put_result(message, result.reply)
+            self._on_transcription(result, message.user_id, message.chat_id, message.thread_id)
         elif result is not None:
             reply = Reply(result) if isinstance(result, str) else result
             self._outbox.put(message.chat_id, reply, reply_to, message.thread_id)
