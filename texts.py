@@ -392,14 +392,20 @@ EXPORT_HEADING = "# Заметки\n\n"  # of notes.md
 FILE_REFUSED = "Telegram не принял файл."
 
 
-def exported_note(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
+def exported_note(note: Mapping[str, Any], content: str, zone: clock.TimeZone) -> str:
     """Return a note as a paragraph of notes.txt."""
-    return f"{note_head(note, zone)}\n{note['text']}\n\n"
+    return f"{note_head(note, zone)}\n{content}\n\n"
 
 
-def exported_section(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
+def exported_section(note: Mapping[str, Any], content: str, zone: clock.TimeZone) -> str:
     """Return a note as a section of notes.md."""
-    return f"## {note_head(note, zone)}\n\n{note['text']}\n\n"
+    return f"## {note_head(note, zone)}\n\n{content}\n\n"
+
+
+def exported_attachment(attachment_: Mapping[str, Any]) -> str:
+    """Return an attachment as a line of an exported note, with what is said in it."""
+    line = f"{attachment_icon(attachment_['kind'])} {attachment(attachment_)}"
+    return f"{line}: {attachment_['transcript']}" if attachment_["transcript"] else line
 
 
 IMPORT_NO_FILE = (
@@ -420,6 +426,19 @@ def imported(added: int, already_present: int, refused: int) -> str:
     if refused:
         report += f" Не подошло записей: {refused}."
     return report
+
+
+def import_remarks(incomplete: int, foreign_files: int) -> str:
+    """Say what an import could not bring back of the notes in its file."""
+    remarks = ""
+    if incomplete:
+        remarks += f" Без части оформления, вложений или источника: {incomplete}."
+    if foreign_files:
+        remarks += (
+            f" Вложений из другого бота: {foreign_files}. Здесь они не откроются: Telegram отдаёт файл только тому"
+            " боту, который его получил."
+        )
+    return remarks
 
 
 def import_unfinished(added: int, already_present: int, refused: int) -> str:

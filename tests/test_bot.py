@@ -374,6 +374,9 @@ def import_again(text: str, date: int) -> None:
             "chat_id": ANN,
             "message_id": 5,
             "question_id": None,
+            "entities": [],
+            "attachments": [],
+            "source": None,
         },
     )
 

@@ -180,6 +180,9 @@ def test_other_fields_of_an_entry_are_used_only_if_they_make_sense() -> None:
             "chat_id": 0,
             "message_id": 0,
             "question_id": None,
+            "entities": [],
+            "attachments": [],
+            "source": None,
         }
         for text in ("раз", "\ufffd\ufffd")
     ]
@@ -232,7 +235,7 @@ WRONG_FILES = {
     "a list": b"[]",
     "notes that are not a list": b'{"format": "notes-bot", "version": 1, "notes": {}}',
     "another format": GOOD.replace(b'"notes-bot"', b'"notes"'),
-    "another version": GOOD.replace(b'"version": 1', b'"version": 2'),
+    "another version": GOOD.replace(b'"version": 1', b'"version": 3'),
     "cut": GOOD[:-10],
     "cut at the end of a note": GOOD[:-2],
     "cut after many notes": document(*[NOTE] * 1000)[:-2],
@@ -240,6 +243,11 @@ WRONG_FILES = {
     "no comma": GOOD[:-2] + json.dumps(NOTE).encode() + b"]}",
     "two commas": GOOD[:-2] + b",," + json.dumps(NOTE).encode() + b"]}",
     "nested deeply": GOOD[:-2] + b"," + b"[" * 200_000 + b"]" * 200_000 + b"]}",
+    "two files of notes": zipped(("notes.json", GOOD), ("nutes.json", GOOD)).replace(b"nutes", b"notes"),
+    **{
+        f"an archive with {name}": zipped(("notes.json", GOOD), (name, b"x"))
+        for name in ("../notes.db", "files/../../x", "files/..", "files/a\\b", "files/C:x", "/etc/passwd", "files")
+    },
     "a huge number": GOOD[:-2] + b"," + b"9" * 100_000 + b"]}",
     "two files": zipped(("notes.json", GOOD), ("more.json", GOOD)),
     "an empty archive": zipped(),
@@ -262,7 +270,7 @@ WRONG_LARGE_FILES = {
     "spaces": b" " * 3_000_000,
     "empty lines": b"\n" * 3_000_000,
     "one line": document(*[NOTE] * 50_000),
-    "another version": LARGE.replace(b'"version": 1', b'"version": 2', 1),
+    "another version": LARGE.replace(b'"version": 1', b'"version": 3', 1),
     "cut at the end of a line": LARGE[: LARGE.rindex(b"]}")],
     "cut within a line": LARGE[:-10],
     "more after the end": LARGE + LARGE,
