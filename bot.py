@@ -18,17 +18,19 @@ import db
 import db_messages
 import db_people
 import journal
+import journal_awaited
 import storage
 from app import checks, service
 from entities import FormattedText
 from llm import model_menu, settings_menu
-from notes import capture, contents, editing, exports, listing, long_messages, note_card, plain_texts
+from notes import capture, editing, exports, listing, long_messages, note_card, plain_texts
+from notes.note_card import NO_PLACE, Place
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.messages import CallbackQuery, Message, RepliedMessage
 from telegram.pacing import Limits
-from telegram.replies import ButtonResult, HandlerResult, Job, Question, Reply, UsageError
-from telegram.router import Router, parse_number, parse_number_and_text
+from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
+from telegram.router import NUMBER, Router, parse_number, parse_number_and_text
 from unicode_text import let_streams_print
 
 NOTES_PER_PAGE, MAX_NOTES_PER_PAGE = 10, 50
@@ -74,9 +76,12 @@ def note_add_edited(message: Message, text: str) -> HandlerResult:
     return note_add(message, text)
 
 
-@router.command("note_list", "последние заметки", usage="[сколько]")
+@router.command("note_list", "последние заметки или заметки за день", usage="[сколько или день]")
 def note_list(message: Message, text: str) -> HandlerResult:
-    """List the newest notes, ten per page or as many as you say."""
+    """List the newest notes, ten per page or as many as you say, or those of a day, a month or another period."""
+    page = listing.period_page(message.user_id, text, NOTES_PER_PAGE, _zone(message))
+    if page:
+        return page
     page_size = parse_number(text, default=NOTES_PER_PAGE)
     if page_size == 0:
         raise UsageError
@@ -93,7 +98,7 @@ def note_show(message: Message, text: str) -> HandlerResult:
         return texts.note_missing(number)
     if note["deleted_at"] is not None:
         return texts.note_is_deleted(number)
-    return contents.whole_note(note, _zone(message))
+    return note_card.show(note, _zone(message))
 
 
 @router.command("note_find", "найти заметки", usage="<слова или «фраза»>")
@@ -101,6 +106,9 @@ def note_find(message: Message, text: str) -> HandlerResult:
     """Find notes that contain all the words, or a "quoted phrase"."""
     if not text:
         raise UsageError
+    page = listing.period_page(message.user_id, text, NOTES_PER_PAGE, _zone(message), is_search=True)
+    if page:
+        return page
     job = Job("find", {"query": text, "page_size": NOTES_PER_PAGE})
     if journal.has_job(message.user_id, SEARCH_JOBS):
         return job  # searches are slow for this person, and their results come in order
@@ -137,9 +145,27 @@ def show_list(query: CallbackQuery, listing_id: int) -> ButtonResult:
     return _turn_page(query, listing_id, 0, to_older=True)
 
 
+@router.button("page", numbers=2)
+def show_page(query: CallbackQuery, listing_id: int, position: int) -> ButtonResult:
+    """Return from a note to the page of the list."""
+    return _turn_page(query, listing_id, position, to_older=True)
+
+
+@router.button("open", numbers=3)
+def open_note(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
+    """Open a note of a list."""
+    return note_card.open_note(query.user_id, number, Place(listing_id, position), _zone(query))
+
+
 @router.command("note_edit", "изменить заметку", usage="<номер> <текст>")
 def note_edit(message: Message, text: str) -> HandlerResult:
     """Replace the text of a note, with a button to undo it."""
+    if NUMBER.fullmatch(text):
+        prompt = note_card.ask_for_text(message.user_id, parse_number(text), NO_PLACE, _zone(message))
+        if prompt is None:
+            return texts.note_missing(parse_number(text))
+        _await_new_text(message, parse_number(text), message.sent_at)
+        return prompt
     number, new_text = parse_number_and_text(text)
     return editing.edit_note(message.user_id, number, message.formatted(new_text))
 
@@ -149,6 +175,23 @@ def note_edit_edited(message: Message, text: str) -> HandlerResult:
     """Edit the note again when the message with the command is edited."""
     number, new_text = parse_number_and_text(text)
     return editing.edit_note_again(message.user_id, number, message.formatted(new_text))
+
+
+@router.button("edit", numbers=3)
+def ask_for_new_text(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
+    """Ask for the new text of a note; the next message is it."""
+    prompt = note_card.ask_for_text(query.user_id, number, Place(listing_id, position), _zone(query))
+    if prompt is None:
+        return ButtonResult(texts.note_missing(number))
+    _await_new_text(query, number, clock.now())
+    return ButtonResult(edit=prompt)
+
+
+@router.button("keep_text", numbers=3)
+def keep_text(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
+    """Wait no longer for the new text of a note."""
+    journal_awaited.take(query.chat_id, query.thread_id, query.user_id, clock.now())
+    return note_card.open_note(query.user_id, number, Place(listing_id, position), _zone(query))
 
 
 @router.button("unedit")
@@ -172,10 +215,10 @@ def note_del(message: Message, text: str) -> HandlerResult:
     return note_card.deleted(number)
 
 
-@router.button("del")
-def delete_note(query: CallbackQuery, number: int) -> ButtonResult:
+@router.button("del", numbers=3)
+def delete_note(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
     """Delete a note."""
-    return note_card.delete(query.user_id, number)
+    return note_card.delete(query.user_id, number, Place(listing_id, position))
 
 
 @router.command("note_restore", "вернуть удалённую заметку", usage="<номер>")
@@ -188,6 +231,27 @@ def note_restore(message: Message, text: str) -> HandlerResult:
 def restore_note(query: CallbackQuery, number: int) -> ButtonResult:
     """Restore a deleted note."""
     return ButtonResult(edit=Reply(editing.restore_note(query.user_id, number)))
+
+
+@router.command("note_pin", "закрепить заметку в начале списка", usage="<номер>")
+def note_pin(message: Message, text: str) -> HandlerResult:
+    """Pin a note: pinned notes lead the list."""
+    number = parse_number(text)
+    problem = note_card.pin(message.user_id, number)
+    unpin = Button(texts.UNPIN, f"unpin:0:0:{number}")
+    return problem or Reply(texts.note_pinned(number), buttons=[[unpin]])
+
+
+@router.button("pin", numbers=3)
+def pin_note(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
+    """Pin a note."""
+    return note_card.pin_in_place(query.user_id, number, Place(listing_id, position), _zone(query))
+
+
+@router.button("unpin", numbers=3)
+def unpin_note(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
+    """Unpin a note."""
+    return note_card.unpin_in_place(query.user_id, number, Place(listing_id, position), _zone(query))
 
 
 @router.command("note_count", "сколько заметок")
@@ -246,11 +310,7 @@ def plain_text(message: Message, text: str) -> HandlerResult:
     if not message.is_forwarded:
         _expect_more_parts(message, text)
     mode = db_people.get_settings(message.user_id)["plain_text"] or message.settings.plain_text
-    return plain_texts.receive(
-        *(message.user_id, message.chat_id, message.message_id, message.formatted(text), message.sent_at),
-        capture.stored_source(message.source),
-        asks_first=mode == "ask_first",
-    )
+    return plain_texts.receive(message, asks_first=mode == "ask_first")
 
 
 @router.media
@@ -302,8 +362,8 @@ def ask_plain_text(query: CallbackQuery, text_id: int) -> ButtonResult:
     return plain_texts.ask(query.user_id, text_id)
 
 
-@router.button("ask_note")
-def ask_about_note(query: CallbackQuery, number: int) -> ButtonResult:
+@router.button("ask_note", numbers=3)
+def ask_about_note(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
     """Ask the model what a note says, once at a time."""
     if journal.has_pending_question(query.user_id, query.chat_id, query.message_id):
         return ButtonResult(texts.ALREADY_ASKED)
@@ -516,6 +576,12 @@ def _zone(source: Message | CallbackQuery) -> clock.TimeZone:
     return db_people.zone_in_chat(source.user_id, source.chat_id, source.settings.timezone)
 
 
+def _await_new_text(source: Message | CallbackQuery, number: int, asked_at: int) -> None:
+    journal_awaited.await_text(
+        source.chat_id, source.thread_id, source.user_id, "note_edit", str(number), asked_at
+    )
+
+
 def _expect_more_parts(message: Message, text: str) -> None:
     stored = message.formatted(text)
     long_messages.start(
@@ -541,9 +607,10 @@ def _find_note(message: Message, text: str) -> tuple[db.Note | None, FormattedTe
 def _follow_message(note: db.Note, message: Message, text: FormattedText) -> HandlerResult:
     """Replace the text and the attachments of a note after its message was edited; None if nothing changes."""
     is_replaced = note["deleted_at"] is None and capture.replace_attachments(note["id"], message)
+    if any(attachment.kind == "location" for attachment in message.attachments):
+        return None  # a live location moves every few seconds and has no caption
     result = editing.follow_message(note, text)
-    is_moving = any(attachment.kind == "location" for attachment in message.attachments)  # a live location
-    if result is None and is_replaced and not is_moving:
+    if result is None and is_replaced:
         return texts.note_edited(note["number"])
     return result
 

@@ -49,6 +49,7 @@ class Note(TypedDict):
     entities: str  # JSON, see entities.loads()
     search_extra: str
     number: int
+    pinned_at: int | None
 
 
 class AddedNote(TypedDict):
@@ -261,6 +262,24 @@ def get_note_by_attachment(user_id: int, chat_id: int, message_id: int) -> Note 
 def list_notes(user_id: int, limit: int) -> list[db_search.FoundNote]:
     """Return the newest notes, newest first."""
     return db_search.find_notes(user_id, db_search.Query(), limit)
+
+
+def list_pinned_notes(user_id: int) -> list[db_search.FoundNote]:
+    """Return the pinned notes, the latest pin first."""
+    return storage.fetch_all(
+        "SELECT id, number, text, created_at, entities, search_extra FROM notes"
+        " WHERE user_id = ? AND pinned_at IS NOT NULL AND deleted_at IS NULL ORDER BY pinned_at DESC, id DESC",
+        (user_id,),
+    )
+
+
+def pin_note(user_id: int, number: int, *, is_pinned: bool) -> bool:
+    """Pin or unpin a note; return False if there is no such note."""
+    cursor = storage.execute(
+        "UPDATE notes SET pinned_at = ? WHERE user_id = ? AND number = ? AND deleted_at IS NULL",
+        (clock.now() if is_pinned else None, user_id, number),
+    )
+    return cursor.rowcount == 1
 
 
 def iterate_notes(user_id: int) -> Iterator[ExportedNote]:

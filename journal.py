@@ -173,6 +173,13 @@ class JobRow(TypedDict):
     progress: dict[str, Any]  # what an interrupted run has done
 
 
+class LastPoll(TypedDict):
+    """When the bot polled last, in Unix seconds, and on which machine."""
+
+    polled_at: int
+    machine: str
+
+
 class Waiting(TypedDict):
     """What waits now: replies, questions and jobs."""
 
@@ -206,6 +213,18 @@ def mark_updates_handled(update_ids: Iterable[int]) -> None:
     storage.execute(
         "INSERT OR IGNORE INTO handled_updates (update_id, handled_at) SELECT value, ? FROM json_each(?)",
         (clock.now(), json.dumps(list(update_ids))),
+    )
+
+
+def last_poll() -> LastPoll | None:
+    """Return the last poll that is recorded."""
+    return storage.fetch_one("SELECT polled_at, machine FROM last_poll")
+
+
+def record_poll(polled_at: int, machine: str) -> None:
+    """Record a poll, in place of the last one."""
+    storage.execute(
+        "INSERT OR REPLACE INTO last_poll (id, polled_at, machine) VALUES (1, ?, ?)", (polled_at, machine)
     )
 
 
@@ -379,6 +398,11 @@ def begin_conversation(chat_id: int, thread_id: int) -> None:
         "INSERT OR REPLACE INTO topics SELECT :chat_id, :thread_id, coalesce(max(id), 0) FROM questions",
         {"chat_id": chat_id, "thread_id": thread_id},
     )
+
+
+def is_answer(chat_id: int, message_id: int | None) -> bool:
+    """Return whether a message of the bot answers a question."""
+    return message_id is not None and question_answered_by(chat_id, message_id) is not None
 
 
 def conversation_before(question_id: int) -> list[Turn]:

@@ -59,6 +59,11 @@ def steps(now: int, questions_kept_s: int) -> Iterator[None]:
             "DELETE FROM albums WHERE chat_id = :chat_id AND media_group_id = :media_group_id",
         ),
         storage.in_steps(
+            "SELECT chat_id, thread_id, user_id FROM awaited_texts WHERE asked_at < ?",
+            now - clock.DAY_S,
+            "DELETE FROM awaited_texts WHERE chat_id = :chat_id AND thread_id = :thread_id AND user_id = :user_id",
+        ),
+        storage.in_steps(
             "SELECT user_id, model_id, key FROM answer_cache WHERE created_at < ?",
             now - CACHED_ANSWERS_KEPT_S,
             "DELETE FROM answer_cache WHERE user_id = :user_id AND model_id = :model_id AND key = :key",

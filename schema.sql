@@ -18,7 +18,8 @@ CREATE TABLE notes (
     entities   TEXT    NOT NULL DEFAULT '[]',   -- JSON: the formatting of the text, see entities.py
     search_extra TEXT  NOT NULL DEFAULT '',  -- '' or a newline and what the search finds beside the text: hidden links,
                                              -- names of files and sources, transcripts; see db_attachments.py
-    number     INTEGER NOT NULL DEFAULT 0   -- counts the notes of the person from 1; never 0, see next_number in db.py
+    number     INTEGER NOT NULL DEFAULT 0,  -- counts the notes of the person from 1; never 0, see _NEXT_NUMBER in db.py
+    pinned_at  INTEGER             -- NULL: not pinned; pinned notes lead the list
 ) STRICT;
 
 CREATE INDEX ix_notes_user ON notes(user_id, id) WHERE deleted_at IS NULL;
@@ -27,6 +28,7 @@ CREATE INDEX ix_notes_message ON notes(chat_id, message_id);
 CREATE INDEX ix_notes_deleted ON notes(deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE UNIQUE INDEX ux_notes_question ON notes(user_id, question_id) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
+CREATE INDEX ix_notes_pinned ON notes(user_id) WHERE pinned_at IS NOT NULL;
 
 -- People who have notes, with a small number for each: the search index combines it with the id of a note.
 CREATE TABLE people (
@@ -426,4 +428,23 @@ CREATE TABLE albums (
     seen_at        INTEGER NOT NULL,
     note_id        INTEGER,            -- the note that gets all its parts; NULL if it is no note
     PRIMARY KEY (chat_id, media_group_id)
+) STRICT, WITHOUT ROWID;
+
+-- When the bot polled last, and the name of the machine: one that was replaced meanwhile must not poll again. There is
+-- at most one row.
+CREATE TABLE last_poll (
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    polled_at INTEGER NOT NULL,
+    machine   TEXT    NOT NULL
+) STRICT;
+
+-- What the bot has asked a person for: their next message in this place completes the command.
+CREATE TABLE awaited_texts (
+    chat_id     INTEGER NOT NULL,
+    thread_id   INTEGER NOT NULL,   -- the topic of the chat; 0 outside of topics
+    user_id     INTEGER NOT NULL,
+    command     TEXT    NOT NULL,
+    text_before TEXT    NOT NULL,   -- what the person has given already, such as the number of a note
+    asked_at    INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, thread_id, user_id)
 ) STRICT, WITHOUT ROWID;

@@ -126,6 +126,50 @@ ANONYMOUS = "Мне нужно знать, кто вы: напишите от с
 CONTENT_UNKNOWN = "Такое сообщение я сохранить не могу. Пришлите текст, фото, файл или голосовое."
 
 
+# Buttons under a note, and what the bot asks for
+
+EDIT, PIN, UNPIN, BACK, CANCEL = "✏️ Изменить", "📌 Закрепить", "Открепить", "◀ Назад", "Отмена"
+COPY_TEXT = "📋 Скопировать текст"
+PIN_MARK = "📌 "
+CANCEL_WORDS = ("отмена", "отменить", "cancel")
+CANCELED = "Хорошо, не нужно."
+ANSWER_PLACEHOLDER = "Отмена — если передумали"
+ASK_FOR_NEW_TEXT = "Пришлите новый текст следующим сообщением. В группе — ответом на это."
+COMMAND_QUESTIONS = {  # what the bot asks when a command comes without its text
+    "note_add": "Что записать?",
+    "note_show": "Какую заметку показать? Пришлите её номер.",
+    "note_find": "Что найти?",
+    "note_edit": "Какую заметку изменить? Пришлите номер и новый текст.",
+    "note_del": "Какую заметку удалить? Пришлите её номер.",
+    "note_restore": "Какую заметку вернуть? Пришлите её номер.",
+    "note_pin": "Какую заметку закрепить? Пришлите её номер.",
+    "ask": "О чём спросить?",
+    "compare": "О чём спросить три модели?",
+    "web": "Что узнать в интернете?",
+    "note_ask": "Что узнать из заметок?",
+}
+
+
+def note_pinned(number: int) -> str:
+    """Confirm a pin."""
+    return f"Заметка #{number} закреплена: она будет в начале списка."
+
+
+def note_unpinned(number: int) -> str:
+    """Confirm that a note is not pinned any more."""
+    return f"Заметка #{number} откреплена."
+
+
+def too_many_pins(limit: int) -> str:
+    """Refuse one pin too many."""
+    return f"Закрепить можно не больше {limit} заметок."
+
+
+def continued_in(number: int) -> str:
+    """Say how to see the rest of a note."""
+    return f"Целиком: /note_show {number}"
+
+
 def note_added(number: int, contents: str = "") -> str:
     """Confirm a new note; contents says what it holds beside its text."""
     if contents:
@@ -263,6 +307,58 @@ def period_heading(since: int, until: int, shown: int, zone: clock.TimeZone, *, 
 def note_count(total: int) -> str:
     """Show the number of notes."""
     return f"У вас {notes(total)}."
+
+
+# Days and periods that people write, for notes/dates.py; all letters as fold() leaves them.
+MONTH_FORMS = (
+    "январь января январе",
+    "февраль февраля феврале",
+    "март марта марте",
+    "апрель апреля апреле",
+    "май мая мае",
+    "июнь июня июне",
+    "июль июля июле",
+    "август августа августе",
+    "сентябрь сентября сентябре",
+    "октябрь октября октябре",
+    "ноябрь ноября ноябре",
+    "декабрь декабря декабре",
+)
+WEEKDAY_FORMS = (
+    "понедельник понедельника пн",
+    "вторник вторника вт",
+    "среда среду среды ср",
+    "четверг четверга чт",
+    "пятница пятницу пятницы пт",
+    "суббота субботу субботы сб",
+    "воскресенье воскресенья вс",
+)
+UNIT_FORMS = (
+    "день дня дней сутки суток",
+    "неделя неделю недели недель неделе",
+    "месяц месяца месяцев месяце",
+    "год года лет году",
+)
+NEAR_DAYS = {"позавчера": -2, "вчера": -1, "сегодня": 0, "завтра": 1, "послезавтра": 2}
+SMALL_NUMBERS = {"два": 2, "две": 2, "три": 3, "четыре": 4, "пять": 5, "шесть": 6, "семь": 7, "десять": 10}
+# Regular expressions.
+IN = r"^(?:в|во|за|на) "
+YEAR_WORD = r"(?:года|г)"
+FROM_TO = r"(?:с|со|от) (.+) (?:по|до) (.+)"
+SINCE = r"(?:с|со) (.+)"
+FOR_LAST = r"за (?:последн\w+ )?(?:(?P<number>\w+) )?(?P<unit>\w+)"
+THIS_OR_PREVIOUS = r"(?:(?P<previous>прошл\w+)|эт\w+) (?P<unit>\w+)"
+WHOLE_YEAR = r"(\d{4}) (?:год|году)"
+
+
+def no_notes_in_period(period: str) -> str:
+    """Answer when there are no notes of a period; period as the person wrote it."""
+    return f"Заметок за это время нет: {period}"
+
+
+def search_hint(words: str) -> str:
+    """Say how to search for a text that was read as a date. Takes and returns HTML."""
+    return f"Чтобы найти эти слова в тексте: /note_find «{words}»"
 
 
 # What notes hold beside their text ------------------------------------------------------------------------
@@ -1064,6 +1160,10 @@ def bad_number(name: str) -> str:
     return f"{name} должен быть целым числом больше нуля."
 
 
+REPLACED = (
+    "С этим токеном уже работает другая копия бота, а эта долго не работала или получила базу с другой машины."
+    " Если машину заменили, не запускайте на ней бота: базы разойдутся. Если нет, остановите другую копию."
+)
 BAD_HEALTH_PORT = "HEALTH_PORT записан неверно: нужен номер порта от 1 до 65535, например 9090, или адрес:порт."
 
 

@@ -22,6 +22,7 @@ from config import Settings, SetupError
 from llm.answers import Answers
 from llm.catalog import Catalog
 from telegram.dispatcher import Dispatcher
+from telegram.fence import Fence
 from telegram.outbox import Outbox
 from telegram.pacing import Limits
 from telegram.polling import TOKEN_CHECK_S, Polling
@@ -151,6 +152,8 @@ def run(router: Router, limits: Limits | None = None) -> None:
         bot_user = _connect(telegram, stop_signal)
         if bot_user is None:
             return
+        if not _wait_until_alone(telegram, stop_signal):
+            return
         db.use_bot(bot_user.id)
         service = Service(router, settings, telegram, bot_user.username, error_log, on_failure=stop_signal.set)
         service.start()
@@ -201,6 +204,22 @@ def _connect(telegram: Telegram, stop_signal: StopSignal) -> BotUser | None:
                 raise
             if stop_signal.wait(TOKEN_CHECK_S):
                 return None
+
+
+def _wait_until_alone(telegram: Telegram, stop_signal: StopSignal) -> bool:
+    """Make sure that no other machine has taken over; return False if the bot is stopped before."""
+    fence = Fence(telegram)
+    failures = 0
+    while fence.is_due():
+        try:
+            log.info("looking whether another copy of this bot is polling")
+            fence.look()
+        except TelegramError as error:
+            failures += 1
+            log.warning("Telegram does not respond: %s", error)
+            if stop_signal.wait(error.retry_after or backoff_s(failures)):
+                return False
+    return True
 
 
 def _set_menu(telegram: Telegram, router: Router, settings: Settings) -> None:

@@ -12,6 +12,8 @@ import config
 
 log = logging.getLogger(__name__)
 
+SEND_TIMEOUT_S = 0.5  # systemd does not read while it is overloaded
+
 
 def notify(message: str) -> None:
     """Send a message to the service manager, if the bot has one."""
@@ -21,6 +23,7 @@ def notify(message: str) -> None:
     address = f"\0{path[1:]}" if path.startswith("@") else path
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(SEND_TIMEOUT_S)
             sender.sendto(message.encode(), address)
     except OSError as error:
         log.warning("systemd is not reached: %s", type(error).__name__)

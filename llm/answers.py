@@ -39,7 +39,7 @@ from telegram.transport import Telegram
 
 log = logging.getLogger(__name__)
 
-# Each takes two threads that only wait, and up to 0.4 MiB (docs/benchmarks.md). A person has at most three.
+# Each takes two threads that only wait, and 0.24 MiB (docs/benchmarks.md). A person has at most three.
 MAX_QUESTIONS_IN_PROGRESS = 200
 MAX_COMPARED_MODELS = 3
 MAX_ATTEMPTS = 3  # to answer a question whose result cannot be stored
@@ -65,7 +65,6 @@ class Answers:
         self._rate_limiter = RateLimiter(
             settings.free_requests_per_minute, [now - requested_at for requested_at in recent]
         )
-
         self._paces = {
             name: GatewayPace(features.requests_per_minute)
             for name, features in FEATURES.items()
@@ -188,10 +187,9 @@ class Answers:
         call_models = partial(self._call_models, question, model, prompt, progress)
         try:
             threading.Thread(target=call_models, name="model caller", daemon=True).start()
-        except (
-            RuntimeError
-        ):  # the system has no room for another thread: this one calls, and shows nothing meanwhile
+        except RuntimeError:  # no other thread can start: this one calls, and shows nothing meanwhile
             call_models()
+        storage.close_thread()  # while many questions wait, they must not hold two open files each
         self._show_until_settled(question, progress)
         result = progress.result or CallResult(progress.stopped_completion(), progress.model or model)
         self._finish(question, prompt, result)
@@ -274,6 +272,7 @@ class Answers:
                 on_missing_model=self._catalog.report_missing_model,
                 is_streamed=_is_shown_while_growing(question),
             )
+            storage.close_thread()  # as in _answer()
             return caller.run()
         except OpenRouterError as error:  # a setting of a gateway is wrong
             return CallResult(None, model, error=error)

@@ -96,6 +96,8 @@ CREATE TABLE sources (
 ALTER TABLE notes ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
 UPDATE notes SET number = id;
 CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
+ALTER TABLE notes ADD COLUMN pinned_at INTEGER;
+CREATE INDEX ix_notes_pinned ON notes(user_id) WHERE pinned_at IS NOT NULL;
 ALTER TABLE people ADD COLUMN last_note_number INTEGER NOT NULL DEFAULT 0;
 UPDATE people SET last_note_number = coalesce(
     (SELECT max(number) FROM notes WHERE notes.user_id = people.user_id), 0
@@ -282,4 +284,23 @@ CREATE TABLE llm_usage_days (
     tokens   INTEGER NOT NULL,
     cost     REAL    NOT NULL,
     PRIMARY KEY (day, user_id, model)
+) STRICT, WITHOUT ROWID;
+
+-- When the bot polled last, and the name of the machine: one that was replaced meanwhile must not poll again. There is
+-- at most one row.
+CREATE TABLE last_poll (
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    polled_at INTEGER NOT NULL,
+    machine   TEXT    NOT NULL
+) STRICT;
+
+-- What the bot has asked a person for.
+CREATE TABLE awaited_texts (
+    chat_id     INTEGER NOT NULL,
+    thread_id   INTEGER NOT NULL,
+    user_id     INTEGER NOT NULL,
+    command     TEXT    NOT NULL,
+    text_before TEXT    NOT NULL,
+    asked_at    INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, thread_id, user_id)
 ) STRICT, WITHOUT ROWID;

@@ -26,7 +26,7 @@ def keep(message: Message, text: FormattedText) -> db.AddedNote:
     replied_to = message.replied_to
     if message.attachments or message.source or replied_to is None:
         _add_parts(added["id"], message.chat_id, message.message_id, message.attachments, message.source)
-    elif replied_to.attachments:
+    elif replied_to.attachments and not message.unsupported:
         _add_replied_parts(added["id"], replied_to)
     if message.media_group_id and text.text:
         _put_caption(message, message.message_id, text)

@@ -6,9 +6,10 @@ appear twice or be skipped.
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from html import escape
 
+import clock
 import db
 import db_attachments
 import db_messages
@@ -17,11 +18,13 @@ import storage
 import texts
 from clock import TimeZone
 from db_messages import Listing
-from notes import contents, finding, search
+from db_search import FoundNote
+from notes import contents, dates, finding, search
 from notes.finding import Hit, Search
 from telegram.limits import MAX_MESSAGE_LENGTH
 from telegram.replies import Button, ButtonResult, Reply
 
+NOTES_PER_ROW = 5  # buttons
 MAX_EXCERPT_LENGTH = 300  # characters of a note
 HEADING_LENGTH = 200  # characters reserved for the heading and the hint under the list
 NOTE_HEAD_LENGTH = 36  # characters reserved for the number and the date of a note
@@ -36,6 +39,13 @@ class _Page:
     hits: list[Hit]  # in the order of the list
     has_newer: bool  # whether notes come before this page
     has_older: bool  # whether notes come after this page
+    position: int = 0  # the page follows this position, for the way back; 0: the list begins with it
+    pinned: list[FoundNote] = field(default_factory=list)  # they lead the first page of all notes
+
+    @property
+    def notes(self) -> list[FoundNote]:
+        """Return all notes of the page."""
+        return [*self.pinned, *(hit.note for hit in self.hits)]
 
 
 def deadline() -> float:
@@ -58,13 +68,10 @@ def first_page(
     """
     listed = _search(query, period)
     with storage.interrupted_at(deadline):
-        found = finding.find_after(user_id, listed, page_size + 1)
-    if not found:
+        page = _find_page(user_id, listed, page_size, 0, to_older=True)
+    if not page.notes:
         return None
-    page = _Page(found[:page_size], has_newer=False, has_older=len(found) > page_size)
     text = _page_text(user_id, page, listed, zone)
-    if not page.has_older:
-        return Reply(text, is_html=True)
     listing_id = db_messages.add_listing(user_id, query, page_size, period)
     return Reply(text, is_html=True, buttons=_page_buttons(listing_id, page))
 
@@ -88,10 +95,26 @@ def turn_page(
     listed = _search(listing["query"], _period(listing))
     with storage.interrupted_at(deadline):
         page = _find_page(user_id, listed, listing["page_size"], position, to_older=to_older)
-    if not page.hits:
+    if not page.notes or (position and not page.hits):
         return ButtonResult(texts.NO_MORE_NOTES)
     text = _page_text(user_id, page, listed, zone)
     return ButtonResult(edit=Reply(text, is_html=True, buttons=_page_buttons(listing_id, page)))
+
+
+def period_page(
+    user_id: int, text: str, page_size: int, zone: TimeZone, *, is_search: bool = False
+) -> Reply | None:
+    """Return the notes of the day or the period that a text names.
+
+    None if it names none, and for a search also if there are no such notes, or the text is rather a word.
+    """
+    period = dates.parse_period(text, clock.today(zone))
+    if period is None or (is_search and dates.is_bare_name(text)):
+        return None
+    page = first_page(user_id, "", page_size, zone, period=period.moments(zone))
+    if not is_search:
+        return page or Reply(texts.no_notes_in_period(text))
+    return replace(page, text=f"{page.text}\n\n{texts.search_hint(escape(text))}") if page else None
 
 
 def tags_page(user_id: int, page_size: int) -> Reply | None:
@@ -108,15 +131,38 @@ def tags_page(user_id: int, page_size: int) -> Reply | None:
 
 
 def _find_page(user_id: int, listed: Search, page_size: int, position: int, *, to_older: bool) -> _Page:
+    pinned = db.list_pinned_notes(user_id) if listed == Search() else []
     if to_older:
-        found = finding.find_after(user_id, listed, page_size + 1, position or None)
+        found = _find_after(user_id, listed, pinned, page_size + 1, position or None)
         hits = found[:page_size]
-        has_newer = bool(position and hits and finding.find_before(user_id, listed, 1, hits[0].position))
-        return _Page(hits, has_newer, has_older=len(found) > page_size)
-    found = finding.find_before(user_id, listed, page_size + 1, position)
-    hits = found[-page_size:]
-    has_older = bool(hits and finding.find_after(user_id, listed, 1, hits[-1].position))
-    return _Page(hits, len(found) > page_size, has_older)
+        has_newer = bool(position and hits and _find_before(user_id, listed, pinned, 1, hits[0].position))
+        has_older = len(found) > page_size
+    else:
+        found = _find_before(user_id, listed, pinned, page_size + 1, position)
+        hits = found[-page_size:]
+        has_newer = len(found) > page_size
+        has_older = bool(hits and _find_after(user_id, listed, pinned, 1, hits[-1].position))
+        position = found[0].position if has_newer else 0
+    return _Page(hits, has_newer, has_older, position, [] if has_newer else pinned)
+
+
+def _find_after(
+    user_id: int, listed: Search, pinned: list[FoundNote], limit: int, position: int | None
+) -> list[Hit]:
+    """Return the first notes after a position without the pinned ones."""
+    found = finding.find_after(user_id, listed, limit + len(pinned), position)
+    return _without(pinned, found)[:limit]
+
+
+def _find_before(user_id: int, listed: Search, pinned: list[FoundNote], limit: int, position: int) -> list[Hit]:
+    """Return the last notes before a position without the pinned ones."""
+    found = finding.find_before(user_id, listed, limit + len(pinned), position)
+    return _without(pinned, found)[-limit:]
+
+
+def _without(pinned: list[FoundNote], hits: list[Hit]) -> list[Hit]:
+    ids = {note["id"] for note in pinned}
+    return [hit for hit in hits if hit.note["id"] not in ids]
 
 
 def _search(query: str, period: tuple[int, int] | None) -> Search:
@@ -131,7 +177,7 @@ def _period(listing: Listing) -> tuple[int, int] | None:
 
 def _page_text(user_id: int, page: _Page, listed: Search, zone: TimeZone) -> str:
     """Return the heading and an excerpt of each note, as HTML that fits into one message."""
-    notes = [hit.note for hit in page.hits]
+    notes = page.notes
     length_per_note = (MAX_MESSAGE_LENGTH - HEADING_LENGTH) // len(notes) - NOTE_HEAD_LENGTH
     ids = [note["id"] for note in notes]
     attachments = db_attachments.attachments_of_notes(ids)
@@ -141,7 +187,8 @@ def _page_text(user_id: int, page: _Page, listed: Search, zone: TimeZone) -> str
         shown = contents.line(note, attachments.get(note["id"], []))
         source_length = len(sources[note["id"]]) + SOURCE_MARK_LENGTH if note["id"] in sources else 0
         excerpt_length = min(MAX_EXCERPT_LENGTH, length_per_note - source_length)
-        excerpts.append((note, search.note_excerpt(shown, note["search_extra"], listed.query, excerpt_length)))
+        excerpt = search.note_excerpt(shown, note["search_extra"], listed.query, excerpt_length)
+        excerpts.append((note, texts.PIN_MARK + excerpt if note in page.pinned else excerpt))
         is_cut = is_cut or len(shown) > excerpt_length
     names = {note_id: escape(name, quote=False) for note_id, name in sources.items()}
     heading = _heading(user_id, page, listed, zone)
@@ -162,18 +209,23 @@ def _heading(user_id: int, page: _Page, listed: Search, zone: TimeZone) -> str:
     has_more = page.has_newer or page.has_older
     if listed.period:
         since, until = listed.period
-        return texts.period_heading(since, until, len(page.hits), zone, has_more=has_more)
+        return texts.period_heading(since, until, len(page.notes), zone, has_more=has_more)
     if listed != Search():
-        return texts.found_notes_heading(len(page.hits), has_more=has_more)
+        return texts.found_notes_heading(len(page.notes), has_more=has_more)
     if page.has_newer:
         return texts.more_notes_heading(db.count_notes(user_id))
-    return texts.latest_notes_heading(len(page.hits), db.count_notes(user_id))
+    return texts.latest_notes_heading(len(page.notes), db.count_notes(user_id))
 
 
 def _page_buttons(listing_id: int, page: _Page) -> list[list[Button]]:
+    """Return a button for each note, which opens it, and those that turn the page."""
+    to_open = [
+        Button(str(note["number"]), f"open:{listing_id}:{page.position}:{note['number']}") for note in page.notes
+    ]
+    rows = [to_open[first : first + NOTES_PER_ROW] for first in range(0, len(to_open), NOTES_PER_ROW)]
     buttons = []
     if page.has_newer:
         buttons.append(Button(texts.PREVIOUS, f"newer:{listing_id}:{page.hits[0].position}"))
     if page.has_older:
         buttons.append(Button(texts.NEXT, f"older:{listing_id}:{page.hits[-1].position}"))
-    return [buttons] if buttons else []
+    return [*rows, buttons] if buttons else rows

@@ -1,35 +1,144 @@
-"""The buttons under a note, and what they do."""
+"""A note with the buttons that act on it."""
+
+from dataclasses import replace
+from typing import NamedTuple
 
 import db
 import texts
+from clock import TimeZone
+from entities import clip
+from notes import contents
+from telegram.limits import MAX_MESSAGE_LENGTH
 from telegram.replies import Button, ButtonResult, Question, Reply
+from unicode_text import truncate_utf16, utf16_length
+
+MAX_PINS = 10
+MAX_COPY_LENGTH = 256  # UTF-16 units that a button can copy
+ROOM_FOR_HINT = 300  # UTF-16 units for what is below the text of a note
+
+
+class Place(NamedTuple):
+    """The page of a list from which a note was opened, for the way back; see notes.listing."""
+
+    listing_id: int = 0  # 0: not from a list
+    position: int = 0  # the page follows this position; 0: it begins the list
+
+
+NO_PLACE = Place()
 
 
 def confirm_new(note: db.AddedNote) -> Reply:
     """Confirm a note that was made from a message without a command."""
-    number = note["number"]
-    ask = Button(texts.ASK_MODEL, f"ask_note:{number}")
-    delete = Button(texts.DELETE, f"del:{number}")
-    return Reply(texts.note_added(number), buttons=[[ask, delete]])
+    data = _data(NO_PLACE, note["number"])
+    ask = Button(texts.ASK_MODEL, f"ask_note:{data}")
+    delete = Button(texts.DELETE, f"del:{data}")
+    return Reply(texts.note_added(note["number"]), buttons=[[ask, delete]])
 
 
-def delete(user_id: int, number: int) -> ButtonResult:
+def show(note: db.Note, zone: TimeZone) -> Reply:
+    """Return a whole note; with buttons, unless attachments come with it: an album can have none."""
+    whole = contents.whole_note(note, zone)
+    return whole if whole.media else replace(whole, buttons=_buttons(note, NO_PLACE))
+
+
+def open_note(user_id: int, number: int, place: Place, zone: TimeZone) -> ButtonResult:
+    """Show a note in place of the list."""
+    note = _existing(user_id, number)
+    return ButtonResult(edit=_card(note, place, zone)) if note else ButtonResult(texts.note_missing(number))
+
+
+def pin(user_id: int, number: int) -> str:
+    """Pin a note; return why it cannot be pinned, "" if it is."""
+    note = _existing(user_id, number)
+    if note is None:
+        return texts.note_missing(number)
+    if note["pinned_at"] is None and len(db.list_pinned_notes(user_id)) >= MAX_PINS:
+        return texts.too_many_pins(MAX_PINS)
+    db.pin_note(user_id, number, is_pinned=True)
+    return ""
+
+
+def pin_in_place(user_id: int, number: int, place: Place, zone: TimeZone) -> ButtonResult:
+    """Pin the note that is shown."""
+    problem = pin(user_id, number)
+    if problem:
+        return ButtonResult(problem)
+    return ButtonResult(texts.note_pinned(number), edit=open_note(user_id, number, place, zone).edit)
+
+
+def unpin_in_place(user_id: int, number: int, place: Place, zone: TimeZone) -> ButtonResult:
+    """Unpin the note that is shown."""
+    if not db.pin_note(user_id, number, is_pinned=False):
+        return ButtonResult(texts.note_missing(number))
+    return ButtonResult(texts.note_unpinned(number), edit=open_note(user_id, number, place, zone).edit)
+
+
+def delete(user_id: int, number: int, place: Place = NO_PLACE) -> ButtonResult:
     """Delete a note; a button restores it."""
     if not db.delete_note(user_id, number):
         return ButtonResult(texts.note_missing(number))
-    return ButtonResult(edit=deleted(number))
+    return ButtonResult(edit=deleted(number, place))
 
 
-def deleted(number: int) -> Reply:
+def deleted(number: int, place: Place = NO_PLACE) -> Reply:
     """Confirm a deletion, with a button to restore the note."""
-    return Reply(texts.note_deleted(number), buttons=[[Button(texts.RESTORE, f"restore:{number}")]])
+    restore = [Button(texts.RESTORE, f"restore:{number}")]
+    return Reply(texts.note_deleted(number), buttons=[restore, *_back(place)])
 
 
 def ask(user_id: int, number: int) -> ButtonResult:
     """Ask the model what a note says."""
-    note = db.get_note(user_id, number)
-    if note is None or note["deleted_at"] is not None:
+    note = _existing(user_id, number)
+    if note is None:
         return ButtonResult(texts.note_missing(number))
     if not db.list_models():
         return ButtonResult(texts.NO_MODELS)
-    return ButtonResult(texts.PLAIN_TEXT_ASKED, Question(note["text"]))
+    return ButtonResult(texts.PLAIN_TEXT_ASKED, Question(contents.plain_text(note)))
+
+
+def ask_for_text(user_id: int, number: int, place: Place, zone: TimeZone) -> Reply | None:
+    """Ask for the new text of a note below the old one; None if there is no such note."""
+    note = _existing(user_id, number)
+    if note is None:
+        return None
+    card = _card(note, place, zone)
+    buttons = [[Button(texts.CANCEL, f"keep_text:{_data(place, number)}")]]
+    if 0 < utf16_length(note["text"]) <= MAX_COPY_LENGTH:
+        buttons[0].insert(0, Button(texts.COPY_TEXT, copy_text=note["text"]))
+    return replace(card, text=f"{card.text}\n\n{texts.ASK_FOR_NEW_TEXT}", buttons=buttons)
+
+
+def _card(note: db.Note, place: Place, zone: TimeZone) -> Reply:
+    """Return a note that fits into one message; a hint says how to see what does not."""
+    whole = contents.whole_note(note, zone)
+    text = truncate_utf16(whole.text, MAX_MESSAGE_LENGTH - ROOM_FOR_HINT)
+    entities = clip(whole.entities, "", text)
+    if whole.media or text != whole.text:
+        text += f"\n\n{texts.continued_in(note['number'])}"
+    return Reply(text, entities, buttons=_buttons(note, place))
+
+
+def _buttons(note: db.Note, place: Place) -> list[list[Button]]:
+    """Return a button for everything that can be done with a note."""
+    data = _data(place, note["number"])
+    pin_or_unpin = Button(texts.UNPIN, f"unpin:{data}") if note["pinned_at"] else Button(texts.PIN, f"pin:{data}")
+    return [
+        [Button(texts.EDIT, f"edit:{data}"), pin_or_unpin],
+        [Button(texts.ASK_MODEL, f"ask_note:{data}"), Button(texts.DELETE, f"del:{data}")],
+        *_back(place),
+    ]
+
+
+def _back(place: Place) -> list[list[Button]]:
+    if not place.listing_id:
+        return []
+    return [[Button(texts.BACK, f"page:{place.listing_id}:{place.position}")]]
+
+
+def _data(place: Place, number: int) -> str:
+    return f"{place.listing_id}:{place.position}:{number}"
+
+
+def _existing(user_id: int, number: int) -> db.Note | None:
+    note = db.get_note(user_id, number)
+    return note if note and note["deleted_at"] is None else None

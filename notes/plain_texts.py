@@ -1,34 +1,32 @@
 """Messages without a command: they become notes at once, or buttons offer to save them or to ask a model."""
 
+from dataclasses import replace
+
 import db
 import db_attachments
 import db_messages
 import entities
 import texts
-from db_attachments import Source
-from entities import FormattedText
-from notes import note_card
+from notes import capture, note_card
+from telegram.messages import Message
 from telegram.replies import Button, ButtonResult, Question, Reply
 
 
-def receive(
-    user_id: int,
-    chat_id: int,
-    message_id: int,
-    text: FormattedText,
-    sent_at: int,
-    source: Source | None,
-    *,
-    asks_first: bool,
-) -> Reply:
-    """Save a text as a note, or ask the person what to do with it; sent_at in Unix seconds."""
+def receive(message: Message, *, asks_first: bool) -> Reply:
+    """Save a text as a note, or ask the person what to do with it."""
+    text = message.formatted(message.text)
     is_question = text.text.rstrip("!) ").endswith("?")
     if not asks_first and not is_question:
-        note = db.add_note(user_id, chat_id, message_id, text.text, sent_at, text.entities)
-        if source:
-            db_attachments.set_source(note["id"], source)
-        return note_card.confirm_new(note)
-    text_id = db_messages.add_plain_text(user_id, chat_id, message_id, text.text, sent_at, text.entities, source)
+        return note_card.confirm_new(capture.keep(replace(message, replied_to=None), text))
+    text_id = db_messages.add_plain_text(
+        message.user_id,
+        message.chat_id,
+        message.message_id,
+        text.text,
+        message.sent_at,
+        text.entities,
+        capture.stored_source(message.source),
+    )
     buttons = _buttons(text_id, can_save=True, can_ask=True)
     if is_question:
         return Reply(texts.PLAIN_QUESTION, buttons=buttons[::-1])

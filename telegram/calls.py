@@ -49,6 +49,12 @@ def reply_calls(chat_id: int, reply: Reply, reply_to: int | None, thread_id: int
     if reply.buttons:
         _, last_params = calls[-1]
         last_params["reply_markup"] = _keyboard(reply.buttons)
+    elif reply.asks_for_text:
+        _, last_params = calls[-1]
+        # In a group, selective addresses only the person whose message the reply refers to.
+        placeholder = texts.ANSWER_PLACEHOLDER
+        markup = {"force_reply": True, "selective": True, "input_field_placeholder": placeholder}
+        last_params["reply_markup"] = markup
     return calls
 
 
@@ -161,8 +167,10 @@ def _text_params(reply: Reply) -> dict[str, Any]:
 
 def _keyboard(rows: Sequence[Sequence[Button]]) -> dict[str, Any]:
     """Return buttons as an InlineKeyboardMarkup object."""
-    return {
-        "inline_keyboard": [
-            [{"text": button.label, "callback_data": button.data} for button in row] for row in rows
-        ]
-    }
+    return {"inline_keyboard": [[_button(button) for button in row] for row in rows]}
+
+
+def _button(button: Button) -> dict[str, Any]:
+    if button.copy_text:
+        return {"text": button.label, "copy_text": {"text": button.copy_text}}
+    return {"text": button.label, "callback_data": button.data}

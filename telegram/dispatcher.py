@@ -5,12 +5,14 @@ import re
 from dataclasses import dataclass
 
 import journal
+import journal_awaited
 import texts
 from config import Settings
+from journal_awaited import AwaitedText
 from telegram.access import check_access
 from telegram.messages import CallbackQuery, Message
-from telegram.replies import ButtonResult, HandlerResult, UsageError
-from telegram.router import Command, Handler, Router
+from telegram.replies import ButtonResult, HandlerResult, Reply, UsageError
+from telegram.router import Command, Router
 
 COMMAND = re.compile(
     r"/(?P<name>[A-Za-z0-9_]+) (?:@(?P<bot>[A-Za-z0-9_]+))? (?:\s(?P<text>.*))?", re.VERBOSE | re.DOTALL
@@ -38,6 +40,7 @@ class Dispatcher:
     def handle_message(self, message: Message) -> HandlerResult:
         """Return the handler's result, None if the message is not for the bot; AccessDenied if not permitted."""
         if message.is_further_part:
+            self._remember(message)
             return self._router.album_part_handler(message, message.text)
         command_line = _parse_command_line(message)
         if command_line is None and self._continues_long_message(message):
@@ -48,14 +51,15 @@ class Dispatcher:
             return texts.ANONYMOUS
         command = self._find_command(message, command_line)
         if command_line is None or (command and command.name in self._router.edit_handlers):
-            journal.remember_message_text(
-                message.chat_id, message.message_id, _fingerprint(message), message.sent_at
-            )
+            self._remember(message)
+        awaited = self._take_awaited(message, command_line)
+        if awaited:
+            return self._complete_command(awaited, message)
         if command_line is None:
             return self._handle_plain(message)
         if command is None:
             return texts.unknown_command(command_line.name)
-        return _call_handler(command.handler, command, message, command_line.text)
+        return _call_handler(command, message, command_line.text)
 
     def handle_edited_message(self, message: Message) -> HandlerResult:
         """Return the handler's result, None if the edit changes nothing; AccessDenied if not permitted."""
@@ -66,13 +70,15 @@ class Dispatcher:
         command = self._find_command(message, command_line)
         fingerprint = _fingerprint(message)
         if not journal.remember_edited_text(message.chat_id, message.message_id, fingerprint, message.sent_at):
-            return None  # Telegram reports reactions and other changes as edits, too
+            return None
         if command_line is None:
             return self._router.edited_text_handler(message, message.text)
         if command is None or command.name not in self._router.edit_handlers:
             return None
-        handler = self._router.edit_handlers[command.name]
-        return _call_handler(handler, command, message, command_line.text)
+        try:
+            return self._router.edit_handlers[command.name](message, command_line.text)
+        except UsageError:
+            return texts.usage_line(command.name, command.usage)
 
     def handle_button(self, query: CallbackQuery) -> ButtonResult:
         """Return the handler's result, an empty one for an outdated button; AccessDenied if not permitted."""
@@ -85,6 +91,26 @@ class Dispatcher:
         if len(numbers) != button.numbers:
             return ButtonResult()
         return button.handler(query, *numbers)
+
+    def _remember(self, message: Message) -> None:
+        """Remember what a message says: Telegram reports reactions and other changes as edits, too."""
+        journal.remember_message_text(message.chat_id, message.message_id, _fingerprint(message), message.sent_at)
+
+    def _take_awaited(self, message: Message, command_line: _CommandLine | None) -> AwaitedText | None:
+        """Return the command that a message completes. Another command ends the waiting."""
+        if command_line is None and (not message.text or message.is_forwarded or message.attachments):
+            return None
+        if command_line is None and journal.is_answer(message.chat_id, message.replied_to_message_id):
+            return None
+        awaited = journal_awaited.take(message.chat_id, message.thread_id, message.user_id, message.sent_at)
+        return awaited if command_line is None else None
+
+    def _complete_command(self, awaited: AwaitedText, message: Message) -> HandlerResult:
+        """Call the handler of a command with the text that the bot has asked for."""
+        if message.text.strip(" .!").casefold() in texts.CANCEL_WORDS:
+            return texts.CANCELED
+        text = f"{awaited['text_before']} {message.text}".strip()
+        return _call_handler(self._router.commands[awaited["command"]], message, text)
 
     def _handle_plain(self, message: Message) -> HandlerResult:
         """Handle a message without a command."""
@@ -136,8 +162,15 @@ def _fingerprint(message: Message) -> str:
     return json.dumps([message.text, message.entities, files], ensure_ascii=False)
 
 
-def _call_handler(handler: Handler, command: Command, message: Message, text: str) -> HandlerResult:
+def _call_handler(command: Command, message: Message, text: str) -> HandlerResult:
+    """Call the handler of a command; ask for the text if the command needs one."""
     try:
-        return handler(message, text)
+        return command.handler(message, text)
     except UsageError:
-        return texts.usage_line(command.name, command.usage)
+        question = texts.COMMAND_QUESTIONS.get(command.name)
+        if text or question is None:
+            return texts.usage_line(command.name, command.usage)
+    journal_awaited.await_text(
+        message.chat_id, message.thread_id, message.user_id, command.name, "", message.sent_at
+    )
+    return Reply(question, asks_for_text=True)

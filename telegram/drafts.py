@@ -19,7 +19,7 @@ from unicode_text import truncate_utf16
 log = logging.getLogger(__name__)
 
 UPDATE_INTERVAL_S = 1.0  # the shortest time between two drafts
-DRAFT_LIFETIME_S = 5.0  # Telegram drops a draft after 30 s, or when another message arrives
+DRAFT_LIFETIME_S = 10.0  # Telegram drops a draft after 30 s, or when another message arrives
 TYPING_LIFETIME_S = 4.0  # Telegram shows "typing" for 5 s
 TIMEOUT_S = 5.0
 CLOSE_WAIT_S = 0.5  # how long the answer waits for a draft on its way, so that the draft does not come after it

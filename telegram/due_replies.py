@@ -106,4 +106,5 @@ class DueReplies:
     def _hold(self, chat: _Chat, replies: list[OutboxRow]) -> None:
         chat.replies.extend(replies)
         chat.held_until = replies[-1]["id"]
+        chat.newest_id = max(chat.newest_id, chat.held_until)
         self._in_memory += len(replies)

@@ -39,6 +39,17 @@ class Fence:
         """Return whether another machine may have taken over since the last poll."""
         return self._comes_from_elsewhere or abs(clock.now() - self._polled_at) > MAX_GAP_S
 
+    def may_handle(self, pause: Callable[[float], object]) -> bool:
+        """Return whether the updates of a poll may be handled; see look() for the errors.
+
+        They may not if the machine has slept during the poll: another one may have handled them.
+        """
+        if self.is_due():
+            self.look(pause)
+            return False
+        self.record_poll()
+        return True
+
     def record_poll(self) -> None:
         """Record that this machine polls."""
         self._polled_at = clock.now()
@@ -47,7 +58,10 @@ class Fence:
             self._recorded_at = self._polled_at
 
     def look(self, pause: Callable[[float], object] = time.sleep) -> None:
-        """Wait for a sign of another copy; SetupError if there is one, TelegramError if Telegram is silent."""
+        """Wait for a sign of another copy; SetupError if there is one.
+
+        TelegramError if Telegram does not answer.
+        """
         first_id: int | None = None
         ends_at = time.monotonic() + LOOK_S
         while (left_s := ends_at - time.monotonic()) > 0:

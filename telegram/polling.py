@@ -18,9 +18,11 @@ from journal import Call
 from telegram.albums import albums_in_order
 from telegram.calls import callback_answer, edit_call
 from telegram.dispatcher import Dispatcher
+from telegram.fence import Fence
 from telegram.heartbeat import Heartbeat
 from telegram.messages import CallbackQuery, Message
 from telegram.outbox import Outbox
+from telegram.polling_failures import log_failure
 from telegram.replies import AccessDenied, HandlerResult, Job, Question, Reply
 from telegram.transport import Telegram, TelegramError, UnreadableResponse, backoff_s
 from telegram.updates import (
@@ -79,6 +81,7 @@ class Polling:
         self._on_failure = on_failure
         self._on_chat_migrated = on_chat_migrated
         self._refusals = refusals
+        self._fence = Fence(telegram)
         self.heartbeat = Heartbeat()
         self.failure: Exception | None = None  # why polling has ended by itself
         self._offset: int | None = None  # set while handled updates are not confirmed
@@ -121,10 +124,12 @@ class Polling:
             try:
                 self._poll()
                 failures = refusals = 0
+            except SetupError:
+                raise
             except Exception as error:
                 if self._stopping.is_set():  # stop() has ended this call by one of its own
                     break
-                _log_failure(error)
+                log_failure(error)
                 if isinstance(error, storage.DatabaseReplaced):
                     raise
                 if isinstance(error, TelegramError) and error.rejects_token:
@@ -143,6 +148,8 @@ class Polling:
 
     def _poll(self) -> None:
         raw_updates = self._fetch()
+        if not self._fence.may_handle(self._pause):
+            return
         with self._batch_lock:
             if not self._stopping.is_set():
                 self._handle_batch(raw_updates)
@@ -284,17 +291,3 @@ class Polling:
         elif update.callback_query:
             query = update.callback_query
             self._outbox.put_calls(query.chat_id, [callback_answer(query.query_id, reason, is_alert=True)])
-
-
-def _log_failure(error: Exception) -> None:
-    """Log why polling failed, with a traceback only for what is not expected."""
-    if isinstance(error, TelegramError) and error.status == 409:
-        log.error("another copy of this bot is polling; stop one of them (%s)", error)
-    elif isinstance(error, TelegramError):
-        log.warning("getUpdates failed: %s", error)
-    elif isinstance(error, storage.DatabaseReplaced):
-        log.critical("the database file was deleted or replaced; stopping, as nothing more can be stored in it")
-    elif storage.is_unavailable(error):
-        log.error("the database is unavailable, updates wait at Telegram: %s", error)
-    else:
-        log.error("polling failed", exc_info=error)

@@ -13,7 +13,8 @@ class Button:
     """A button under a message: its label and the data that Telegram returns on a tap (at most 64 bytes)."""
 
     label: str
-    data: str
+    data: str = ""
+    copy_text: str = ""  # instead of data: a tap copies this text (at most 256 characters)
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Reply:
     is_html: bool = False  # the HTML tags that Telegram supports; must fit into one message
     photo: str = ""  # the URL of a picture
     buttons: Sequence[Sequence[Button]] = ()  # rows of buttons
+    asks_for_text: bool = False  # the client opens the field for an answer; without buttons
     question_id: int | None = None  # the question that this message answers
 
 

@@ -203,6 +203,7 @@ def _serve() -> None:
     """Fork a bot for each line of the standard input, one after another."""
     sys.path.insert(0, str(ROOT))
     import bot
+    from telegram.pacing import NO_LIMITS
 
     for line in sys.stdin:
         pid = os.fork()
@@ -210,7 +211,7 @@ def _serve() -> None:
             code = 1
             try:
                 _Run(json.loads(line))
-                code = bot.main([])
+                code = bot.main([], NO_LIMITS)
             except BaseException:
                 traceback.print_exc()
             os._exit(code)

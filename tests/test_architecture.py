@@ -24,7 +24,7 @@ PRODUCT = sorted([*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in R
 ROOT_MODULES = {path.stem for path in ROOT.glob("*.py")}
 
 LEAVES = {"clock", "unicode_text", "entities", "texts", "config"}
-TELEGRAM = LEAVES | {"storage", "journal", "telegram"}
+TELEGRAM = LEAVES | {"storage", "journal", "journal_awaited", "telegram"}
 DB = {path.stem for path in ROOT.glob("db*.py")}  # what people keep
 LLM = TELEGRAM | DB | {"openrouter_client", "notes.search", "notes.contents", "llm"}
 
@@ -44,6 +44,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "db": LEAVES | {"storage", "db_search", "db_attachments"},
     "db_cleanup": LEAVES | {"storage", "db"},
     "journal": LEAVES | {"storage"},
+    "journal_awaited": {"storage"},
     "journal_cleanup": LEAVES | {"storage", "journal"},
     "gateway_connection": set(),
     "gateway_errors": {"texts"},
@@ -69,7 +70,7 @@ ORDER = {
         *("limits", "messages", "replies", "access", "model_markdown", "markdown_writer", "markdown"),
         *("keyed_executor", "pacing", "transport", "failures", "media_calls", "calls"),
         *("due_replies", "outbox", "drafts", "rich_text", "contents", "updates", "albums", "router", "dispatcher"),
-        *("heartbeat", "polling"),
+        *("heartbeat", "fence", "polling_failures", "polling"),
     ),
     "llm": (
         *(
@@ -100,6 +101,7 @@ ORDER = {
         "contents",
         "capture",
         "finding",
+        "dates",
         "listing",
         "editing",
         "note_card",

@@ -145,6 +145,23 @@ def test_edits_of_an_album_bring_the_new_captions(bot: BotProcess, person: MakeP
     assert len(rows(bot, "SELECT * FROM attachments")) == 2
 
 
+def test_a_reaction_leaves_an_edited_note_alone(bot: BotProcess, world: World, person: MakePerson) -> None:
+    ann = person()
+    album = ann.sends_album("photo", "photo", caption="раз")
+    ann.hears()
+    assert ann.asks("/note_edit 1 два") == "Заметка #1 изменена."
+    for message in album:
+        world.update({"edited_message": {**message, "edit_date": message["date"] + 1}})
+    place = ann.sends("location")
+    ann.hears()
+    assert ann.asks("/note_edit 2 дача") == "Заметка #2 изменена."
+    moved = {"latitude": 59.95, "longitude": 30.32}
+    world.update({"edited_message": {**place, "location": moved, "edit_date": place["date"] + 1}})
+    assert ann.asks("/note_count") == "У вас 2 заметки.", "a live location moves silently"
+    assert rows(bot, "SELECT text FROM notes") == [("два",), ("дача",)]
+    assert "59.95" in rows(bot, "SELECT details FROM attachments WHERE kind = 'location'")[0][0]
+
+
 def test_a_message_is_edited_with_its_formatting_and_its_media(
     bot: BotProcess, world: World, person: MakePerson
 ) -> None:
@@ -256,13 +273,16 @@ def test_deleted_restored_and_limited_like_any_note(
 
 
 @pytest.mark.usefixtures("database")
-def test_a_forwarded_text_is_saved_with_its_formatting_and_source() -> None:
-    offer = handle("вот сайт", entities=[{**LINK, "offset": 4}], forward_origin=from_channel("Новости", "news", 5))
-    tap(buttons(offer)[texts.SAVE_AS_NOTE])
+@pytest.mark.parametrize("ending", ["", "?"])
+def test_a_forwarded_text_is_saved_with_its_formatting_and_source(ending: str) -> None:
+    origin = from_channel("Новости", "news", 5)
+    reply = handle(f"вот сайт{ending}", entities=[{**LINK, "offset": 4}], forward_origin=origin)
+    if ending:
+        tap(buttons(reply)[texts.SAVE_AS_NOTE])
     shown = handle("/note_show 1")
     assert isinstance(shown, Reply)
     _, source, text = shown.text.split("\n")
-    assert (source, text) == ("↪ Новости", "вот сайт")
+    assert (source, text) == ("↪ Новости", f"вот сайт{ending}")
     assert [entity.get("url") for entity in shown.entities] == ["https://t.me/news/5", LINK["url"]]
 
 

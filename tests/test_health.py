@@ -10,10 +10,11 @@ import json
 import re
 import socket
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -197,40 +198,44 @@ def test_a_step_that_does_not_end_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def manager(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> socket.socket:
-    """Listen as systemd does."""
+def messages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
+    """Listen as systemd does; return the growing list of what the bot has sent."""
     if sys.platform == "win32":
         pytest.skip("there is no systemd")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    listener.bind(str(tmp_path / "notify"))
-    listener.settimeout(60)
-    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-    return listener
+    received: list[str] = []
 
+    def listen() -> None:
+        while (message := listener.recv(100)) != b"the end":
+            received.append(message.decode())
 
-def test_the_process_tells_systemd_how_it_does(bot_process: BotProcess, manager: socket.socket) -> None:
-    with manager:
-        bot_process.env |= {"NOTIFY_SOCKET": config.notify_socket(), "WATCHDOG_USEC": "30000"}
-        bot_process.start()
-        assert [manager.recv(100) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
-        eventually(lambda: "started as" in bot_process.log)
-        assert bot_process.stop() == 0
-        messages: list[bytes] = []
-        while not messages or messages[-1] != b"STOPPING=1":
-            messages.append(manager.recv(100))
-    assert set(messages) == {b"WATCHDOG=1", b"STOPPING=1"}
-
-
-def test_a_stuck_bot_stops_telling(
-    manager: socket.socket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    with manager:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "30000")
-        watchdog = Watchdog()
-        watchdog.start()
-        watchdog.watch(lambda: True)
-        eventually(lambda: "polling is stuck" in caplog.text)
-        watchdog.stop()
+        thread = threading.Thread(target=listen)
+        thread.start()
+        yield received
+        systemd.notify("the end")
+        thread.join()
+
+
+def test_the_process_tells_systemd_how_it_does(bot_process: BotProcess, messages: list[str]) -> None:
+    bot_process.env |= {"NOTIFY_SOCKET": config.notify_socket(), "WATCHDOG_USEC": "30000"}
+    bot_process.start()
+    eventually(lambda: messages[:3] == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"])
+    eventually(lambda: "started as" in bot_process.log)
+    assert bot_process.stop() == 0
+    eventually(lambda: "STOPPING=1" in messages)
+    assert set(messages[1 : messages.index("STOPPING=1")]) == {"WATCHDOG=1"}
+
+
+def test_a_stuck_bot_stops_telling(messages: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    watchdog = Watchdog()
+    watchdog.start()
+    eventually(lambda: "WATCHDOG=1" in messages)
+    watchdog.watch(lambda: True)
+    eventually(lambda: "polling is stuck" in caplog.text)
+    watchdog.stop()
 
 
 def test_without_systemd_nothing_happens(

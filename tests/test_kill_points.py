@@ -18,9 +18,11 @@ if sys.platform == "win32":
 from forked_bot import ForkServer
 from scenario import ANN, CID, IMPORTED, Streams, check_streams, play
 
+from telegram.outbox import MAX_UNRECORDED
+
 SEED: int | None = None
 SAMPLE = 8
-MAX_REPEATED = 1  # messages of a chat that a crash may repeat; see docs/guarantees.md
+MAX_REPEATED = MAX_UNRECORDED  # messages that a crash may repeat; see docs/guarantees.md
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def check_kill(
     folder.mkdir()
     streams, _ = play(server, folder, kill_at)
     try:
-        return check_streams(streams, undisturbed[0], MAX_REPEATED * len(kill_at))
+        return check_streams(streams, undisturbed[0], MAX_UNRECORDED * len(kill_at))
     except AssertionError as error:
         log = (folder / "bot.log").read_text(encoding="utf-8")
         raise AssertionError(f"killed at {kill_at}, seed {seed}: {error}\n{log}") from error

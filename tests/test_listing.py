@@ -6,6 +6,7 @@
 """
 
 import re
+from datetime import UTC, date, datetime
 from html import unescape
 
 import pytest
@@ -62,7 +63,8 @@ def turn_page(page: Reply, label: str) -> Reply:
 
 
 def labels(page: Reply) -> list[str]:
-    return [button.label for row in page.buttons for button in row]
+    """Return the labels of the buttons, without those that open a note."""
+    return [button.label for row in page.buttons for button in row if not button.label.isdecimal()]
 
 
 @pytest.mark.parametrize("query", ["", "номер", "но", "н"])
@@ -93,10 +95,56 @@ def test_the_heading_shows_the_position() -> None:
     assert first_page("номер 11").text.startswith("Найдено: 1 заметка.")
 
 
-def test_a_single_page_has_no_buttons() -> None:
+def test_a_single_page_does_not_turn() -> None:
     fill(10)
     assert labels(first_page()) == []
-    assert storage.fetch_all("SELECT * FROM listings") == []
+
+
+def opening(page: Reply) -> dict[str, str]:
+    """Return the buttons that open a note: label → data."""
+    rows = [row for row in page.buttons if not {"◀", "▶"} & {button.label for button in row}]
+    assert all(len(row) <= 5 for row in rows)
+    return {button.label: button.data for row in rows for button in row}
+
+
+def test_each_note_of_a_page_has_a_button_and_there_is_a_way_back() -> None:
+    fill(12)
+    first = first_page(page_size=5)
+    assert list(opening(first)) == ["12", "11", "10", "9", "8"]
+    second = turn_page(first, "▶")
+    for page in (first, second):
+        number, data = next(iter(opening(page).items()))
+        listing_id, start, opened = map(int, data.split(":")[1:])
+        assert str(opened) == number
+        back = listing.turn_page(ANN, listing_id, start, None, to_older=True).edit
+        assert back
+        assert (back.text, back.buttons) == (page.text, page.buttons)
+    assert listing.turn_page(BOB, listing_id, start, None, to_older=True).toast == texts.LIST_UNAVAILABLE
+
+
+def test_pinned_notes_lead_the_list_and_only_there() -> None:
+    fill(12)
+    for number in (3, 7):
+        assert db.pin_note(ANN, number, is_pinned=True)
+    first = first_page(page_size=5)
+    assert numbers(first) == [7, 3, 12, 11, 10, 9, 8]
+    assert first.text.count("📌") == 2
+    second = turn_page(first, "▶")
+    assert numbers(second) == [6, 5, 4, 2, 1]
+    assert labels(second) == ["◀"]
+    assert turn_page(second, "◀").text == first.text
+    assert numbers(first_page("номер")) == [12, 11, 10, 9, 8, 7, 6, 5, 4, 3]
+    db.delete_note(ANN, 7)
+    assert numbers(first_page(page_size=5))[:2] == [3, 12]
+
+
+def test_a_list_of_nothing_but_pinned_notes() -> None:
+    fill(2)
+    for number in (1, 2):
+        db.pin_note(ANN, number, is_pinned=True)
+    page = first_page()
+    assert sorted(numbers(page)) == [1, 2]
+    assert labels(page) == []
 
 
 @pytest.mark.parametrize("page_size", [1, 7, 50])
@@ -173,6 +221,52 @@ def test_an_old_list_is_purged(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tap(page, "▶") == texts.LIST_UNAVAILABLE
 
 
+# Days and periods
+
+
+def add_on(day: str, text: str = "раз") -> None:
+    """Add a note at noon of a day, UTC."""
+    db.add_note(ANN, ANN, 1, text, int(datetime.fromisoformat(f"{day}T12:00+00:00").timestamp()))
+
+
+def test_the_notes_of_a_period_have_pages_in_the_order_of_their_creation(monkeypatch: pytest.MonkeyPatch) -> None:
+    for day in ("2026-11-19", "2026-11-21", "2026-11-20", "2026-11-20", "2026-10-01", "2026-11-20"):
+        add_on(day)
+    db.add_note(BOB, BOB, 1, "секрет", int(datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()))
+    today = date(2026, 11, 21)
+    monkeypatch.setattr(clock, "today", lambda zone: today)  # noqa: ARG005
+
+    def page_of(text: str, page_size: int = 10) -> Reply:
+        page = listing.period_page(ANN, text, page_size, UTC)
+        assert page
+        return page
+
+    assert numbers(page_of("вчера")) == [6, 4, 3]
+    assert page_of("вчера").text.startswith("Заметки за 20.11.2026: 3.")
+    page = page_of("ноябрь", 2)
+    assert page.text.startswith("Заметки за 01.11.2026 – 30.11.2026, сначала новые:")
+    pages = [page, turn_page(page, "▶")]
+    today = date(2027, 1, 1)  # the list keeps its period
+    pages.append(turn_page(pages[1], "▶"))
+    assert [numbers(page) for page in pages] == [[2, 6], [4, 3], [1]]
+    assert [labels(page) for page in pages] == [["▶"], ["◀", "▶"], ["◀"]]
+    assert numbers(turn_page(pages[2], "◀")) == [4, 3]
+    assert page_of("02.11").text == "Заметок за это время нет: 02.11"
+    assert listing.period_page(ANN, "раз", 10, UTC) is None
+
+
+def test_a_search_reads_a_date_only_if_it_has_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "today", lambda zone: date(2026, 11, 21))  # noqa: ARG005
+    add_on("2026-11-20", "раз")
+    add_on("2026-11-10", "вчера, 19.11, ноябрь")
+    assert listing.period_page(ANN, "19.11", 10, UTC, is_search=True) is None
+    assert listing.period_page(ANN, "ноябрь", 10, UTC, is_search=True) is None, "a word of notes"
+    page = listing.period_page(ANN, "вчера", 10, UTC, is_search=True)
+    assert page
+    assert numbers(page) == [1]
+    assert page.text.endswith("Чтобы найти эти слова в тексте: /note_find «вчера»")
+
+
 # Tags
 
 
@@ -229,8 +323,9 @@ def test_exact_hits_come_before_other_forms_on_all_pages() -> None:
 
 
 def test_a_hit_beside_the_text_shows_where_it_is() -> None:
-    link = [{"type": "text_link", "offset": 0, "length": 5, "url": "https://example.org/рецепты"}]
-    db.add_note(ANN, ANN, 1, "ужин на неделю", 1_700_000_000, link)
-    assert "ужин на неделю\n🔎 https://example.org/<b>рецепт</b>ы" in first_page("рецепт").text
-    assert "https://example.org/<b>рецепты</b>" in first_page("рецептов").text
+    add("ужин на неделю")
+    storage.execute("UPDATE notes SET search_extra = ?", ("\nголосовое.ogg\nпро разные рецепты",))
+    assert "ужин на неделю\n🔎 про разные <b>рецепт</b>ы" in first_page("рецепт").text
+    assert "🔎 про разные <b>рецепты</b>" in first_page("рецептов").text
     assert "🔎" not in first_page("ужин").text
+    assert numbers(first_page("о")) == numbers(first_page("ужины рецептам")) == [1]

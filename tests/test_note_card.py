@@ -9,6 +9,7 @@ from test_updates import SETTINGS
 import db
 import journal
 import texts
+from notes import note_card
 from telegram.replies import ButtonResult, Question, Reply
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -77,3 +78,88 @@ def test_a_second_tap_asks_nothing_while_the_question_waits() -> None:
     assert tap(under[texts.ASK_MODEL]) == ButtonResult(texts.ALREADY_ASKED)
     journal.finish_question(1, "answered", "да")
     assert tap(under[texts.ASK_MODEL]).question
+
+
+# A note of a list
+
+
+def open_from_list(number: int) -> Reply:
+    edit = tap(buttons(handle("/note_list"))[str(number)]).edit
+    assert edit
+    return edit
+
+
+def test_a_note_of_a_list_is_opened_and_acted_on() -> None:
+    handle("/note_add раз")
+    handle("/note_add два")
+    listed = handle("/note_list")
+    card = open_from_list(1)
+    text, under = text_and_buttons(card)
+    assert text.endswith("\nраз")
+    assert list(under) == [texts.EDIT, texts.PIN, texts.ASK_MODEL, texts.DELETE, texts.BACK]
+    assert tap(under[texts.ASK_MODEL]).question == Question("раз")
+    pinned = tap(under[texts.PIN])
+    assert pinned.toast == texts.note_pinned(1)
+    text, under = text_and_buttons(pinned.edit)
+    assert list(under)[1] == texts.UNPIN
+    assert tap(under[texts.UNPIN]).edit == card
+    assert text_and_buttons(tap(under[texts.BACK]).edit)[0] == text_and_buttons(listed)[0]
+    text, under = text_and_buttons(tap(under[texts.DELETE]).edit)
+    assert (text, list(under)) == ("Заметка #1 удалена.", [texts.RESTORE, texts.BACK])
+    assert text_and_buttons(tap(under[texts.BACK]).edit)[0].startswith("Последние заметки (1 из 1):")
+
+
+def test_nobody_else_can_act_on_a_note() -> None:
+    handle("/note_add секрет")
+    under = buttons(open_from_list(1))
+    for label in (texts.EDIT, texts.PIN, texts.ASK_MODEL, texts.DELETE):
+        assert tap(under[label], BOB) == ButtonResult(texts.note_missing(1))
+    assert tap(under[texts.BACK], BOB) == ButtonResult(texts.LIST_UNAVAILABLE)
+    assert ask_bot("/note_list").endswith("секрет")
+
+
+@pytest.mark.parametrize("length", [256, 257, 5000])
+def test_the_new_text_of_a_note_is_the_next_message(length: int) -> None:
+    old = "ж" * length
+    note = db.add_note(ANN, ANN, 1, old, 1_700_000_000)
+    prompt = tap(buttons(open_from_list(note["number"]))[texts.EDIT]).edit
+    assert prompt
+    assert prompt.text.endswith(texts.ASK_FOR_NEW_TEXT)
+    assert len(prompt.text) <= 4096
+    copied = [button.copy_text for row in prompt.buttons for button in row if button.copy_text]
+    assert copied == ([old] if length <= 256 else [])
+    assert text_and_buttons(handle("новый\nтекст", message_id=9))[0] == "Заметка #1 изменена."
+    assert ask_bot("/note_show 1").endswith("\nновый\nтекст")
+    assert ask_bot("другая заметка") == "Заметка #2 добавлена."
+
+
+def test_the_new_text_is_not_awaited_after_cancel() -> None:
+    handle("/note_add раз")
+    card = open_from_list(1)
+    prompt = tap(buttons(card)[texts.EDIT]).edit
+    assert tap(buttons(prompt)[texts.CANCEL]).edit == card
+    assert ask_bot("другая заметка") == "Заметка #2 добавлена."
+    assert ask_bot("/note_edit 1").endswith(texts.ASK_FOR_NEW_TEXT)
+    assert ask_bot("отмена") == texts.CANCELED
+    assert ask_bot("ещё заметка").startswith("Заметка #3")
+    assert ask_bot("/note_edit 77") == texts.note_missing(77)
+
+
+def test_a_pin_is_confirmed_and_limited() -> None:
+    for n in range(note_card.MAX_PINS + 1):
+        handle(f"/note_add {n}")
+    for n in range(note_card.MAX_PINS):
+        text, under = text_and_buttons(handle(f"/note_pin {n + 1}"))
+        assert text == texts.note_pinned(n + 1)
+        assert list(under) == [texts.UNPIN]
+    assert ask_bot("/note_pin 11") == texts.too_many_pins(note_card.MAX_PINS)
+    assert ask_bot("/note_pin 1") == texts.note_pinned(1)
+    assert ask_bot("/note_pin 77") == texts.note_missing(77)
+    tap(under[texts.UNPIN])
+    assert ask_bot("/note_pin 11") == texts.note_pinned(11)
+
+
+def test_a_whole_note_has_the_same_buttons() -> None:
+    handle("/note_add раз")
+    _, under = text_and_buttons(handle("/note_show 1"))
+    assert list(under) == [texts.EDIT, texts.PIN, texts.ASK_MODEL, texts.DELETE]

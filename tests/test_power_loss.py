@@ -194,7 +194,7 @@ def check_content(confirmed: Confirmed) -> None:
         if sources:
             replied_to = sources[min(sent, len(sources)) - 1]
             assert max(handled) >= replied_to, f"replied in chat {chat_id}, but {notes}"
-    waiting = journal.chats_with_replies()
+    waiting = [*journal.chats_with_replies()]
     for chat_id in (ANN, GROUP):
         is_due = confirmed.sent[chat_id] < replied[chat_id]
         assert not is_due or chat_id in waiting, f"a reply to chat {chat_id} is lost"

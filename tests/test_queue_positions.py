@@ -1,5 +1,6 @@
 """llm.queue_positions: people beyond the threads that answer see their position; a person takes at most three."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,14 +66,14 @@ def test_who_waits_for_a_thread_sees_the_queue_position(
     asking: Answers, world: World, gateway: EmulatedGateway
 ) -> None:
     gateway.think_s = 30.0
-    for user_id in PEOPLE:
-        ask(asking, user_id)
-    eventually(lambda: drafts(world, 2) and drafts(world, 3))
-    assert drafts(world, 2) == [texts.queue_position(1)]
-    assert drafts(world, 3) == [texts.queue_position(2)]
+    ask(asking, 1)
+    eventually(lambda: gateway.requests)
+    ask(asking, 2)
+    ask(asking, 3)
+    eventually(lambda: drafts(world, 2)[-1:] == [texts.queue_position(1)])
+    eventually(lambda: drafts(world, 3)[-1:] == [texts.queue_position(2)])
     asking.stop_question(1, 1)
     eventually(lambda: drafts(world, 3)[-1] == texts.queue_position(1))
-    assert len(gateway.requests) == 2
 
 
 def test_a_question_is_answered_when_no_thread_can_start_for_the_model(
@@ -86,3 +87,22 @@ def test_a_question_is_answered_when_no_thread_can_start_for_the_model(
 
 def refuse_thread(**_: object) -> None:
     raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists the open files of a process")
+def test_a_question_in_progress_keeps_no_connection_to_the_database_open(
+    asking: Answers, database: Path, gateway: EmulatedGateway
+) -> None:
+    """Hundreds of questions may wait at the same time, and a process may usually open 1024 files."""
+    gateway.think_s = 30.0
+    own = count_open(database)
+    ask(asking, 1)
+    eventually(lambda: gateway.requests)
+    eventually(
+        lambda: count_open(database) <= own + 1
+    )  # the connection of this test opens one more when it writes
+
+
+def count_open(path: Path) -> int:
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return sum(os.path.realpath(link).startswith(str(path)) for link in links)

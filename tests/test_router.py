@@ -1,6 +1,7 @@
 """telegram.router and telegram.dispatcher: the table, and which entry a message or a tap belongs to."""
 
 import itertools
+import time
 from dataclasses import replace
 
 import pytest
@@ -67,7 +68,7 @@ def message(text: str, chat_id: int = ANN, user_id: int = ANN) -> Message:
         user_id=user_id,
         chat_id=chat_id,
         message_id=next(message_ids),
-        sent_at=0,
+        sent_at=int(time.time()),
         text=text,
         is_private=chat_id > 0,
         settings=SETTINGS,
