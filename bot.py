@@ -27,7 +27,7 @@ from notes import capture, editing, exports, listing, long_messages, note_card, 
 from notes.note_card import NO_PLACE, Place
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
-from telegram.messages import CallbackQuery, Message, RepliedMessage
+from telegram.messages import CallbackQuery, Document, Message, RepliedMessage
 from telegram.pacing import Limits
 from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
 from telegram.router import NUMBER, Router, parse_number, parse_number_and_text
@@ -269,11 +269,11 @@ def note_stats(message: Message, text: str) -> HandlerResult:
     return Job("stats", {"days": days})
 
 
-@router.command("note_export", "все заметки файлом", usage="[txt|md|json]")
+@router.command("note_export", "все заметки файлом", usage="[txt|md|json|zip]")
 def note_export(message: Message, text: str) -> HandlerResult:
-    """Send all notes as a file."""
+    """Send all notes as a file; with zip also the files in them."""
     format = text.lower() or exports.DEFAULT_FORMAT
-    if format not in exports.FORMATS:
+    if format not in (*exports.FORMATS, exports.FORMAT_WITH_FILES):
         raise UsageError
     if not db.count_notes(message.user_id):
         return texts.NO_NOTES
@@ -282,12 +282,21 @@ def note_export(message: Message, text: str) -> HandlerResult:
 
 @router.command("note_import", "вернуть заметки из файла json")
 def note_import(message: Message, text: str) -> HandlerResult:
-    """Import the notes of an exported json file; send it with this command as its caption."""
-    if message.document is None:
+    """Import the notes of an exported json file; send it with this command as its caption, or reply to it."""
+    document = message.document or _replied_document(message)
+    if document is None:
         return texts.IMPORT_NO_FILE
-    if message.document.file_size > MAX_DOWNLOAD_BYTES:
+    if document.file_size > MAX_DOWNLOAD_BYTES:
         return texts.IMPORT_TOO_LARGE
-    return Job("import", {"file_id": message.document.file_id})
+    return Job("import", {"file_id": document.file_id})
+
+
+def _replied_document(message: Message) -> Document | None:
+    """Return the file in the message that a message replies to."""
+    for attachment in message.replied_to.attachments if message.replied_to else ():
+        if attachment.kind == "document":
+            return Document(attachment.file_id, attachment.file_size or 0)
+    return None
 
 
 # Messages without a command ----------------------------------------------------------------------------

@@ -115,6 +115,16 @@ def exported_attachments(note_ids: Iterable[int]) -> dict[int, list[ExportedAtta
     return by_note
 
 
+def next_note_with_files(user_id: int, after_id: int) -> tuple[int, int] | None:
+    """Return the id and the number of a person's next note with files, by id; None after the last."""
+    row = storage.fetch_one(
+        "SELECT id, number FROM notes WHERE user_id = ? AND deleted_at IS NULL AND id > ?"
+        " AND EXISTS (SELECT 1 FROM attachments WHERE note_id = notes.id AND file_id <> '') ORDER BY id LIMIT 1",
+        (user_id, after_id),
+    )
+    return (row["id"], row["number"]) if row else None
+
+
 def remove_attachments(note_id: int, chat_id: int, message_id: int) -> None:
     """Remove the attachments that a message has brought to a note."""
     with storage.transaction():

@@ -484,6 +484,11 @@ def stats_caption(
 EXPORT_CAPTION = "Все ваши заметки."
 EXPORT_NOT_IMPORTABLE = "Все ваши заметки. Команда /note_import не примет этот файл обратно: он слишком большой."
 EXPORT_TOO_LARGE = "Файл с заметками больше 50 МБ даже в архиве: столько Telegram не примет."
+EXPORT_NOT_INCLUDED = "В архив не вошли (номер заметки, файл, причина):\n\n"  # of not-included.txt
+NOT_INCLUDED_TOO_LARGE = "больше 20 МБ: столько Telegram боту не отдаёт"
+NOT_INCLUDED_NO_ROOM = "не поместился: Telegram принимает от бота файлы до 50 МБ"
+NOT_INCLUDED_UNAVAILABLE = "Telegram его не отдал"
+NOT_INCLUDED_MORE = "… и другие\n"
 EXPORT_HEADING = "# Заметки\n\n"  # of notes.md
 FILE_REFUSED = "Telegram не принял файл."
 
@@ -498,6 +503,23 @@ def exported_section(note: Mapping[str, Any], content: str, zone: clock.TimeZone
     return f"## {note_head(note, zone)}\n\n{content}\n\n"
 
 
+def export_with_files(included: int, missing: int, *, is_importable: bool) -> str:
+    """Return the caption of an archive with files."""
+    caption = f"Все ваши заметки. Файлов в архиве: {included}."
+    if missing:
+        caption += f" Не вошло: {missing}, их список — в not-included.txt."
+    if not is_importable:
+        caption += (
+            " Обратно боту пришлите notes.json из архива: весь архив больше 20 МБ, столько Telegram не отдаёт."
+        )
+    return caption
+
+
+def not_included(number: int, attachment_: Mapping[str, Any], reason: str) -> str:
+    """Return the line of not-included.txt about a file."""
+    return f"#{number} · {attachment(attachment_)} — {reason}\n"
+
+
 def exported_attachment(attachment_: Mapping[str, Any]) -> str:
     """Return an attachment as a line of an exported note, with what is said in it."""
     line = f"{attachment_icon(attachment_['kind'])} {attachment(attachment_)}"
@@ -506,7 +528,7 @@ def exported_attachment(attachment_: Mapping[str, Any]) -> str:
 
 IMPORT_NO_FILE = (
     "Пришлите файл notes.json (или notes.json.zip), полученный командой /note_export json,"
-    " с подписью /note_import."
+    " с подписью /note_import или ответьте на него этой командой."
 )
 IMPORT_TOO_LARGE = "Файл больше 20 МБ: столько Telegram боту не отдаёт. Пришлите его в архиве zip."
 IMPORT_WRONG = "Это не файл команды /note_export json, либо он изменён или повреждён. Заметки не тронуты."

@@ -15,7 +15,8 @@ from notes import export_texts
 from telegram.limits import MAX_DOWNLOAD_BYTES, MAX_UPLOAD_BYTES
 from telegram.replies import File
 
-FORMATS = ("txt", "md", "json")  # and "zip", see app/file_archive.py
+FORMATS = ("txt", "md", "json")
+FORMAT_WITH_FILES = "zip"  # see app/file_archive.py
 DEFAULT_FORMAT = "txt"
 JSON_FORMAT, JSON_VERSION = "notes-bot", 2  # the head of a JSON export
 JSON_VERSIONS = (1, JSON_VERSION)  # that an import accepts; files of version 1 hold texts only

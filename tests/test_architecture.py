@@ -115,7 +115,7 @@ ORDER = {
         "import_entries",
         "imports",
     ),
-    "app": ("logs", "status", "checks", "jobs", "cleaner", "health", "systemd", "service"),
+    "app": ("logs", "status", "checks", "file_archive", "jobs", "cleaner", "health", "systemd", "service"),
 }
 
 MAX_LINES = 300

@@ -478,6 +478,10 @@ def test_an_exported_file_can_be_sent_back(bot_process: BotProcess, person: Make
     content = world.files[sent["document"]["file_id"]]
     ann.sends_file("notes.json", content, "/note_import")
     assert ann.hears()["text"] == "Добавлено заметок: 0. Уже было: 1."
+    ann.says("/note_import", reply_to_message=sent)
+    assert ann.hears()["text"] == "Добавлено заметок: 0. Уже было: 1."
+    ann.says("/note_import", reply_to_message=ann.sends("photo"))
+    assert texts.IMPORT_NO_FILE in {text_of(ann.hears()) for _ in range(2)}
     bob.sends_file("notes.json", content, "/note_import@sandbox_notes_bot")
     assert bob.hears()["text"] == "Добавлено заметок: 1. Уже было: 0."
     assert bob.asks("/note_count") == "У вас 1 заметка."
