@@ -16,14 +16,14 @@ import texts
 from config import Settings, SetupError
 from journal import Call
 from telegram.albums import albums_in_order
-from telegram.calls import callback_answer, edit_call
+from telegram.calls import callback_answer, edit_buttons_call, edit_call, reaction_call
 from telegram.dispatcher import Dispatcher
 from telegram.fence import Fence
 from telegram.heartbeat import Heartbeat
 from telegram.messages import CallbackQuery, Message
 from telegram.outbox import Outbox
 from telegram.polling_failures import log_failure
-from telegram.replies import AccessDenied, HandlerResult, Job, Question, Reply
+from telegram.replies import AccessDenied, HandlerResult, Job, Question, Reaction, Reply, Transcription
 from telegram.transport import Telegram, TelegramError, UnreadableResponse, backoff_s
 from telegram.updates import (
     ALLOWED_UPDATES,
@@ -51,6 +51,7 @@ class Polling:
     - on_question(question, *, user_id, chat_id, thread_id, message_id, asked_at, is_private) stores a question
     - on_stop_request(chat_id, question_id) stops the answer to a question
     - on_job(job, *, user_id, chat_id, thread_id, reply_to) stores a job
+    - on_transcription(transcription, user_id, chat_id, thread_id) stores what is to be transcribed
     - on_chat_migrated(old_chat_id, new_chat_id) moves what belongs to a group that became a supergroup
 
     on_failure() runs when polling ends by itself; `failure` then says why. `refusals` are the exceptions of
@@ -67,6 +68,7 @@ class Polling:
         on_question: Callable[..., None],
         on_stop_request: Callable[[int, int], None],
         on_job: Callable[..., None],
+        on_transcription: Callable[..., None],
         on_failure: Callable[[], None],
         on_chat_migrated: Callable[[int, int], None] = journal.move_chat,
         refusals: tuple[type[Exception], ...] = (AccessDenied,),
@@ -78,6 +80,7 @@ class Polling:
         self._on_question = on_question
         self._on_stop_request = on_stop_request
         self._on_job = on_job
+        self._on_transcription = on_transcription
         self._on_failure = on_failure
         self._on_chat_migrated = on_chat_migrated
         self._refusals = refusals
@@ -248,6 +251,11 @@ class Polling:
             self._ask(result, message, message.sent_at)
         elif isinstance(result, Job):
             self._add_job(result, message, reply_to)
+        elif isinstance(result, Reaction):
+            self._outbox.put_calls(message.chat_id, [reaction_call(message.chat_id, message.message_id, result)])
+        elif isinstance(result, Transcription):
+            self._put_result(message, result.reply)
+            self._on_transcription(result, message.user_id, message.chat_id, message.thread_id)
         elif result is not None:
             reply = Reply(result) if isinstance(result, str) else result
             self._outbox.put(message.chat_id, reply, reply_to, message.thread_id)
@@ -261,6 +269,9 @@ class Polling:
         calls: list[Call] = [callback_answer(query.query_id, result.toast)]
         if result.edit:
             calls.append(edit_call(query.chat_id, query.message_id, result.edit))
+            journal.set_note_of_message(query.chat_id, query.message_id, result.edit.note_id)
+        if result.buttons is not None:
+            calls.append(edit_buttons_call(query.chat_id, query.message_id, result.buttons))
         self._outbox.put_calls(query.chat_id, calls)
 
     def _answer_orphaned_query(self, query: OrphanedQuery) -> None:

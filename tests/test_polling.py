@@ -48,6 +48,7 @@ class Bot:
             on_question=lambda question, **details: self.questions.append((question, details)),
             on_stop_request=lambda chat_id, question_id: self.stop_requests.append((chat_id, question_id)),
             on_job=self._add_job,
+            on_transcription=lambda *details: None,  # noqa: ARG005
             on_failure=self._fail,
             refusals=(AccessDenied, db.NotesFull),
         )
