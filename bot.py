@@ -318,11 +318,14 @@ def note_export(message: Message, text: str) -> HandlerResult:
     return Job("export", {"format": format})
 
 
-@router.command("note_import", "вернуть заметки из файла json")
+@router.command("note_import", "вернуть заметки из файла json", takes_file=True)
 def note_import(message: Message, text: str) -> HandlerResult:
-    """Import the notes of an exported json file; send it with this command as its caption, or reply to it."""
+    """Import an exported json or zip file: sent next, with this command as its caption, or replied to."""
     document = message.document or _replied_document(message)
     if document is None:
+        journal_awaited.await_text(
+            message.chat_id, message.thread_id, message.user_id, "note_import", "", message.sent_at
+        )
         return texts.IMPORT_NO_FILE
     if document.file_size > MAX_DOWNLOAD_BYTES:
         return texts.IMPORT_TOO_LARGE

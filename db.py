@@ -68,6 +68,7 @@ class ImportedNote(TypedDict):
     chat_id: int
     message_id: int
     question_id: int | None
+    pinned_at: int | None
     entities: list[Entity]
     attachments: list[ExportedAttachment]
     source: Source | None
@@ -211,8 +212,8 @@ def import_note(user_id: int, note: ImportedNote) -> None:
     """
     cursor = storage.execute(
         "INSERT INTO notes (user_id, number, chat_id, message_id, text, created_at, updated_at, entities,"
-        f" search_extra, question_id) VALUES (:user_id, {_NEXT_NUMBER}, :chat_id, :message_id, :text, :created_at,"
-        " :updated_at, :entities, :search_extra, ("
+        f" search_extra, pinned_at, question_id) VALUES (:user_id, {_NEXT_NUMBER}, :chat_id, :message_id, :text,"
+        " :created_at, :updated_at, :entities, :search_extra, :pinned_at, ("
         " SELECT id FROM questions WHERE id = :question_id AND chat_id = :chat_id AND NOT EXISTS ("
         " SELECT 1 FROM notes WHERE user_id = :user_id AND question_id = :question_id AND deleted_at IS NULL)))",
         {
@@ -285,7 +286,8 @@ def pin_note(user_id: int, number: int, *, is_pinned: bool) -> bool:
 def iterate_notes(user_id: int) -> Iterator[ExportedNote]:
     """Yield all notes with what they hold, oldest first, without loading them all into memory."""
     cursor = storage.connection().execute(
-        "SELECT id, number, chat_id, message_id, text, created_at, updated_at, question_id, entities FROM notes"
+        "SELECT id, number, chat_id, message_id, text, created_at, updated_at, question_id, pinned_at,"
+        " entities FROM notes"
         " WHERE user_id = ? AND deleted_at IS NULL ORDER BY id",
         (user_id,),
     )

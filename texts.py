@@ -610,8 +610,8 @@ def exported_attachment(attachment_: Mapping[str, Any]) -> str:
 
 
 IMPORT_NO_FILE = (
-    "Пришлите файл notes.json (или notes.json.zip), полученный командой /note_export json,"
-    " с подписью /note_import или ответьте на него этой командой."
+    "Пришлите следующим сообщением файл notes.json или архив, полученный командой /note_export json или"
+    " /note_export zip. Можно и ответить командой /note_import на такой файл."
 )
 IMPORT_TOO_LARGE = "Файл больше 20 МБ: столько Telegram боту не отдаёт. Пришлите его в архиве zip."
 IMPORT_WRONG = "Это не файл команды /note_export json, либо он изменён или повреждён. Заметки не тронуты."

@@ -90,7 +90,7 @@ def write_json(notes: Iterable[db.ExportedNote], target: IO[bytes], limits: Impo
 def _json_entry(note: db.ExportedNote) -> dict[str, Any]:
     """Return a note without the fields that say nothing: most notes are plain texts."""
     entry: dict[str, Any] = {**note}
-    for name in ("entities", "attachments", "source"):
+    for name in ("pinned_at", "entities", "attachments", "source"):
         if not entry[name]:
             del entry[name]
     if note["attachments"]:

@@ -42,6 +42,7 @@ def parse_note(entry: Any) -> tuple[db.ImportedNote | None, bool]:
         "chat_id": _number(entry.get("chat_id")),
         "message_id": _number(entry.get("message_id")),
         "question_id": _number(entry.get("question_id")) or None,
+        "pinned_at": _moment(entry.get("pinned_at")),
         "entities": text_entities,
         "attachments": attachments,
         "source": source,

@@ -24,6 +24,7 @@ from notes.exports import (
 )
 from notes.import_archive import WrongFile, unpacked
 from notes.import_entries import parse_note
+from notes.note_card import MAX_PINS
 from telegram.limits import MAX_DOWNLOAD_BYTES
 
 MAX_WHOLE_BYTES = 2**20  # up to this size a file may have any layout; it is read as a whole
@@ -197,6 +198,8 @@ class _Batch:
         with storage.transaction():
             for note in self._notes:
                 if db.has_room(self._user_id):
+                    if note["pinned_at"] and len(db.list_pinned_notes(self._user_id)) >= MAX_PINS:
+                        note["pinned_at"] = None
                     db.import_note(self._user_id, note)
                     stored += 1
             self._on_added(self.stored + stored)

@@ -368,6 +368,7 @@ def import_again(text: str, date: int) -> None:
             "chat_id": ANN,
             "message_id": 5,
             "question_id": None,
+            "pinned_at": None,
             "entities": [],
             "attachments": [],
             "source": None,

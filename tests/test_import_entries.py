@@ -25,6 +25,7 @@ from db_search import Query
 from entities import FormattedText
 from notes import imports
 from notes.import_entries import MAX_ATTACHMENTS, parse_note
+from notes.note_card import MAX_PINS
 from telegram.contents import FILE_KINDS
 
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
@@ -89,11 +90,14 @@ contents = st.fixed_dictionaries(
         "formatted": formatted_texts.filter(lambda formatted: bool(formatted.text.strip())),
         "attachments": st.lists(st.sampled_from(kinds).flatmap(attachments_of_kind), max_size=4),
         "source": st.none() | sources,
+        "is_pinned": st.booleans(),
     }
 )
 
 
-def add(message_id: int, formatted: FormattedText, attachments: Any, source: Source | None) -> None:
+def add(
+    message_id: int, formatted: FormattedText, attachments: Any, source: Source | None, is_pinned: bool
+) -> None:
     """Store a note as messages with these parts do."""
     note = db.add_note(ANN, ANN, message_id, formatted.text, NOW, formatted.entities)
     for attachment in sorted(attachments, key=lambda attachment: attachment["position"]):
@@ -103,6 +107,7 @@ def add(message_id: int, formatted: FormattedText, attachments: Any, source: Sou
         )
     if source:
         db_attachments.set_source(note["id"], source)
+    db.pin_note(ANN, note["number"], is_pinned=is_pinned)
     db_attachments.update_search_extra(note["id"])
 
 
@@ -195,6 +200,13 @@ def test_a_strange_part_loses_only_itself_and_is_reported(parts: dict[str, Any])
     assert result == "Добавлено заметок: 1. Уже было: 0. Без части оформления, вложений или источника: 1."
     [note] = db.iterate_notes(ANN)
     assert (note["text"], note["entities"], note["attachments"], note["source"]) == ("раз", [], [], None)
+
+
+@pytest.mark.usefixtures("database")
+def test_no_more_notes_are_pinned_than_people_may_pin() -> None:
+    entries = [{"text": str(n), "created_at": NOW, "pinned_at": NOW} for n in range(2 * MAX_PINS)]
+    assert import_entries(*entries) == texts.imported(2 * MAX_PINS, 0, 0)
+    assert len(db.list_pinned_notes(ANN)) == MAX_PINS
 
 
 def test_strange_fields_lose_only_themselves() -> None:

@@ -180,6 +180,7 @@ def test_other_fields_of_an_entry_are_used_only_if_they_make_sense() -> None:
             "chat_id": 0,
             "message_id": 0,
             "question_id": None,
+            "pinned_at": None,
             "entities": [],
             "attachments": [],
             "source": None,
@@ -485,6 +486,27 @@ def test_an_exported_file_can_be_sent_back(bot_process: BotProcess, person: Make
     bob.sends_file("notes.json", content, "/note_import@sandbox_notes_bot")
     assert bob.hears()["text"] == "Добавлено заметок: 1. Уже было: 0."
     assert bob.asks("/note_count") == "У вас 1 заметка."
+
+
+def test_the_file_may_follow_the_command(bot_process: BotProcess, person: MakePerson) -> None:
+    bot_process.start()
+    ann = person()
+    assert ann.asks("/note_import") == texts.IMPORT_NO_FILE
+    ann.sends_file("Notes.JSON", GOOD)
+    assert ann.hears()["text"] == "Добавлено заметок: 1. Уже было: 0."
+    ann.sends_file("notes.json", GOOD)
+    assert text_of(ann.hears()).startswith("Заметка #2 добавлена: файл «notes.json»"), "the wait is over"
+    ann.asks("/note_import")
+    ann.sends_file("договор.pdf", GOOD)
+    assert text_of(ann.hears()).startswith("Заметка #3 добавлена: файл «договор.pdf»"), "any other file is a note"
+    assert ann.asks("купить хлеб").startswith("Заметка #4 добавлена"), "a text is a note"
+    ann.asks("/note_import")
+    assert ann.asks("отмена") == texts.CANCELED
+    ann.says("/note_del")
+    ann.hears()
+    ann.sends_file("notes.json", GOOD)
+    assert text_of(ann.hears()).startswith("Заметка #5 добавлена")
+    assert ann.asks("4").startswith("Заметка #4 удалена"), "a file does not end another wait"
 
 
 @pytest.mark.parametrize("format", ["txt", "md", "json"])
