@@ -286,15 +286,17 @@ def pin_note(user_id: int, number: int, *, is_pinned: bool) -> bool:
 def iterate_notes(user_id: int) -> Iterator[ExportedNote]:
     """Yield all notes with what they hold, oldest first, without loading them all into memory."""
     cursor = storage.connection().execute(
-        "SELECT id, number, chat_id, message_id, text, created_at, updated_at, question_id, pinned_at,"
-        " entities FROM notes"
+        "SELECT id, number, chat_id, message_id, text, created_at, updated_at, question_id, pinned_at, entities,"
+        " EXISTS (SELECT 1 FROM attachments WHERE note_id = notes.id) AS has_attachments,"
+        " EXISTS (SELECT 1 FROM sources WHERE note_id = notes.id) AS has_source FROM notes"
         " WHERE user_id = ? AND deleted_at IS NULL ORDER BY id",
         (user_id,),
     )
     while rows := cursor.fetchmany(EXPORT_CHUNK):
-        note_ids = [row["id"] for row in rows]
-        attachments = db_attachments.exported_attachments(note_ids)
-        sources = db_attachments.sources_of_notes(note_ids)
+        with_attachments = [row["id"] for row in rows if row.pop("has_attachments")]
+        with_source = [row["id"] for row in rows if row.pop("has_source")]
+        attachments = db_attachments.exported_attachments(with_attachments) if with_attachments else {}
+        sources = db_attachments.sources_of_notes(with_source) if with_source else {}
         for row in rows:
             note_id = row.pop("id")
             row["entities"] = entities.loads(row["entities"])

@@ -17,7 +17,11 @@ QUOTES = ("blockquote", "expandable_blockquote")
 
 def plain(note: db.ExportedNote) -> str:
     """Return a note as plain text: where it comes from, its text with hidden links visible, what it holds."""
-    source, text = note["source"], entities.with_links(note["text"], note["entities"])
+    source, text = note["source"], note["text"]
+    if note["entities"]:
+        text = entities.with_links(text, note["entities"])
+    if not source and not note["attachments"]:
+        return text
     lines = [texts.forwarded_from(source["name"]), source["url"]] if source else []
     lines += [text, *(texts.exported_attachment(attachment) for attachment in note["attachments"])]
     return "\n".join(filter(None, lines))

@@ -220,8 +220,8 @@ def _message_key(note: db.ImportedNote) -> tuple[int, ...]:
 
 def _content_key(note: db.ImportedNote) -> tuple[int, ...]:
     content = [note["text"].strip()]
-    for attachment in note["attachments"]:
-        content.append(attachment["file_unique_id"] or repr(sorted(attachment["details"].items())))
+    for item in note["attachments"]:
+        content.append(item["file_unique_id"] or item["file_id"] or repr(sorted(item["details"].items())))
     return note["created_at"], hash(tuple(content))  # the hash takes less memory than the content
 
 
