@@ -586,8 +586,10 @@ def exported_section(note: Mapping[str, Any], content: str, zone: clock.TimeZone
     return f"## {note_head(note, zone)}\n\n{content}\n\n"
 
 
-def export_with_files(included: int, missing: int, *, is_importable: bool) -> str:
-    """Return the caption of an archive with files."""
+def export_with_files(
+    included: int, missing: int, *, is_importable: bool = True, is_too_large: bool = False
+) -> str:
+    """Return the caption of an archive with files; say if it, or even its notes.json, is too large for an import."""
     caption = f"Все ваши заметки. Файлов в архиве: {included}."
     if missing:
         caption += f" Не вошло: {missing}, их список — в not-included.txt."
@@ -613,8 +615,8 @@ IMPORT_NO_FILE = (
     "Пришлите следующим сообщением файл notes.json или архив, полученный командой /note_export json или"
     " /note_export zip. Можно и ответить командой /note_import на такой файл."
 )
-IMPORT_TOO_LARGE = "Файл больше 20 МБ: столько Telegram боту не отдаёт. Пришлите его в архиве zip."
-IMPORT_WRONG = "Это не файл команды /note_export json, либо он изменён или повреждён. Заметки не тронуты."
+IMPORT_TOO_LARGE = "Файл больше 20 МБ: столько Telegram боту не отдаёт. Пришлите один notes.json, сжатый в zip."
+IMPORT_WRONG = "Это не файл команды /note_export json или /note_export zip, либо он изменён или повреждён. Заметки не тронуты."
 IMPORT_UNPACKED_TOO_LARGE = (
     "В файле больше 1 ГБ текста или больше миллиона заметок: столько мне не прочитать. Заметки не тронуты."
 )

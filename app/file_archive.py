@@ -73,8 +73,12 @@ class FileArchive:
         if size > MAX_UPLOAD_BYTES:
             self._file.close()
             return texts.EXPORT_TOO_LARGE
-        is_importable = size <= MAX_DOWNLOAD_BYTES and self._limits.are_kept
-        caption = texts.export_with_files(self._included_count, self._missing_count, is_importable=is_importable)
+        caption = texts.export_with_files(
+            self._included_count,
+            self._missing_count,
+            is_importable=self._limits.are_kept,
+            is_too_large=size > MAX_DOWNLOAD_BYTES,
+        )
         return File(NAME, self._file, caption)
 
     def _find_next_note(self) -> bool:

@@ -48,7 +48,7 @@ def test_an_archive_holds_the_files_and_comes_back(
     world.faults.drop_before, world.faults.methods = 0.3, frozenset(["getFile", "download"])
     archive, caption = export(ann, world)
     world.faults.drop_before = 0.0
-    assert caption == texts.export_with_files(3, 2, is_importable=True)
+    assert caption == texts.export_with_files(3, 2)
     assert archive.testzip() is None
     contents = {name: archive.read(name) for name in archive.namelist()}
     files = {name: content for name, content in contents.items() if name.startswith("files/")}
@@ -77,7 +77,7 @@ def test_an_archive_stays_within_the_limit_of_files_that_a_bot_sends(
     for number in range(5):
         keep(ann, "document", bytes([number]) * LARGE, file_name=f"{number}.bin")
     archive, caption = export(ann, world)
-    assert caption == texts.export_with_files(4, 1, is_importable=False)
+    assert caption == texts.export_with_files(4, 1, is_too_large=True)
     assert texts.NOT_INCLUDED_NO_ROOM in archive.read("not-included.txt").decode()
 
 
@@ -87,7 +87,7 @@ def test_an_archive_of_texts_and_one_of_nothing(bot_process: BotProcess, person:
     ann.asks("/note_add раз")
     archive, caption = export(ann, world)
     assert archive.namelist() == ["notes.json"]
-    assert caption == texts.export_with_files(0, 0, is_importable=True)
+    assert caption == texts.export_with_files(0, 0)
     with world.batch():
         ann.says("/note_export zip")
         ann.says("/note_del 1")
@@ -112,7 +112,7 @@ def test_an_export_with_files_survives_a_crash_and_delays_nobody(
     message = ann.hears()
     if "caption" not in message:  # the reply that the crash repeats
         message = ann.hears()
-    assert message["caption"] == texts.export_with_files(2, 0, is_importable=True)
+    assert message["caption"] == texts.export_with_files(2, 0)
 
 
 @pytest.mark.parametrize(
