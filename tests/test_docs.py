@@ -201,6 +201,7 @@ def test_the_page_is_short() -> None:
     assert [step.file for step in steps("add-a-command.md")] == [
         "db.py",
         "texts.py",
+        "notes/note_card.py",
         "bot.py",
         "tests/test_note_random.py",
     ]
