@@ -39,6 +39,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "storage": {"config", "texts", "unicode_text", "words"},
     "db_search": LEAVES | {"storage", "words"},
     "db_messages": LEAVES | {"storage"},
+    "db_reminders": LEAVES | {"storage"},
     "db_people": LEAVES | {"storage"},
     "db_attachments": LEAVES | {"storage"},
     "db": LEAVES | {"storage", "db_search", "db_attachments"},
@@ -105,6 +106,10 @@ ORDER = {
         "listing",
         "editing",
         "note_card",
+        "trash",
+        "dates",
+        "schedule",
+        "reminders",
         "plain_texts",
         "long_messages",
         "statistics",
@@ -112,7 +117,7 @@ ORDER = {
         "exports",
         "imports",
     ),
-    "app": ("logs", "status", "checks", "jobs", "cleaner", "health", "systemd", "service"),
+    "app": ("logs", "status", "checks", "jobs", "reminder_clock", "cleaner", "health", "systemd", "service"),
 }
 
 MAX_LINES = 300
