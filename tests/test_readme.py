@@ -1,5 +1,6 @@
 """The README in both languages: the same commands, settings and set-up lines, and nothing that does not exist."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -126,11 +127,27 @@ def test_it_is_short() -> None:
     assert len(ENGLISH.splitlines()) <= MAX_LINES + more_commands
 
 
+def product_modules() -> list[str]:
+    """Return the paths of the modules of the bot itself."""
+    product = [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.py"))]
+    return [path.relative_to(ROOT).as_posix() for path in product if path.name[0] != "_"]
+
+
 @pytest.mark.parametrize("name", ["architecture.md", "ru/architecture.md"])
 def test_every_file_is_listed_in_reading_order(name: str) -> None:
     table = (ROOT / "docs" / name).read_text(encoding="utf-8").rsplit("\n## ", 1)[1]
-    product = [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.py"))]
-    names = [path.relative_to(ROOT).as_posix() for path in product if path.name[0] != "_"]
-    assert [name for name in names if f"`{name}`" not in table] == []
+    assert [name for name in product_modules() if f"`{name}`" not in table] == []
     sandbox = [path.name for path in ROOT.glob("sandbox/**/*.py") if path.name[0] != "_"]
     assert [name for name in sandbox if f"`{name}`" not in table] == []
+
+
+def test_the_opening_of_every_module_is_translated() -> None:
+    page = (ROOT / "docs" / "ru" / "modules.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([\w/]+\.py)` \| \S[^|]* \| ([^|]+) \|$", page, re.MULTILINE)
+    openings = {}
+    for name in product_modules():
+        docstring = ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8"))) or ""
+        openings[name] = docstring.split("\n")[0]
+    changed = [name for name, opening in listed if openings.get(name) != opening]
+    assert changed == [], "translate the new first lines, and copy them into the third column"
+    assert sorted(name for name, _ in listed) == sorted(openings)
