@@ -1,17 +1,20 @@
-"""The pages for students of the course: docs/ru/slides.md names what exists, and its traps are real.
+"""The pages for students of the course, docs/ru/slides.md and docs/ru/exercises/, say what is true.
 
 - each slide and homework task of the course has its part, and every file, function and test on the page exists
 - the statements of the slides do what the page says, in the table of the slides
+- each exercise begins with a test that fails, and with a solution (tests/exercises/) the test passes
 """
 
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from test_docs import NAME, code_spans, exists, names_in, read
+from test_docs import DOCS, NAME, code_spans, exists, names_in, read, run_tests, steps
 
 PAGE = "ru/slides.md"
 SLIDES = [  # of the course, in its order; the numbers of the homework tasks are at the end
@@ -104,3 +107,81 @@ def test_if_not_exists_adds_no_column(slides: sqlite3.Connection) -> None:
     slides.executescript(TABLE.replace("label ", "gateway TEXT NOT NULL, label "))
     columns = [column[1] for column in slides.execute("PRAGMA table_info(models)")]
     assert columns == ["id", "key", "label", "active"]
+
+
+# The exercises
+
+EXERCISES = sorted(path.stem for path in (DOCS / "ru" / "exercises").glob("[0-9]-*.md"))
+SOLUTIONS = ROOT / "tests" / "exercises"
+EDIT = re.compile(r"^@@ (?P<file>\S+)(?: (?P<kind>before|replace) (?P<line>.+))?$", re.MULTILINE)
+
+
+def test_every_exercise_has_a_solution_and_is_listed() -> None:
+    assert [name[0] for name in EXERCISES] == ["1", "2", "3", "4", "5"]
+    assert sorted(path.stem for path in SOLUTIONS.iterdir()) == EXERCISES
+    assert re.findall(r"\]\((\d-\w+)\.md\)", read("ru/exercises/README.md")) == EXERCISES
+
+
+@pytest.mark.parametrize("page", [f"ru/exercises/{name}.md" for name in ("README", *EXERCISES)])
+def test_every_name_on_a_page_of_the_exercises_exists(page: str) -> None:
+    created = [step.file for step in steps(page)] + ["tests/test_exercise_1.py"]
+    names = [match for match in map(NAME.fullmatch, code_spans(page)) if match]
+    assert [match[0] for match in names if match["file"] not in created and not exists(match)] == []
+    assert [name for file, name in TEST.findall(read(page)) if name not in names_in(ROOT / file)] == []
+
+
+def apply_solution(name: str, project: Path) -> None:
+    """Make the edits of a solution: lines go before a line that begins like this, or in place of a line."""
+    parts = EDIT.split((SOLUTIONS / f"{name}.txt").read_text(encoding="utf-8"))[1:]
+    for file, kind, line, code in zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=True):
+        path, code = project / file, code.removeprefix("\n")
+        if kind is None:
+            assert not path.exists()
+            path.write_text(code, encoding="utf-8")
+            continue
+        ending = "" if kind == "before" else r"\n"
+        text = path.read_text(encoding="utf-8")
+        [place] = re.finditer(f"^{re.escape(line)}{ending}", text, re.MULTILINE)
+        rest = text[place.start() if kind == "before" else place.end() :]
+        path.write_text(text[: place.start()] + code + rest, encoding="utf-8")
+
+
+def copy_project(copy: Path) -> Path:
+    """Copy what the tests of the exercises need."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.png", "*.db*", "web", "samples")
+    for name in ("app", "docs", "llm", "migrations", "notes", "sandbox", "telegram", "tests"):
+        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+    for path in [
+        *ROOT.glob("*.py"),
+        *ROOT.glob("*.md"),
+        *ROOT.glob("*.sql"),
+        *ROOT.glob("*.toml"),
+        ROOT / ".env.example",
+    ]:
+        shutil.copy(path, copy)
+    return copy
+
+
+def test_every_exercise_begins_with_a_failing_test(tmp_path: Path) -> None:
+    project = copy_project(tmp_path)
+    for name in EXERCISES:
+        [test] = steps(f"ru/exercises/{name}.md")
+        assert test.file == f"tests/test_exercise_{name[0]}.py"
+        test.follow(project)
+    files = [f"tests/test_exercise_{name[0]}.py" for name in EXERCISES]
+    code, output = run_tests(project, "-rpfE", "--tb=no", *files)
+    assert code == 1, output
+    assert re.findall(r"^(?:PASSED|ERROR) (.*)", output, re.MULTILINE) == [], "these tests need no solution"
+    assert [file for file in files if f"FAILED {file}" not in output] == []
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_exercise_can_be_solved_as_described(tmp_path: Path, name: str) -> None:
+    project = copy_project(tmp_path)
+    page = f"ru/exercises/{name}.md"
+    [test] = steps(page)
+    test.follow(project)
+    apply_solution(name, project)
+    also = [f"{file}::{old_test}" for file, old_test in TEST.findall(read(page))]
+    code, output = run_tests(project, test.file, *also)
+    assert code == 0, output
