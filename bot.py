@@ -32,6 +32,7 @@ from notes import (
     note_card,
     plain_texts,
     reminders,
+    transcripts,
     trash,
 )
 from notes.note_card import NO_PLACE, Place
@@ -367,9 +368,10 @@ def media(message: Message, text: str) -> HandlerResult:
 def album_part(message: Message, text: str) -> HandlerResult:
     """Add a further photo or file of an album to its note."""
     note_id = journal.album_note(message.chat_id, message.media_group_id)
-    if note_id is not None:
-        capture.add_album_part(note_id, message, message.formatted(text))
-    return None
+    if note_id is None:
+        return None
+    capture.add_album_part(note_id, message, message.formatted(text))
+    return transcripts.request(note_id, message, message, None)
 
 
 @router.continuation
@@ -377,6 +379,12 @@ def continue_long_message(message: Message) -> bool:
     """Append the next part of a long message to the note or the text that the first part became."""
     text = message.formatted(message.text)
     return long_messages.join(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
+
+
+@router.button("untranscribe")
+def remove_transcript(query: CallbackQuery, attachment_id: int) -> ButtonResult:
+    """Remove the transcript of a recording from its note."""
+    return transcripts.remove(query.user_id, attachment_id)
 
 
 @router.edited_text
@@ -746,8 +754,8 @@ def _follow_message(note: db.Note, message: Message, text: FormattedText) -> Han
         return None  # a live location moves every few seconds and has no caption
     result = editing.follow_message(note, text)
     if result is None and is_replaced:
-        return texts.note_edited(note["number"])
-    return result
+        result = texts.note_edited(note["number"])
+    return transcripts.request(note["id"], message, message, result) if is_replaced else result
 
 
 def _keep(message: Message, text: str) -> HandlerResult:
@@ -758,13 +766,15 @@ def _keep(message: Message, text: str) -> HandlerResult:
     album_note_id = journal.album_note(message.chat_id, message.media_group_id) if message.media_group_id else None
     if album_note_id is not None:
         capture.add_album_part(album_note_id, message, formatted)
-        return None
+        return transcripts.request(album_note_id, message, message, None)
     note = capture.keep(message, formatted)
     if message.media_group_id:
         journal.set_album_note(message.chat_id, message.media_group_id, note["id"])
     if message.unsupported:
         return texts.unsupported(message.unsupported, note["number"])
-    return _confirm(message, capture.confirmation(note, message))
+    source = message if message.attachments else message.replied_to or message
+    confirmation = _confirm(message, capture.confirmation(note, message))
+    return transcripts.request(note["id"], source, message, confirmation)
 
 
 def _keep_replied(message: Message, replied_to: RepliedMessage) -> HandlerResult:
@@ -785,7 +795,8 @@ def _keep_replied(message: Message, replied_to: RepliedMessage) -> HandlerResult
     added = capture.keep_replied(message, replied_to)
     if replied_to.unsupported:
         return texts.unsupported(replied_to.unsupported, added["number"])
-    return _confirm(message, capture.confirmation(added, message))
+    confirmation = _confirm(message, capture.confirmation(added, message))
+    return transcripts.request(added["id"], replied_to, message, confirmation)
 
 
 def _turn_page(query: CallbackQuery, listing_id: int, position: int, *, to_older: bool) -> ButtonResult:

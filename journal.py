@@ -183,7 +183,7 @@ class LastPoll(TypedDict):
 
 
 class Waiting(TypedDict):
-    """What waits now: replies, questions and jobs."""
+    """What waits now: replies, questions, and jobs together with transcriptions."""
 
     replies: int
     oldest_reply_at: int | None
@@ -257,7 +257,7 @@ def set_album_note(chat_id: int, media_group_id: str, note_id: int) -> None:
 
 
 def move_chat(old_chat_id: int, new_chat_id: int) -> None:
-    """Move questions and jobs to the new id that a group gets as a supergroup.
+    """Move questions, jobs and transcriptions to the new id that a group gets as a supergroup.
 
     The supergroup counts its messages from 1 again, so nothing replies to the old ids there. Waiting replies move
     later, see move_replies().
@@ -268,6 +268,9 @@ def move_chat(old_chat_id: int, new_chat_id: int) -> None:
         )
         storage.execute(
             "UPDATE jobs SET chat_id = ?, reply_to = NULL WHERE chat_id = ?", (new_chat_id, old_chat_id)
+        )
+        storage.execute(
+            "UPDATE transcriptions SET chat_id = ?, message_id = 0 WHERE chat_id = ?", (new_chat_id, old_chat_id)
         )
 
 
@@ -719,7 +722,7 @@ def waiting() -> Waiting:
         "SELECT (SELECT count(*) FROM outbox) AS replies,"
         " (SELECT min(created_at) FROM outbox) AS oldest_reply_at,"
         " (SELECT count(*) FROM questions WHERE state = 'pending') AS questions,"
-        " (SELECT count(*) FROM jobs) AS jobs"
+        " (SELECT count(*) FROM jobs) + (SELECT count(*) FROM transcriptions) AS jobs"
     )
 
 

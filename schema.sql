@@ -36,7 +36,8 @@ CREATE TABLE people (
     number  INTEGER PRIMARY KEY,
     user_id INTEGER NOT NULL UNIQUE,
     notes   INTEGER NOT NULL DEFAULT 0,  -- count without deleted notes; triggers keep it, as counting rows is slow
-    last_note_number INTEGER NOT NULL DEFAULT 0   -- of the newest note; a trigger keeps it, so no number comes twice
+    last_note_number INTEGER NOT NULL DEFAULT 0,  -- of the newest note; a trigger keeps it, so no number comes twice
+    knows_transcription INTEGER NOT NULL DEFAULT 0 CHECK (knows_transcription IN (0, 1))   -- 1: was told of it, once
 ) STRICT;
 
 -- The search index finds any part of a word: each three consecutive characters are a term.
@@ -424,6 +425,18 @@ CREATE TABLE jobs (
 ) STRICT;
 
 CREATE INDEX ix_jobs_user ON jobs(user_id, id);
+
+-- Recordings in notes that wait to be turned into text. A row is deleted when that is done, or has failed for good.
+CREATE TABLE transcriptions (
+    attachment_id INTEGER PRIMARY KEY REFERENCES attachments(id) ON DELETE CASCADE,
+    user_id       INTEGER NOT NULL,
+    chat_id       INTEGER NOT NULL,   -- the chat that gets the transcript
+    message_id    INTEGER NOT NULL,   -- the message that it replies to; 0 after the chat has got a new id
+    thread_id     INTEGER,            -- the topic of the chat; NULL outside of topics
+    created_at    INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX ix_transcriptions_user ON transcriptions(user_id, attachment_id);
 
 -- What each message that can be edited said last, as a short hash. Telegram reports an edit also when the text stays
 -- the same, for example after a reaction, and the note may have been changed in another way since.

@@ -495,6 +495,43 @@ def unsupported(kind: str, number: int | None = None) -> str:
     return f"{sentence}." if number is None else f"{sentence}, а текст добавлен: заметка #{number}."
 
 
+# Speech --------------------------------------------------------------------------------------------------
+
+REMOVE_TRANSCRIPT = "🗑 Убрать расшифровку"
+TRANSCRIPT_UNAVAILABLE = "Этой заметки больше нет."
+TRANSCRIPTION_OFF = (
+    "Превращать речь в текст бот пока не умеет: владелец включит это настройкой TRANSCRIBE_MODEL в .env"
+    " (docs/ru/settings.md)."
+)
+RECORDING_TOO_LARGE = "Расшифровки не будет: Telegram отдаёт ботам файлы не больше 20 МБ. Сама запись сохранена."
+RECORDING_UNAVAILABLE = "Расшифровки не будет: Telegram больше не отдаёт эту запись."
+
+
+def transcript(text: str) -> str:
+    """Mark the text of a recording as a transcript."""
+    return f"Расшифровка: {text}"
+
+
+def transcript_of_note(number: int, text: str) -> str:
+    """Show the transcript of a recording in a note."""
+    return f"Расшифровка, заметка #{number}:\n\n{text}"
+
+
+def transcript_removed(number: int) -> str:
+    """Confirm that a note no longer has the transcript."""
+    return f"Расшифровка убрана. Запись осталась в заметке #{number}."
+
+
+def nobody_speaks(number: int) -> str:
+    """Say that there is no speech in a recording."""
+    return f"Заметка #{number}: речи в записи не слышно, расшифровки не будет."
+
+
+def not_transcribed(error: object) -> str:
+    """Report that a recording is not transcribed."""
+    return f"Расшифровать запись не удалось. Ошибка: {error}"
+
+
 # Statistics, export and import --------------------------------------------------------------------------
 
 
@@ -1288,6 +1325,14 @@ TOKEN_REFUSED = "Telegram не принял TOKEN: скопируйте его �
 BAD_TIMEZONE = "TIMEZONE не найдена: нужен часовой пояс вида Europe/Moscow."
 BAD_ENV_FILE = "Файл .env не в кодировке UTF-8: сохраните его как UTF-8."
 BAD_PLAIN_TEXT = "PLAIN_TEXT должен быть note или ask_first."
+BAD_TRANSCRIBE_MODEL = (
+    "TRANSCRIBE_MODEL записывается как шлюз/модель: local/whisper-1 (нужен LOCAL_LLM_URL)"
+    " или openrouter/openai/whisper-1."
+)
+TRANSCRIBE_COSTS = (
+    "TRANSCRIBE_MODEL: расшифровка через OpenRouter стоит денег."
+    " Разрешите платное (ALLOW_PAID_MODELS=1) или уберите эту настройку."
+)
 BAD_LOG_LEVEL = "LOG_LEVEL должен быть DEBUG, INFO, WARNING или ERROR."
 
 

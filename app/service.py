@@ -23,6 +23,8 @@ from app.systemd import Watchdog
 from config import Settings, SetupError
 from llm.answers import Answers
 from llm.catalog import Catalog
+from llm.speech import SpeechToText
+from llm.transcriptions import Transcriptions
 from telegram.dispatcher import Dispatcher
 from telegram.fence import Fence
 from telegram.outbox import Outbox
@@ -31,6 +33,7 @@ from telegram.polling import TOKEN_CHECK_S, Polling
 from telegram.replies import AccessDenied
 from telegram.router import Router
 from telegram.transport import BotUser, Telegram, TelegramError, backoff_s, get_me
+from telegram.update_handler import Callbacks, UpdateHandler
 
 log = logging.getLogger(__name__)
 
@@ -89,22 +92,21 @@ class Service:
         self._outbox = Outbox(telegram, _move_chat)
         self._catalog = Catalog(settings)
         self._answers = Answers(settings, telegram, self._outbox, self._catalog)
+        self._transcriptions = Transcriptions(SpeechToText(settings, telegram), self._outbox)
         handlers = JobHandlers(
             settings, telegram, error_log, clock.now(), count_dropped_replies=lambda: self._outbox.dropped_replies
         )
         self._jobs = JobRunner(telegram, self._outbox, handlers.by_name(), _move_chat)
-        self._polling = Polling(
-            telegram,
-            Dispatcher(router, settings, username),
-            self._outbox,
-            settings=settings,
+        callbacks = Callbacks(
             on_question=self._answers.ask,
             on_stop_request=self._answers.stop_question,
             on_job=self._jobs.add,
-            on_failure=on_failure,
+            on_transcription=self._transcriptions.add,
             on_chat_migrated=_move_chat,
-            refusals=(AccessDenied, db.NotesFull),
         )
+        dispatcher = Dispatcher(router, settings, username)
+        handler = UpdateHandler(dispatcher, self._outbox, callbacks, refusals=(AccessDenied, db.NotesFull))
+        self._polling = Polling(telegram, handler.handle, settings=settings, on_failure=on_failure)
         self._reminders = ReminderClock(settings, self._outbox)
         self._cleaner = Cleaner(settings.questions_kept_days * clock.DAY_S)
         self.is_stuck = self._polling.heartbeat.is_stuck
@@ -120,6 +122,7 @@ class Service:
         self._jobs.start()
         self._answers.start()
         self._reminders.start()
+        self._transcriptions.start()
         self._polling.start()
         self._catalog.start()
         self._cleaner.start()
@@ -133,6 +136,7 @@ class Service:
         self._cleaner.stop()
         self._catalog.stop()
         self._answers.stop()
+        self._transcriptions.stop()
         self._jobs.stop(grace_s=0, linger_s=JOBS_LINGER_S)
         self._outbox.stop(OUTBOX_GRACE_S, OUTBOX_LINGER_S)
         if self._polling.failure:

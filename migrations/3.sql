@@ -103,6 +103,18 @@ UPDATE people SET last_note_number = coalesce(
     (SELECT max(number) FROM notes WHERE notes.user_id = people.user_id), 0
 );
 
+ALTER TABLE people ADD COLUMN knows_transcription INTEGER NOT NULL DEFAULT 0 CHECK (knows_transcription IN (0, 1));
+
+CREATE TABLE transcriptions (
+    attachment_id INTEGER PRIMARY KEY REFERENCES attachments(id) ON DELETE CASCADE,
+    user_id       INTEGER NOT NULL,
+    chat_id       INTEGER NOT NULL,
+    message_id    INTEGER NOT NULL,
+    thread_id     INTEGER,
+    created_at    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX ix_transcriptions_user ON transcriptions(user_id, attachment_id);
+
 CREATE TABLE message_parts (
     chat_id          INTEGER NOT NULL,
     message_id       INTEGER NOT NULL,

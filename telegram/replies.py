@@ -53,6 +53,15 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Transcription:
+    """Speech in a note to turn into text after the update is committed, and what to say at once."""
+
+    attachment_ids: Sequence[int]
+    message_id: int  # the message with the speech: the transcript replies to it
+    reply: "HandlerResult" = None
+
+
+@dataclass(frozen=True)
 class File:
     """A file that a job sends. The sender closes the content."""
 
@@ -69,8 +78,9 @@ class Reaction:
     emoji: str
 
 
-# What a message handler returns: a text, a formatted reply, a reaction, a question, a job, or nothing.
-HandlerResult = str | Reply | Reaction | Question | Job | None
+# What a message handler returns: a text, a formatted reply, a reaction, a question, a job, speech to transcribe,
+# or nothing.
+HandlerResult = str | Reply | Reaction | Question | Job | Transcription | None
 
 
 @dataclass(frozen=True)
