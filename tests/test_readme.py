@@ -150,4 +150,5 @@ def test_the_opening_of_every_module_is_translated() -> None:
         openings[name] = docstring.split("\n")[0]
     changed = [name for name, opening in listed if openings.get(name) != opening]
     assert changed == [], "translate the new first lines, and copy them into the third column"
-    assert sorted(name for name, _ in listed) == sorted(openings)
+    names = [name for name, _ in listed]
+    assert [name for name in openings if names.count(name) != 1] == [], "give each of them a row"
