@@ -108,6 +108,11 @@ def test_it_has_links(readme: str) -> None:
     assert len(re.findall(r"\]\(docs/", readme)) > 5
 
 
+def test_each_links_to_the_index_in_its_language() -> None:
+    assert "](docs/README.md)" in ENGLISH
+    assert "](docs/ru/README.md)" in RUSSIAN
+
+
 def test_each_links_to_the_other_at_its_top() -> None:
     assert "](README.ru.md)" in ENGLISH.split("\n##", 1)[0]
     assert "](README.md)" in RUSSIAN.split("\n##", 1)[0]
@@ -119,7 +124,8 @@ def test_both_have_the_same_parts() -> None:
     assert len(transcripts[0]) == 1
     assert transcripts[0] == transcripts[1]
     pages = [set(re.findall(r"\]\((?:docs/(?:ru/)?)?([\w-]+\.md)", readme)) for readme in (ENGLISH, RUSSIAN)]
-    assert pages[0] - {"README.ru.md"} == pages[1] - {"README.md"}
+    indexes = {"README.md", "README.ru.md"}
+    assert pages[0] - indexes == pages[1] - indexes
 
 
 def test_it_is_short() -> None:
