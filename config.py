@@ -21,6 +21,7 @@ VERSION = "1.0"  # of the bot
 TOKEN_PATTERN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
 URL_PATTERN = re.compile(r"https?://[^\s/]\S*")
 PLAIN_TEXT_MODES = ("note", "ask_first")  # what becomes of a message without a command
+TRANSCRIBING_GATEWAYS = ("openrouter", "local")  # RVFreeLLM turns no speech into text
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -47,6 +48,7 @@ class Settings:
     free_requests_per_minute: int  # to free models of OpenRouter, for the whole account
     free_requests_per_day: int
     allow_paid_models: bool
+    transcribe_model: tuple[str, str] | None  # the gateway and its model; None: speech is not transcribed
     health_address: tuple[str, int] | None  # host and port; None: no health endpoint
 
 
@@ -126,6 +128,7 @@ def load_settings() -> Settings:
         free_requests_per_minute=_number(env, "FREE_REQUESTS_PER_MINUTE", 20),
         free_requests_per_day=_number(env, "FREE_REQUESTS_PER_DAY", 50),
         allow_paid_models=env.get("ALLOW_PAID_MODELS", "") == "1",
+        transcribe_model=_transcribe_model(env),
         health_address=_health_address(env.get("HEALTH_PORT", "")),
     )
     load_gateways()
@@ -220,6 +223,20 @@ def _health_address(value: str) -> tuple[str, int] | None:
     if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
         raise SetupError(texts.BAD_HEALTH_PORT)
     return host or "127.0.0.1", int(port)
+
+
+def _transcribe_model(env: Mapping[str, str]) -> tuple[str, str] | None:
+    """Read "gateway/model"; what OpenRouter transcribes always costs money."""
+    value = env.get("TRANSCRIBE_MODEL", "")
+    if not value:
+        return None
+    gateway, _, model = value.partition("/")
+    is_present = gateway in TRANSCRIBING_GATEWAYS and (gateway != "local" or env.get("LOCAL_LLM_URL"))
+    if not is_present or not model:
+        raise SetupError(texts.BAD_TRANSCRIBE_MODEL)
+    if gateway != "local" and env.get("ALLOW_PAID_MODELS") != "1":
+        raise SetupError(texts.TRANSCRIBE_COSTS)
+    return gateway, model
 
 
 def _timezone(name: str) -> tzinfo | None:

@@ -86,6 +86,24 @@ def attachments_of_notes(note_ids: Iterable[int]) -> dict[int, list[Attachment]]
     return by_note
 
 
+def get_attachment(attachment_id: int) -> Attachment | None:
+    """Return an attachment."""
+    row: Any = storage.fetch_one("SELECT * FROM attachments WHERE id = ?", (attachment_id,))
+    if row is not None:
+        row["details"] = json.loads(row["details"])
+    attachment: Attachment | None = row
+    return attachment
+
+
+def set_transcript(attachment_id: int, transcript: str | None) -> None:
+    """Store what is said in a recording; None removes it."""
+    with storage.transaction():
+        storage.execute("UPDATE attachments SET transcript = ? WHERE id = ?", (transcript, attachment_id))
+        attachment = get_attachment(attachment_id)
+        if attachment is not None:
+            update_search_extra(attachment["note_id"])
+
+
 def remove_attachments(note_id: int, chat_id: int, message_id: int) -> None:
     """Remove the attachments that a message has brought to a note."""
     with storage.transaction():

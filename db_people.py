@@ -69,3 +69,11 @@ def zone_in_chat(user_id: int, chat_id: int, default: TimeZone) -> TimeZone:
         return config.time_zone(name)
     except ValueError:  # the machine's list of zones has changed since the person chose it
         return default
+
+
+def mark_told_of_transcription(user_id: int) -> bool:
+    """Record that a person with notes is told how to turn speech into text; return False if they were before."""
+    cursor = storage.execute(
+        "UPDATE people SET knows_transcription = 1 WHERE user_id = ? AND knows_transcription = 0", (user_id,)
+    )
+    return cursor.rowcount == 1

@@ -8,6 +8,7 @@ The table FEATURES holds what differs between the gateways; their addresses and 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import requests
@@ -137,7 +138,7 @@ def complete(request: ChatRequest) -> Completion:
     deadline = started + request.timeout_s
     body = _chat_body(request)
     body.pop("stream_options", None)  # servers refuse this field in a request without "stream"
-    with _send(request.gateway, "POST", "/chat/completions", deadline, body) as response:
+    with send(request.gateway, "POST", "/chat/completions", deadline, body) as response:
         request.on_headers(response.headers)
         answer = read_body(request.gateway.name, response, deadline)
         return read_completion(
@@ -162,7 +163,7 @@ def stream(request: ChatRequest, stall_s: float = 45.0, closer: RequestCloser | 
     body = {**_chat_body(request), "stream": True}
     # A gateway with a fallback of its own sends nothing while it tries one model after another.
     response_deadline = deadline if features.has_providers else min(deadline, started + stall_s)
-    response = _send(request.gateway, "POST", "/chat/completions", response_deadline, body, closer)
+    response = send(request.gateway, "POST", "/chat/completions", response_deadline, body, closer)
     request.on_headers(response.headers)
     return Stream(
         request.gateway.name,
@@ -208,7 +209,7 @@ def fetch_models_text(gateway: Gateway, **filters: str) -> str:
 
 def _fetch(gateway: Gateway, path: str, timeout_s: float = FETCH_TIMEOUT_S) -> Json:
     deadline = time.monotonic() + timeout_s
-    with _send(gateway, "GET", path, deadline) as response:
+    with send(gateway, "GET", path, deadline) as response:
         return read_payload(gateway.name, response, read_body(gateway.name, response, deadline))
 
 
@@ -259,15 +260,16 @@ def _chat_body(request: ChatRequest) -> Json:
     return body
 
 
-def _send(
+def send(
     gateway: Gateway,
     method: str,
     path: str,
     deadline: float,
     body: Json | None = None,
     closer: RequestCloser | None = None,
+    files: Mapping[str, Any] | None = None,
 ) -> requests.Response:
-    """Send a request and return the response as soon as its headers have arrived."""
+    """Send a request with JSON or a form; return the response as soon as its headers have arrived."""
     features = FEATURES[gateway.name]
     headers = dict(gateway.headers)
     if path.partition("?")[0] not in features.open_paths:
@@ -287,6 +289,7 @@ def _send(
             method=method,
             url=url,
             json=body,
+            files=files,
             headers=headers,
             timeout=(min(CONNECT_TIMEOUT_S, left_s), left_s),
             stream=True,

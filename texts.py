@@ -150,6 +150,52 @@ COMMAND_QUESTIONS = {  # what the bot asks when a command comes without its text
 }
 
 
+RESTORE_ALL = "↩️ Вернуть все"
+NOTHING_TO_RESTORE = "Возвращать нечего."
+TRASH_EMPTY = "Корзина пуста. Удалённые заметки лежат в ней 30 дней."
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    return ", ".join(f"#{number}" for number in numbers)
+
+
+def notes_deleted(deleted: Sequence[int], missing: Sequence[int]) -> str:
+    """Confirm that several notes are deleted; some may not exist."""
+    sentences = []
+    if deleted:
+        sentences.append(f"Удалены заметки: {_numbers(deleted)}.")
+    if missing:
+        sentences.append(f"Не найдены: {_numbers(missing)}.")
+    return " ".join(sentences)
+
+
+def notes_restored(numbers: Sequence[int]) -> str:
+    """Confirm that several notes are restored."""
+    return f"Снова на месте: {_numbers(numbers)}."
+
+
+def restore_button(number: int) -> str:
+    """Return the label of the button that restores a note."""
+    return f"↩️ {number}"
+
+
+def trash(notes: Iterable[tuple[Mapping[str, Any], str]], zone: clock.TimeZone) -> str:
+    """Show the deleted notes, each as a pair (note, its first characters)."""
+    paragraphs = ["Удалённые заметки. Вернуть их можно 30 дней:"]
+    for note, line in notes:
+        paragraphs.append(f"#{note['number']} · удалена {when(note['deleted_at'], zone)}\n{line}")
+    return "\n\n".join(paragraphs)
+
+
+NOTE_KEPT = "Заметка добавлена."
+NOTE_TOO_LONG = "Заметка станет слишком длинной. Начните новую."
+
+
+def note_appended(number: int) -> str:
+    """Confirm a text that was added to a note."""
+    return f"Дописано в заметку #{number}."
+
+
 def note_pinned(number: int) -> str:
     """Confirm a pin."""
     return f"Заметка #{number} закреплена: она будет в начале списка."
@@ -447,6 +493,43 @@ def unsupported(kind: str, number: int | None = None) -> str:
     """Say that content of a kind cannot be kept; the number is that of the note that its text became."""
     sentence = f"{_UNSUPPORTED[kind]} я сохранить не могу"
     return f"{sentence}." if number is None else f"{sentence}, а текст добавлен: заметка #{number}."
+
+
+# Speech --------------------------------------------------------------------------------------------------
+
+REMOVE_TRANSCRIPT = "🗑 Убрать расшифровку"
+TRANSCRIPT_UNAVAILABLE = "Этой заметки больше нет."
+TRANSCRIPTION_OFF = (
+    "Превращать речь в текст бот пока не умеет: владелец включит это настройкой TRANSCRIBE_MODEL в .env"
+    " (docs/ru/settings.md)."
+)
+RECORDING_TOO_LARGE = "Расшифровки не будет: Telegram отдаёт ботам файлы не больше 20 МБ. Сама запись сохранена."
+RECORDING_UNAVAILABLE = "Расшифровки не будет: Telegram больше не отдаёт эту запись."
+
+
+def transcript(text: str) -> str:
+    """Mark the text of a recording as a transcript."""
+    return f"Расшифровка: {text}"
+
+
+def transcript_of_note(number: int, text: str) -> str:
+    """Show the transcript of a recording in a note."""
+    return f"Расшифровка, заметка #{number}:\n\n{text}"
+
+
+def transcript_removed(number: int) -> str:
+    """Confirm that a note no longer has the transcript."""
+    return f"Расшифровка убрана. Запись осталась в заметке #{number}."
+
+
+def nobody_speaks(number: int) -> str:
+    """Say that there is no speech in a recording."""
+    return f"Заметка #{number}: речи в записи не слышно, расшифровки не будет."
+
+
+def not_transcribed(error: object) -> str:
+    """Report that a recording is not transcribed."""
+    return f"Расшифровать запись не удалось. Ошибка: {error}"
 
 
 # Statistics, export and import --------------------------------------------------------------------------
@@ -754,6 +837,105 @@ def queue_position(position: int) -> str:
     return f"в очереди: {position}"
 
 
+# Reminders ---------------------------------------------------------------------------------------------
+
+REMIND_WHEN = (
+    "Когда напомнить? Например:\n/remind 12 завтра в 9\n/remind в пятницу в 18:00 позвонить маме\n"
+    "/remind каждый день в 21:30 таблетки\nЗаметку можно не называть, если ответить на неё."
+)
+REMIND_WHAT = "О чём напомнить? Допишите текст или номер заметки: /remind 12 завтра в 9"
+REMIND_PAST = "Это время уже прошло."
+REMIND = "⏰ Напомнить"
+REMIND_IN_AN_HOUR, REMIND_THIS_EVENING = "Через час", "Вечером"
+REMIND_TOMORROW, REMIND_ON_MONDAY = "Завтра", "В понедельник"
+REMINDER_FINISH = "✅ Готово"
+REMINDER_DONE, REMINDER_CANCELED = "Готово.", "Больше не напомню."
+REMINDER_GONE = "Этого напоминания уже нет."
+NO_REMINDERS = "Напоминаний здесь нет. Поставить: /remind завтра в 9 позвонить маме"
+_REPEATS = {"": "", "day": "каждый день", "week": "каждую неделю", "month": "каждый месяц", "year": "каждый год"}
+
+
+def reminder_set(due_at: float, repeat: str, zone: clock.TimeZone) -> str:
+    """Confirm a reminder."""
+    repeated = f", потом {_REPEATS[repeat]}" if repeat else ""
+    return f"Напомню {when(due_at, zone)}{repeated}. Все напоминания: /reminders"
+
+
+def reminder_postponed(due_at: float, zone: clock.TimeZone) -> str:
+    """Confirm that a reminder comes again."""
+    return f"Напомню {when(due_at, zone)}."
+
+
+def too_many_reminders(limit: int) -> str:
+    """Refuse a reminder above the limit."""
+    return f"У вас уже {limit} напоминаний, больше нельзя. Лишние можно отменить: /reminders"
+
+
+def reminder_head(was_due_at: float | None, zone: clock.TimeZone) -> str:
+    """Return the first line of a reminder; was_due_at if it comes late."""
+    if was_due_at is None:
+        return "⏰ Напоминание"
+    return f"⏰ Напоминание опоздало: оно было на {when(was_due_at, zone)}"
+
+
+def note_title(number: int, text: str) -> str:
+    """Return what a list of reminders shows of a note."""
+    return f"заметка #{number} {text}"
+
+
+def reminder_line(position: int, due_at: float, repeat: str, title: str, zone: clock.TimeZone) -> str:
+    """Return a line of the list of reminders."""
+    repeated = f", {_REPEATS[repeat]}" if repeat else ""
+    return f"{position}. {when(due_at, zone)}{repeated}: {title}"
+
+
+def reminder_list(lines: Sequence[str], *, has_more: bool) -> str:
+    """List the reminders of a chat, the next one first."""
+    heading = f"Ближайшие напоминания ({len(lines)}):" if has_more else f"Напоминания ({len(lines)}):"
+    return "\n".join([heading, *lines, "Отменить — кнопкой с номером."])
+
+
+def cancel_reminder(position: int) -> str:
+    """Return the label of the button that cancels a reminder of the list."""
+    return f"✕ {position}"
+
+
+# Times that people write, for notes/schedule.py.
+MINUTES_OF_UNIT = {
+    **dict.fromkeys(("минута", "минуту", "минуты", "минут", "мин"), 1),
+    **dict.fromkeys(("час", "часа", "часов", "ч"), 60),
+}
+FIXED_DELAYS = {"через полчаса": 30, "через полтора часа": 90}  # in minutes
+TIMES_OF_DAY = {"утром": (9, 0), "днем": (13, 0), "вечером": (19, 0), "в полдень": (12, 0), "в полночь": (0, 0)}
+BEFORE_NOON, AFTER_NOON = ("утра", "ночи"), ("дня", "вечера")
+WEEKDAY_PLURALS = {
+    "понедельникам": "понедельник",
+    "вторникам": "вторник",
+    "средам": "среда",
+    "четвергам": "четверг",
+    "пятницам": "пятница",
+    "субботам": "суббота",
+    "воскресеньям": "воскресенье",
+}
+# Regular expressions.
+IN_A_WHILE = r"через (?:(?P<number>\w+) )?(?P<unit>\w+)"
+ON_WEEKDAYS = r"\bпо (?P<weekday>\w+)"
+EVERY = r"кажд(?:ый|ую|ое) "
+DAY_OF_MONTH = r"(?P<day>\d\d?)(?:-?го|-?е)? числ[оа]"
+REPEATS = (
+    (r"\b(?:каждый день|каждые сутки|ежедневно)\b", "day"),
+    (r"\b(?:каждую неделю|еженедельно)\b", "week"),
+    (r"\b(?:каждый месяц|каждого месяца|ежемесячно)\b", "month"),
+    (r"\b(?:каждый год|каждого года|ежегодно)\b", "year"),
+)
+_PART = r"(?: (?P<part>утра|дня|вечера|ночи))?"
+TIMES = (
+    rf"[вк] (?P<hour>\d\d?)(?:[:.](?P<minute>\d\d))?(?: часов| часа| час| ч)?{_PART}",
+    rf"(?P<hour>\d\d?):(?P<minute>\d\d){_PART}",
+    r"(?P<hour>\d\d?)(?P<minute>) (?P<part>утра|дня|вечера|ночи)",
+)
+
+
 # Personal settings -------------------------------------------------------------------------------------
 
 CHOOSE_ZONE, CHOOSE_MODEL, SHOW_PROMPT = "🕑 Часовой пояс", "🤖 Модель", "✍️ Указания модели"
@@ -796,7 +978,20 @@ def zone_button(name: str, now: datetime) -> str:
     return f"{_CITIES[name]} · {now:%H:%M}"
 
 
-def personal_settings(*, zone: str | None, now: datetime, model: str | None, prompt: str | None) -> str:
+PLAIN_TEXT_MODE, CONFIRMATION_MODE = "Текст без команды", "Подтверждение"
+_PLAIN_TEXT_MODES = {None: "как у бота", "note": "сразу заметка", "ask_first": "сначала вопрос, что с ним делать"}
+_CONFIRMATIONS = {None: "ответом", "reply": "ответом", "reaction": "реакцией 👍"}
+
+
+def personal_settings(
+    *,
+    zone: str | None,
+    now: datetime,
+    model: str | None,
+    prompt: str | None,
+    plain_text: str | None,
+    confirmation: str | None,
+) -> str:
     """Show a person's settings; None where the bot's own setting holds."""
     zone_text = "как у бота" if zone is None else _CITIES.get(zone, zone)
     return "\n".join(
@@ -805,6 +1000,8 @@ def personal_settings(*, zone: str | None, now: datetime, model: str | None, pro
             f"Часовой пояс: {zone_text}, сейчас {now:%H:%M}",
             f"Модель: {model or 'общая, см. /model'}",
             f"Указания модели: {prompt or 'нет'}",
+            f"Текст без команды: {_PLAIN_TEXT_MODES[plain_text]}",
+            f"Подтверждение заметки: {_CONFIRMATIONS[confirmation]}",
             "В группах действуют настройки бота, а не ваши.",
         ]
     )
@@ -1128,6 +1325,14 @@ TOKEN_REFUSED = "Telegram не принял TOKEN: скопируйте его �
 BAD_TIMEZONE = "TIMEZONE не найдена: нужен часовой пояс вида Europe/Moscow."
 BAD_ENV_FILE = "Файл .env не в кодировке UTF-8: сохраните его как UTF-8."
 BAD_PLAIN_TEXT = "PLAIN_TEXT должен быть note или ask_first."
+BAD_TRANSCRIBE_MODEL = (
+    "TRANSCRIBE_MODEL записывается как шлюз/модель: local/whisper-1 (нужен LOCAL_LLM_URL)"
+    " или openrouter/openai/whisper-1."
+)
+TRANSCRIBE_COSTS = (
+    "TRANSCRIBE_MODEL: расшифровка через OpenRouter стоит денег."
+    " Разрешите платное (ALLOW_PAID_MODELS=1) или уберите эту настройку."
+)
 BAD_LOG_LEVEL = "LOG_LEVEL должен быть DEBUG, INFO, WARNING или ERROR."
 
 

@@ -11,16 +11,20 @@ from types import FrameType
 import clock
 import config
 import db
+import db_reminders
 import journal
 import storage
 from app import logs
 from app.cleaner import Cleaner
 from app.health import Health, HealthServer
 from app.jobs import JobHandlers, JobRunner
+from app.reminder_clock import ReminderClock
 from app.systemd import Watchdog
 from config import Settings, SetupError
 from llm.answers import Answers
 from llm.catalog import Catalog
+from llm.speech import SpeechToText
+from llm.transcriptions import Transcriptions
 from telegram.dispatcher import Dispatcher
 from telegram.fence import Fence
 from telegram.outbox import Outbox
@@ -29,11 +33,13 @@ from telegram.polling import TOKEN_CHECK_S, Polling
 from telegram.replies import AccessDenied
 from telegram.router import Router
 from telegram.transport import BotUser, Telegram, TelegramError, backoff_s, get_me
+from telegram.update_handler import Callbacks, UpdateHandler
 
 log = logging.getLogger(__name__)
 
 # At the stop: confirming the last batch takes up to 2 s, and these up to 7 s.
 JOBS_LINGER_S = 3.0  # for running jobs
+REMINDERS_LINGER_S = 0.5  # for the current transaction
 OUTBOX_GRACE_S = 1.0  # for replies that are due
 OUTBOX_LINGER_S = 3.0  # for running calls
 
@@ -86,22 +92,22 @@ class Service:
         self._outbox = Outbox(telegram, _move_chat)
         self._catalog = Catalog(settings)
         self._answers = Answers(settings, telegram, self._outbox, self._catalog)
+        self._transcriptions = Transcriptions(SpeechToText(settings, telegram), self._outbox)
         handlers = JobHandlers(
             settings, telegram, error_log, clock.now(), count_dropped_replies=lambda: self._outbox.dropped_replies
         )
         self._jobs = JobRunner(telegram, self._outbox, handlers.by_name(), _move_chat)
-        self._polling = Polling(
-            telegram,
-            Dispatcher(router, settings, username),
-            self._outbox,
-            settings=settings,
+        callbacks = Callbacks(
             on_question=self._answers.ask,
             on_stop_request=self._answers.stop_question,
             on_job=self._jobs.add,
-            on_failure=on_failure,
+            on_transcription=self._transcriptions.add,
             on_chat_migrated=_move_chat,
-            refusals=(AccessDenied, db.NotesFull),
         )
+        dispatcher = Dispatcher(router, settings, username)
+        handler = UpdateHandler(dispatcher, self._outbox, callbacks, refusals=(AccessDenied, db.NotesFull))
+        self._polling = Polling(telegram, handler.handle, settings=settings, on_failure=on_failure)
+        self._reminders = ReminderClock(settings, self._outbox)
         self._cleaner = Cleaner(settings.questions_kept_days * clock.DAY_S)
         self.is_stuck = self._polling.heartbeat.is_stuck
         self._health_server: HealthServer | None = None
@@ -115,6 +121,8 @@ class Service:
         self._outbox.start()
         self._jobs.start()
         self._answers.start()
+        self._reminders.start()
+        self._transcriptions.start()
         self._polling.start()
         self._catalog.start()
         self._cleaner.start()
@@ -124,9 +132,11 @@ class Service:
     def stop(self) -> None:
         """Stop all parts; raise what has ended polling, SetupError if the owner must fix something."""
         self._polling.stop()
+        self._reminders.stop(REMINDERS_LINGER_S)
         self._cleaner.stop()
         self._catalog.stop()
         self._answers.stop()
+        self._transcriptions.stop()
         self._jobs.stop(grace_s=0, linger_s=JOBS_LINGER_S)
         self._outbox.stop(OUTBOX_GRACE_S, OUTBOX_LINGER_S)
         if self._polling.failure:
@@ -234,4 +244,5 @@ def _move_chat(old_chat_id: int, new_chat_id: int) -> None:
     """Move everything that belongs to a group to the new id that it gets as a supergroup."""
     with storage.transaction():
         db.move_chat(old_chat_id, new_chat_id)
+        db_reminders.move_chat(old_chat_id, new_chat_id)
         journal.move_chat(old_chat_id, new_chat_id)

@@ -2,24 +2,26 @@
 
 import time
 
-import db
-from journal import LlmRequest, QuestionRow
+from journal import LlmRequest
 from llm.models import is_free
 from openrouter_client import Completion, OpenRouterError
 
 
 def ledger_row(
-    question: QuestionRow, model: db.Model, outcome: Completion | OpenRouterError, started: float
+    user_id: int, module: str, gateway: str, model: str, outcome: Completion | OpenRouterError, started: float
 ) -> LlmRequest:
-    """Return the row of a request that began at `started` (on time.monotonic()'s clock) and ended in this way."""
+    """Return the row of a request that began at `started` (on time.monotonic()'s clock) and ended in this way.
+
+    `module` says what the request is for; `model` is the key of the model.
+    """
     usage = outcome.usage
     details = usage.get("completion_tokens_details")
     completion = outcome if isinstance(outcome, Completion) else None
     return {
-        "user_id": question["user_id"],
-        "module": question["kind"],
-        "gateway": model["gateway"],
-        "model": model["key"],
+        "user_id": user_id,
+        "module": module,
+        "gateway": gateway,
+        "model": model,
         "answered_model": completion.model if completion else None,
         "provider": completion.provider or None if completion else None,
         "generation_id": outcome.generation_id,
@@ -31,7 +33,7 @@ def ledger_row(
         "completion_tokens": count(usage.get("completion_tokens")),
         "reasoning_tokens": count(details.get("reasoning_tokens")) if isinstance(details, dict) else None,
         "cost": cost(usage.get("cost")),
-        "is_free": is_free(model["gateway"], model["key"]),
+        "is_free": is_free(gateway, model),
     }
 
 

@@ -210,9 +210,13 @@ class ModelCaller:
                 error.cause = "stopped"
             if error.kind is not ErrorKind.SETUP:
                 _log_failure(error)
-                journal.add_llm_request(ledger_row(self._question, model, error, started))
+                journal.add_llm_request(self._ledger_row(model, error, started))
             raise
-        return completion, ledger_row(self._question, model, completion, started)
+        return completion, self._ledger_row(model, completion, started)
+
+    def _ledger_row(self, model: db.Model, outcome: Completion | OpenRouterError, started: float) -> LlmRequest:
+        question = self._question
+        return ledger_row(question["user_id"], question["kind"], model["gateway"], model["key"], outcome, started)
 
     def _wait_for_limits(self, model: db.Model) -> bool:
         """Wait until the account's limits permit a request; return False if the person presses Stop meanwhile.

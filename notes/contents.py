@@ -27,7 +27,9 @@ def plain_text(note: FoundNote | db.Note) -> str:
 
 def line(note: FoundNote, attachments: list[Attachment]) -> str:
     """Return what a list shows of a note: an icon, and its text or what it holds."""
-    shown = plain_text(note) or describe(attachments)
+    held = describe(attachments)
+    heard = " ".join(attachment["transcript"] for attachment in attachments if attachment["transcript"])
+    shown = plain_text(note) or (f"{held}: {heard}" if heard else held)
     return f"{texts.attachment_icon(attachments[0]['kind'])} {shown}" if attachments else shown
 
 
@@ -39,7 +41,11 @@ def whole_note(note: db.Note, zone: TimeZone) -> Reply:
         head += _source_line(source)
     text = FormattedText(note["text"], entities.loads(note["entities"]))
     whole = head + FormattedText("\n") + text if text.text else head
-    media = [sent_attachment(attachment) for attachment in db_attachments.attachments_of(note["id"])]
+    attachments = db_attachments.attachments_of(note["id"])
+    for attachment in attachments:
+        if attachment["transcript"]:
+            whole += FormattedText(f"\n\n{texts.transcript(attachment['transcript'])}")
+    media = [sent_attachment(attachment) for attachment in attachments]
     return Reply(whole.text, whole.entities, media)
 
 

@@ -117,9 +117,13 @@ def period_page(
     return replace(page, text=f"{page.text}\n\n{texts.search_hint(escape(text))}") if page else None
 
 
-def tags_page(user_id: int, page_size: int) -> Reply | None:
-    """Return the most frequent tags of a person, each with a button for its notes; None if there are none."""
-    tags = db_search.list_tags(user_id, MAX_TAGS)
+def tags_page(user_id: int, page_size: int, deadline: float = math.inf) -> Reply | None:
+    """Return the most frequent tags of a person, each with a button for its notes; None if there are none.
+
+    storage.DeadlinePassed if counting takes longer than until the deadline, on time.monotonic().
+    """
+    with storage.interrupted_at(deadline):
+        tags = db_search.list_tags(user_id, MAX_TAGS)
     if not tags:
         return None
     buttons = []

@@ -19,7 +19,7 @@ from sandbox.telegram import World
 from sandbox.terminal import Terminal
 from unicode_text import let_streams_print
 
-TRANSCRIBE_MODEL = "openai/whisper-1"  # one that the emulated OpenRouter has
+TRANSCRIBE_MODEL = "openrouter/openai/whisper-1"  # one that the emulated OpenRouter has
 BOT_CHECK_S = 0.2
 
 BotProcess = subprocess.Popen[bytes]

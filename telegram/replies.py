@@ -31,6 +31,7 @@ class Reply:
     buttons: Sequence[Sequence[Button]] = ()  # rows of buttons
     asks_for_text: bool = False  # the client opens the field for an answer; without buttons
     question_id: int | None = None  # the question that this message answers
+    note_id: int | None = None  # the note that this message shows or confirms
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,15 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Transcription:
+    """Speech in a note to turn into text after the update is committed, and what to say at once."""
+
+    attachment_ids: Sequence[int]
+    message_id: int  # the message with the speech: the transcript replies to it
+    reply: "HandlerResult" = None
+
+
+@dataclass(frozen=True)
 class File:
     """A file that a job sends. The sender closes the content."""
 
@@ -61,8 +71,16 @@ class File:
     is_photo: bool = False
 
 
-# What a message handler returns: a text, a formatted reply, a question, a job, or nothing.
-HandlerResult = str | Reply | Question | Job | None
+@dataclass(frozen=True)
+class Reaction:
+    """An emoji on the person's message, in place of a reply that confirms a note."""
+
+    emoji: str
+
+
+# What a message handler returns: a text, a formatted reply, a reaction, a question, a job, speech to transcribe,
+# or nothing.
+HandlerResult = str | Reply | Reaction | Question | Job | Transcription | None
 
 
 @dataclass(frozen=True)
@@ -72,6 +90,7 @@ class ButtonResult:
     toast: str = ""  # a line that Telegram shows for a moment
     question: Question | None = None
     edit: Reply | None = None  # the new content of the message with the button
+    buttons: Sequence[Sequence[Button]] | None = None  # the new buttons under the message, which itself stays
     job: Job | None = None  # its result comes as another message
 
 

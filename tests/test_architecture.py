@@ -26,7 +26,8 @@ ROOT_MODULES = {path.stem for path in ROOT.glob("*.py")}
 LEAVES = {"clock", "unicode_text", "entities", "texts", "config"}
 TELEGRAM = LEAVES | {"storage", "journal", "journal_awaited", "telegram"}
 DB = {path.stem for path in ROOT.glob("db*.py")}  # what people keep
-LLM = TELEGRAM | DB | {"openrouter_client", "notes.search", "notes.contents", "llm"}
+LLM = TELEGRAM | DB | {"journal_transcriptions", "openrouter_client", "gateway_audio", "llm"}
+LLM |= {"notes.search", "notes.contents", "notes.transcripts"}
 
 # For each module at the root and each folder: the modules and folders that it may import.
 ALLOWED_IMPORTS: dict[str, set[str]] = {
@@ -39,11 +40,13 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "storage": {"config", "texts", "unicode_text", "words"},
     "db_search": LEAVES | {"storage", "words"},
     "db_messages": LEAVES | {"storage"},
+    "db_reminders": LEAVES | {"storage"},
     "db_people": LEAVES | {"storage"},
     "db_attachments": LEAVES | {"storage"},
     "db": LEAVES | {"storage", "db_search", "db_attachments"},
     "db_cleanup": LEAVES | {"storage", "db"},
     "journal": LEAVES | {"storage"},
+    "journal_transcriptions": LEAVES | {"storage"},
     "journal_awaited": {"storage"},
     "journal_cleanup": LEAVES | {"storage", "journal"},
     "gateway_connection": set(),
@@ -53,6 +56,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "openrouter_client": {
         *("config", "texts", "gateway_connection", "gateway_errors", "gateway_response", "gateway_stream"),
     },
+    "gateway_audio": {"config", "gateway_response", "openrouter_client"},
     "telegram": TELEGRAM,
     "notes": {
         *DB,
@@ -70,7 +74,7 @@ ORDER = {
         *("limits", "messages", "replies", "access", "model_markdown", "markdown_writer", "markdown"),
         *("keyed_executor", "pacing", "transport", "failures", "media_calls", "calls"),
         *("due_replies", "outbox", "drafts", "rich_text", "contents", "updates", "albums", "router", "dispatcher"),
-        *("heartbeat", "fence", "polling_failures", "polling"),
+        *("heartbeat", "fence", "polling_failures", "update_handler", "polling"),
     ),
     "llm": (
         *(
@@ -93,18 +97,25 @@ ORDER = {
             "model_caller",
             "answer_reply",
             "costs",
+            "speech",
+            "transcriptions",
             "answers",
         ),
     ),
     "notes": (
         "search",
         "contents",
+        "transcripts",
         "capture",
         "finding",
         "dates",
         "listing",
         "editing",
         "note_card",
+        "trash",
+        "dates",
+        "schedule",
+        "reminders",
         "plain_texts",
         "long_messages",
         "statistics",
@@ -112,7 +123,7 @@ ORDER = {
         "exports",
         "imports",
     ),
-    "app": ("logs", "status", "checks", "jobs", "cleaner", "health", "systemd", "service"),
+    "app": ("logs", "status", "checks", "jobs", "reminder_clock", "cleaner", "health", "systemd", "service"),
 }
 
 MAX_LINES = 300

@@ -261,7 +261,7 @@ def test_deleted_restored_and_limited_like_any_note(
     bot = bot_process.start()
     ann = person()
     ann.sends("voice", details={"duration": 42})
-    assert text_of(ann.hears()) == "Заметка #1 добавлена: голосовое, 0:42."
+    assert text_of(ann.hears()).startswith("Заметка #1 добавлена: голосовое, 0:42.")
     ann.sends_album("photo", "photo")
     assert text_of(ann.hears()) == texts.notes_full(1)
     assert ann.asks("/note_del 1") == "Заметка #1 удалена."

@@ -189,3 +189,21 @@ def test_user_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALLOWED_USER_IDS", " 1, 2;3\t4 ,")
     assert config.load_settings().allowed_user_ids == {1, 2, 3, 4}
     assert config.load_settings().admin_user_ids == frozenset()
+
+
+@pytest.mark.usefixtures("token")
+def test_the_model_that_transcribes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config.load_settings().transcribe_model is None
+    for value in ("whisper-1", "rvfreellm/whisper-1", "openrouter/", "local/whisper-1"):  # no LOCAL_LLM_URL
+        monkeypatch.setenv("TRANSCRIBE_MODEL", value)
+        with pytest.raises(SetupError, match="шлюз/модель"):
+            config.load_settings()
+    monkeypatch.setenv("TRANSCRIBE_MODEL", "openrouter/openai/whisper-1")
+    with pytest.raises(SetupError, match="ALLOW_PAID_MODELS=1"):
+        config.load_settings()
+    monkeypatch.setenv("ALLOW_PAID_MODELS", "1")
+    assert config.load_settings().transcribe_model == ("openrouter", "openai/whisper-1")
+    monkeypatch.setenv("ALLOW_PAID_MODELS", "0")
+    monkeypatch.setenv("LOCAL_LLM_URL", "http://localhost:8000")
+    monkeypatch.setenv("TRANSCRIBE_MODEL", "local/Systran/faster-whisper-small")
+    assert config.load_settings().transcribe_model == ("local", "Systran/faster-whisper-small")

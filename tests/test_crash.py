@@ -1,7 +1,7 @@
 """The guarantees, checked against the real process.
 
 - SIGKILL at random moments: every note is stored once and in order, every question answered, every reply delivered
-- the same with albums: each is one note with all its parts
+- the same with albums: each is one note with all its parts; and with voice: each has one note and one transcript
 - SIGTERM at random moments: the same, and no reply is repeated
 - Telegram fails, is offline, or refuses a chat
 - the database is locked, the disk is full
@@ -26,6 +26,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, BotProcess, Person, eventually, text_of
 
+import texts
 from sandbox.openrouter import EmulatedGateway
 from sandbox.telegram import Faults, World
 from telegram.outbox import MAX_UNRECORDED
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX sig
 PEOPLE = range(1, 21)
 UNFINISHED = (
     "SELECT (SELECT count(*) FROM questions WHERE state = 'pending')"
-    " + (SELECT count(*) FROM outbox) + (SELECT count(*) FROM jobs)"
+    " + (SELECT count(*) FROM outbox) + (SELECT count(*) FROM jobs) + (SELECT count(*) FROM transcriptions)"
 )
 
 
@@ -191,6 +192,65 @@ def test_sigkill_at_random_moments_leaves_every_album_one_note(
     bot_process: BotProcess, world: World, kills: int
 ) -> None:
     repeated = interrupt_repeatedly(bot_process, AlbumCrowd(world), kills, signal.SIGKILL)
+    print(f"{repeated} repeated replies in {kills} kills")
+    assert repeated <= kills * (MAX_UNRECORDED + len(PEOPLE))
+
+
+class VoiceCrowd(Crowd):
+    """People who send voice messages; the transcript of each tells which one it is."""
+
+    def __init__(self, world: World, gateway: EmulatedGateway) -> None:
+        super().__init__(world, "note_add")
+        gateway.transcript_of = lambda asked: str(asked["audio"].decode())
+        self._voices: list[tuple[int, str, str]] = []  # user_id, file, what it says
+
+    def write(self, count: int) -> None:
+        """Send a third of this many voice messages at once."""
+        with self.world.batch():
+            for _ in range(math.ceil(count / 3)):
+                user_id, words = random.choice(PEOPLE), f"голос номер {len(self._voices)}"
+                voice = self.world.send_media(user_id, "voice", words.encode())["voice"]
+                self._voices.append((user_id, voice["file_unique_id"], words))
+
+    def check_stored_once_and_in_order(self, db_path: Path) -> None:
+        with closing(sqlite3.connect(db_path)) as db:
+            assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            stored = db.execute(
+                "SELECT user_id, file_unique_id, transcript FROM notes"
+                " LEFT JOIN attachments ON attachments.note_id = notes.id ORDER BY notes.id"
+            ).fetchall()
+            assert sorted(stored) == sorted(self._voices)
+            paid = "SELECT count(*) FROM llm_requests WHERE module = 'transcribe' AND status = 200"
+            assert db.execute(paid).fetchone() == (len(self._voices),), "a transcript is stored with its cost"
+
+    def count_repeated_replies(self, db_path: Path) -> int:
+        """Check that everyone got every confirmation and transcript; return how many were repeated."""
+        expected: dict[int, set[str]] = defaultdict(set)
+        with closing(sqlite3.connect(db_path)) as db:
+            sql = (
+                "SELECT user_id, number, transcript FROM notes JOIN attachments ON attachments.note_id = notes.id"
+            )
+            for user_id, number, words in db.execute(sql):
+                expected[user_id] |= {f"Заметка #{number} добавлена", texts.transcript_of_note(number, words)}
+        repeated = 0
+        for user_id in PEOPLE:
+            messages = [event["message"] for event in self.world.events_of(user_id) if "message" in event]
+            replies = [text_of(message).partition(":")[0] for message in messages]
+            got = [
+                reply if reply.startswith("Заметка") else text_of(message)
+                for reply, message in zip(replies, messages, strict=True)
+            ]
+            assert set(got) == expected[user_id]
+            repeated += len(got) - len(expected[user_id])
+        return repeated
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(120, marks=pytest.mark.long)])
+def test_sigkill_at_random_moments_leaves_every_voice_one_note_and_one_transcript(
+    bot_process: BotProcess, world: World, gateway: EmulatedGateway, kills: int
+) -> None:
+    bot_process.env |= {"TRANSCRIBE_MODEL": "openrouter/openai/whisper-1", "ALLOW_PAID_MODELS": "1"}
+    repeated = interrupt_repeatedly(bot_process, VoiceCrowd(world, gateway), kills, signal.SIGKILL)
     print(f"{repeated} repeated replies in {kills} kills")
     assert repeated <= kills * (MAX_UNRECORDED + len(PEOPLE))
 

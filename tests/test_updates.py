@@ -40,6 +40,7 @@ SETTINGS = Settings(
     free_requests_per_minute=1,
     free_requests_per_day=1,
     allow_paid_models=False,
+    transcribe_model=None,
 )
 
 USER = {"id": ANN, "is_bot": False, "first_name": "Анна"}
