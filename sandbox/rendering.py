@@ -64,7 +64,9 @@ class _Renderer(RendererHTML):
         """Show code below its language and a Copy button."""
         language = escape(tokens[index].info.strip().split(" ")[0][:MAX_LANGUAGE_LENGTH]) or "код"
         head = f'<div class="code-head">{language}<button type="button" class="copy">Копировать</button></div>'
-        return f'<div class="code">{head}<pre tabindex="0"><code>{escape(tokens[index].content)}</code></pre></div>\n'
+        return (
+            f'<div class="code">{head}<pre tabindex="0"><code>{escape(tokens[index].content)}</code></pre></div>\n'
+        )
 
 
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}, renderer_cls=_Renderer)

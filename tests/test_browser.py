@@ -424,6 +424,61 @@ def test_the_chart_of_notes_is_shown(page: Page) -> None:
     eventually(lambda: chart.evaluate("image => image.naturalWidth") > 500)
 
 
+# A walk with buttons
+
+
+def test_a_new_visitor_needs_only_buttons_after_the_first_message(
+    open_page: Callable[..., Page], bot_process: BotProcess, world: World, gateway: EmulatedGateway
+) -> None:
+    def choose(command: str) -> Locator:
+        """Choose a command in the menu; return the reply."""
+        count = page.locator(".message").count()
+        page.get_by_role("button", name="Команды бота").tap()
+        page.locator(f"[data-command={command}]").tap()
+        expect(page.locator(".message")).to_have_count(count + 2)
+        return message_by_id(page, last_reply(page))
+
+    def tap(message: Locator, label: str, expected: str) -> None:
+        message.get_by_role("button", name=label).tap()
+        expect(message).to_contain_text(expected)
+
+    bot_process.start()
+    world.wait(lambda: world.commands)
+    gateway.answer_to = demo.build_gateway().answer_to
+    page = open_page(viewport={"width": 390, "height": 700}, is_mobile=True, has_touch=True)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Начать").tap()
+    expect(last_reply(page)).to_contain_text("/help — все команды")
+    assert page.locator("#scroll").evaluate("e => e.scrollHeight - e.clientHeight") <= 0  # it fits on the screen
+    page.set_viewport_size({"width": 320, "height": 640})
+    says(page, "Купить ёлку и гирлянду")
+    expect(last_reply(page)).to_contain_text("Заметка #1 добавлена.")
+    notes = choose("note_list")
+    tap(notes, "1", "Купить ёлку и гирлянду")
+    tap(notes, "Изменить", "Пришлите новый текст")
+    notes.get_by_role("button", name="Скопировать текст").tap()
+    expect(page.locator("#toast")).to_have_text("Скопировано.")
+    tap(notes, "Отмена", "Напомнить")
+    tap(notes, "Закрепить", "Открепить")
+    tap(notes, "Напомнить", "Через час")
+    tap(notes, "Через час", "Открепить")
+    listed = choose("reminders")
+    expect(listed).to_contain_text("заметка #1 Купить ёлку и гирлянду")
+    tap(listed, "✕ 1", "Напоминаний здесь нет.")
+    notes = choose("note_list")
+    tap(notes, "1", "Спросить модель")
+    notes.get_by_role("button", name="Спросить модель").tap()
+    expect(last_reply(page)).to_contain_text("Вы спросили: «Купить ёлку и гирлянду»")
+    last_reply(page).get_by_role("button", name="В заметки").tap()
+    expect(page.locator("#toast")).to_contain_text("#2")
+    tap(notes, "Удалить", "Заметка #1 удалена.")
+    tap(notes, "Вернуть", "Заметка #1 снова на месте.")
+    settings = choose("settings")
+    tap(settings, "Часовой пояс", "Омск · ")
+    tap(settings, "Омск", "Часовой пояс: Омск")
+    tap(choose("models"), "9. North", "★ 9. North")
+
+
 # Drafts and failing models
 
 
