@@ -49,14 +49,15 @@ NOTES_PER_PAGE, MAX_NOTES_PER_PAGE = 10, 50
 DEFAULT_DAYS, MAX_DAYS = 30, 366
 SEARCH_JOBS = ("find", "turn_page")
 MAX_USAGE_DAYS = 3660
+FIRST_COMMANDS = ("note_list", "note_find", "remind", "models", "settings", "help")
 
 router = Router()
 
 
 @router.command("start", "начать")
 def start(message: Message, text: str) -> HandlerResult:
-    """Greet the person and list the commands."""
-    return f"{texts.GREETING}\n\n{router.help(is_admin=is_admin(message.settings, message.user_id))}"
+    """Greet the person; the commands to begin with fit on a phone's screen."""
+    return f"{texts.GREETING}\n\n{router.short_help(FIRST_COMMANDS)}"
 
 
 @router.command("help", "все команды")
