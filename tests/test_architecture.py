@@ -65,7 +65,8 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     },
     "llm": LLM,
     "app": LLM | {"notes", "app", "db_cleanup", "journal_cleanup"},
-    "bot": LLM | {"notes", "app"},
+    "bot_messages": LLM | {"notes"},
+    "bot": LLM | {"bot_messages", "notes", "app"},
 }
 
 # Inside a folder a module may import only modules that come before it.
@@ -74,7 +75,7 @@ ORDER = {
         *("limits", "messages", "replies", "access", "model_markdown", "markdown_writer", "markdown"),
         *("keyed_executor", "pacing", "transport", "failures", "media_calls", "calls"),
         *("due_replies", "outbox", "drafts", "rich_text", "contents", "updates", "albums", "router", "dispatcher"),
-        *("heartbeat", "fence", "polling_failures", "polling"),
+        *("heartbeat", "fence", "polling_failures", "update_handler", "polling"),
     ),
     "llm": (
         *(
