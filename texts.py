@@ -590,11 +590,13 @@ def exported_section(note: Mapping[str, Any], content: str, zone: clock.TimeZone
 def export_with_files(
     included: int, missing: int, *, is_importable: bool = True, is_too_large: bool = False
 ) -> str:
-    """Return the caption of an archive with files; say if it, or even its notes.json, is too large for an import."""
+    """Return the caption of an archive with files; say if an import refuses it, or the whole of it."""
     caption = f"Все ваши заметки. Файлов в архиве: {included}."
     if missing:
         caption += f" Не вошло: {missing}, их список — в not-included.txt."
     if not is_importable:
+        caption += " Команда /note_import не примет его обратно: заметок слишком много, или они слишком длинные."
+    elif is_too_large:
         caption += (
             " Обратно боту пришлите notes.json из архива: весь архив больше 20 МБ, столько Telegram не отдаёт."
         )
@@ -617,7 +619,10 @@ IMPORT_NO_FILE = (
     " /note_export zip. Можно и ответить командой /note_import на такой файл."
 )
 IMPORT_TOO_LARGE = "Файл больше 20 МБ: столько Telegram боту не отдаёт. Пришлите один notes.json, сжатый в zip."
-IMPORT_WRONG = "Это не файл команды /note_export json или /note_export zip, либо он изменён или повреждён. Заметки не тронуты."
+IMPORT_WRONG = (
+    "Это не файл команды /note_export json или /note_export zip, либо он изменён или повреждён."
+    " Заметки не тронуты."
+)
 IMPORT_UNPACKED_TOO_LARGE = (
     "В файле больше 1 ГБ текста или больше миллиона заметок: столько мне не прочитать. Заметки не тронуты."
 )

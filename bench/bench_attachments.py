@@ -1,7 +1,7 @@
 """What attachments cost: `python -m bench.bench_attachments [notes]` prints a table (default: 100 000 notes).
 
-It compares notes of which half have an attachment with texts. The figures are CPU time: lists and searches wait for
-nothing, and other programs on the machine do not count.
+It compares notes of which half have an attachment with texts. The figures are CPU time: lists and searches wait
+for nothing, and other programs on the machine do not count.
 """
 
 import sys
