@@ -39,7 +39,7 @@ from notes import (
 from notes.note_card import NO_PLACE, Place
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
-from telegram.messages import CallbackQuery, Message
+from telegram.messages import CallbackQuery, Document, Message
 from telegram.pacing import Limits
 from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
 from telegram.router import Router, parse_number
@@ -49,14 +49,15 @@ NOTES_PER_PAGE, MAX_NOTES_PER_PAGE = 10, 50
 DEFAULT_DAYS, MAX_DAYS = 30, 366
 SEARCH_JOBS = ("find", "turn_page")
 MAX_USAGE_DAYS = 3660
+FIRST_COMMANDS = ("note_list", "note_find", "remind", "models", "settings", "help")
 
 router = Router()
 
 
 @router.command("start", "начать")
 def start(message: Message, text: str) -> HandlerResult:
-    """Greet the person and list the commands."""
-    return f"{texts.GREETING}\n\n{router.help(is_admin=is_admin(message.settings, message.user_id))}"
+    """Greet the person; the commands to begin with fit on a phone's screen."""
+    return f"{texts.GREETING}\n\n{router.short_help(FIRST_COMMANDS)}"
 
 
 @router.command("help", "все команды")
@@ -310,25 +311,37 @@ def note_stats(message: Message, text: str) -> HandlerResult:
     return Job("stats", {"days": days})
 
 
-@router.command("note_export", "все заметки файлом", usage="[txt|md|json]")
+@router.command("note_export", "все заметки файлом", usage="[txt|md|json|zip]")
 def note_export(message: Message, text: str) -> HandlerResult:
-    """Send all notes as a file."""
+    """Send all notes as a file; with zip also the files in them."""
     format = text.lower() or exports.DEFAULT_FORMAT
-    if format not in exports.FORMATS:
+    if format not in (*exports.FORMATS, exports.FORMAT_WITH_FILES):
         raise UsageError
     if not db.count_notes(message.user_id):
         return texts.NO_NOTES
     return Job("export", {"format": format})
 
 
-@router.command("note_import", "вернуть заметки из файла json")
+@router.command("note_import", "вернуть заметки из файла json", takes_file=True)
 def note_import(message: Message, text: str) -> HandlerResult:
-    """Import the notes of an exported json file; send it with this command as its caption."""
-    if message.document is None:
+    """Import an exported json or zip file: sent next, with this command as its caption, or replied to."""
+    document = message.document or _replied_document(message)
+    if document is None:
+        journal_awaited.await_text(
+            message.chat_id, message.thread_id, message.user_id, "note_import", "", message.sent_at
+        )
         return texts.IMPORT_NO_FILE
-    if message.document.file_size > MAX_DOWNLOAD_BYTES:
+    if document.file_size > MAX_DOWNLOAD_BYTES:
         return texts.IMPORT_TOO_LARGE
-    return Job("import", {"file_id": message.document.file_id})
+    return Job("import", {"file_id": document.file_id})
+
+
+def _replied_document(message: Message) -> Document | None:
+    """Return the file in the message that a message replies to."""
+    for attachment in message.replied_to.attachments if message.replied_to else ():
+        if attachment.kind == "document":
+            return Document(attachment.file_id, attachment.file_size or 0)
+    return None
 
 
 # Messages without a command ----------------------------------------------------------------------------

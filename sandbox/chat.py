@@ -3,6 +3,7 @@
 The page gets numbered events: a message (new or changed), a draft, a chat action ("typing") or a toast.
 """
 
+import json
 import math
 import time
 from typing import Any
@@ -15,6 +16,21 @@ from sandbox.views import WITH_CAPTION, buttons, file_ids, is_own, page_message
 MAX_ALBUM = 10
 SAMPLE_CAPTION = "Три фото одним альбомом"
 SAMPLE_POST = "<b>Вышел Python 3.15</b>\nГлавное — <a href='https://docs.python.org/3/'>в документации</a>."
+DAY_S = 24 * 60 * 60
+SAMPLE_NOTES = [  # days ago, text
+    (13, "Прочитать главу об индексах SQLite #учёба"),
+    (12, "Шарлотка: 4 яйца, стакан сахара, стакан муки, 5 яблок"),
+    (12, "Размер кольца — 17"),
+    (10, "Сдать домашнее задание по Python до пятницы #учёба"),
+    (9, "Поменять шины до первого снега"),
+    (9, "Билеты на поезд в почте, отправление в 7:12"),
+    (7, "Идея: бот, который напоминает полить цветы"),
+    (5, "Подарок маме — тёплый шарф, купить заранее #праздник"),
+    (5, "К празднику купить: гирлянду, мандарины, звезду на ёлку #праздник"),
+    (4, "Врач 3 декабря в 10:30, взять полис"),
+    (2, "Фильм на выходные: «Ирония судьбы»"),
+    (1, "Спросить Бориса про лыжи"),
+]
 LIFETIME_S = {"draft": 60.0, "typing": 6.0, "toast": 6.0}  # kind of event → how long it is shown; messages stay
 
 
@@ -92,7 +108,7 @@ class Chat:
                 self._add_message(message)
 
     def send_sample(self, body: Json) -> Json:
-        """Send a sample: a voice message, a place, …, an album or a post of a channel."""
+        """Send a sample: a voice message, a place, …, an album, a post of a channel or a file of notes."""
         kind = str(body["kind"])
         if kind == "album":
             self._send_parts([self._world.media("photo") for _ in range(3)], {"caption": SAMPLE_CAPTION})
@@ -101,6 +117,9 @@ class Chat:
             origin = from_channel("Новости Питона", username="sandbox_news")
             content = {"text": text, "entities": entities}
             self._add_message(self._world.forward(self._user_id, content, origin))
+        elif kind == "notes":
+            file = self._world.media("document", _sample_notes(), file_name="notes.json")
+            self._send_parts([file], {"caption": "/note_import"})
         else:
             self._add_message(self._world.send_media(self._user_id, kind))
         return {}
@@ -156,6 +175,13 @@ class Chat:
 
     def _remove(self, *kinds: str) -> None:
         self._events = [event for event in self._events if event["kind"] not in kinds]
+
+
+def _sample_notes() -> bytes:
+    """Return SAMPLE_NOTES as a file that /note_import reads."""
+    today = int(time.time()) // DAY_S * DAY_S
+    notes = [{"text": text, "created_at": today - days * DAY_S + n} for n, (days, text) in enumerate(SAMPLE_NOTES)]
+    return json.dumps({"format": "notes-bot", "version": 1, "notes": notes}).encode()
 
 
 def _is_expired(event: Json) -> bool:

@@ -41,17 +41,21 @@ class _Renderer(RendererHTML):
         return f"{self.renderToken([link], 0, options, env)}🖼 {escape(tokens[index].content or str(url))}</a>"
 
     def th_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+        """Make an empty header an ordinary cell, as it names nothing."""
+        if not tokens[index + 1].content:
+            tokens[index].tag = tokens[index + 2].tag = "td"
+        return self.td_open(tokens, index, options, env)
+
+    def td_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
         """Align a column by a class, because the page's policy forbids style attributes."""
         style = str(tokens[index].attrs.pop("style", ""))
         if style:
             tokens[index].attrSet("class", style.removeprefix("text-align:"))
         return self.renderToken(tokens, index, options, env)
 
-    td_open = th_open
-
     def table_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        """Wrap a table into a box, so that a wide table scrolls on its own."""
-        return f'<div class="table">{self.renderToken(tokens, index, options, env)}'
+        """Wrap a table into a box, so that a wide table scrolls on its own, with the keyboard too."""
+        return f'<div class="table" tabindex="0">{self.renderToken(tokens, index, options, env)}'
 
     def table_close(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
         return f"{self.renderToken(tokens, index, options, env)}</div>"
@@ -60,7 +64,9 @@ class _Renderer(RendererHTML):
         """Show code below its language and a Copy button."""
         language = escape(tokens[index].info.strip().split(" ")[0][:MAX_LANGUAGE_LENGTH]) or "код"
         head = f'<div class="code-head">{language}<button type="button" class="copy">Копировать</button></div>'
-        return f'<div class="code">{head}<pre><code>{escape(tokens[index].content)}</code></pre></div>\n'
+        return (
+            f'<div class="code">{head}<pre tabindex="0"><code>{escape(tokens[index].content)}</code></pre></div>\n'
+        )
 
 
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}, renderer_cls=_Renderer)

@@ -1,7 +1,7 @@
 """The table of commands and buttons. bot.py fills it while it is imported; afterwards it does not change."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ class Command:
     usage: str  # the arguments, as shown to the person
     handler: Handler
     admin_only: bool
+    takes_file: bool  # without one it waits for the next file of the person
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,12 @@ class Router:
         self.continuation_handler: Callable[[Message], bool] = _is_new
 
     def command(
-        self, name: str, summary: str, usage: str = "", *, admin_only: bool = False
+        self, name: str, summary: str, usage: str = "", *, admin_only: bool = False, takes_file: bool = False
     ) -> Callable[[Handler], Handler]:
         """Register the handler of a command."""
 
         def register(handler: Handler) -> Handler:
-            self.commands[name] = Command(name, summary, usage, handler, admin_only)
+            self.commands[name] = Command(name, summary, usage, handler, admin_only, takes_file)
             return handler
 
         return register
@@ -113,6 +114,10 @@ class Router:
         """Describe the commands that a person may use, in the order of registration."""
         commands = [command for command in self.commands.values() if is_admin or not command.admin_only]
         return texts.help_text(texts.help_line(c.name, c.usage, c.summary) for c in commands)
+
+    def short_help(self, names: Iterable[str]) -> str:
+        """Describe a few commands, without their arguments."""
+        return "\n".join(texts.help_line(name, "", self.commands[name].summary) for name in names)
 
     def menu(self, has_admins: bool) -> "list[types.BotCommand]":
         """Return Telegram's menu: the commands that everyone may use. Without admins, that is all of them."""

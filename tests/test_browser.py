@@ -6,6 +6,7 @@
 - security: what a model or another site must not do
 - how messages are shown
 - formatting, albums, voice messages, forwards; a phone of 320 pixels
+- unsent texts; the keyboard, screen readers and magnified pages
 """
 
 import json
@@ -23,12 +24,13 @@ from typing import Any
 
 import pytest
 import requests
+from axe_playwright_python.sync_playwright import Axe
 from conftest import PATIENCE_S, ROOT, BotProcess, eventually
 from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Locator, Page, expect, sync_playwright
 
 import texts
 from bot import router
-from sandbox import browser, demo
+from sandbox import browser, chat, demo
 from sandbox.openrouter import EmulatedGateway
 from sandbox.server import Server
 from sandbox.telegram import World, call_method
@@ -126,6 +128,11 @@ def buttons(message: Locator) -> Locator:
     return message.locator(".buttons button")
 
 
+def suggestion(page: Page, name: str) -> Locator:
+    """Return a button of the suggestions."""
+    return page.locator("#suggestions").get_by_role("button", name=name, exact=True)
+
+
 def last_own(page: Page) -> Locator:
     """Return the last message of the person."""
     return page.locator(".message.own").last
@@ -170,7 +177,7 @@ def test_a_new_person_adds_lists_and_finds_notes(page: Page) -> None:
     field.press("Shift+Enter")
     field.press_sequentially("гирлянда")
     field.press("Enter")
-    expect(last_reply(page)).to_have_text(re.compile(r"^Заметка #1 добавлена\.\d\d:\d\d"))
+    expect(last_reply(page)).to_have_text(re.compile(r"^Заметки: Заметка #1 добавлена\.\d\d:\d\d"))
     expect(last_own(page).locator(".text")).to_have_text("/note_add Ёлка:\nгирлянда", use_inner_text=True)
     asks(page, "/note_add Молоко", "#2")
     asks(page, "/note_list", "Последние заметки (2 из 2)")
@@ -336,7 +343,7 @@ def test_a_long_list_turns_its_pages_in_one_message(page: Page) -> None:
     asks(page, "/note_list", "Последние заметки (10 из 12):")
     count = page.locator(".message").count()
     shown = message_by_id(page, last_reply(page))
-    expect(buttons(shown)).to_have_text([*map(str, range(12, 2, -1)), "▶"])
+    expect(buttons(shown).last).to_have_text("▶")
     assert numbers() == list(range(12, 2, -1))
     buttons(shown).last.click()
     expect(shown).to_contain_text("Более ранние заметки (всего 12):")
@@ -344,7 +351,7 @@ def test_a_long_list_turns_its_pages_in_one_message(page: Page) -> None:
     assert numbers() == [2, 1]
     buttons(shown).last.click()
     expect(shown).to_contain_text("Последние заметки (10 из 12):")
-    expect(buttons(shown)).to_have_text([*map(str, range(12, 2, -1)), "▶"])
+    expect(buttons(shown).last).to_have_text("▶")
     assert numbers() == list(range(12, 2, -1))
     expect(page.locator(".message")).to_have_count(count)
 
@@ -417,6 +424,61 @@ def test_the_chart_of_notes_is_shown(page: Page) -> None:
     eventually(lambda: chart.evaluate("image => image.naturalWidth") > 500)
 
 
+# A walk with buttons
+
+
+def test_a_new_visitor_needs_only_buttons_after_the_first_message(
+    open_page: Callable[..., Page], bot_process: BotProcess, world: World, gateway: EmulatedGateway
+) -> None:
+    def choose(command: str) -> Locator:
+        """Choose a command in the menu; return the reply."""
+        count = page.locator(".message").count()
+        page.get_by_role("button", name="Команды бота").tap()
+        page.locator(f"[data-command={command}]").tap()
+        expect(page.locator(".message")).to_have_count(count + 2)
+        return message_by_id(page, last_reply(page))
+
+    def tap(message: Locator, label: str, expected: str) -> None:
+        message.get_by_role("button", name=label).tap()
+        expect(message).to_contain_text(expected)
+
+    bot_process.start()
+    world.wait(lambda: world.commands)
+    gateway.answer_to = demo.build_gateway().answer_to
+    page = open_page(viewport={"width": 390, "height": 700}, is_mobile=True, has_touch=True)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Начать").tap()
+    expect(last_reply(page)).to_contain_text("/help — все команды")
+    assert page.locator("#scroll").evaluate("e => e.scrollHeight - e.clientHeight") <= 0  # it fits on the screen
+    page.set_viewport_size({"width": 320, "height": 640})
+    says(page, "Купить ёлку и гирлянду")
+    expect(last_reply(page)).to_contain_text("Заметка #1 добавлена.")
+    notes = choose("note_list")
+    tap(notes, "1", "Купить ёлку и гирлянду")
+    tap(notes, "Изменить", "Пришлите новый текст")
+    notes.get_by_role("button", name="Скопировать текст").tap()
+    expect(page.locator("#toast")).to_have_text("Скопировано.")
+    tap(notes, "Отмена", "Напомнить")
+    tap(notes, "Закрепить", "Открепить")
+    tap(notes, "Напомнить", "Через час")
+    tap(notes, "Через час", "Открепить")
+    listed = choose("reminders")
+    expect(listed).to_contain_text("заметка #1 Купить ёлку и гирлянду")
+    tap(listed, "✕ 1", "Напоминаний здесь нет.")
+    notes = choose("note_list")
+    tap(notes, "1", "Спросить модель")
+    notes.get_by_role("button", name="Спросить модель").tap()
+    expect(last_reply(page)).to_contain_text("Вы спросили: «Купить ёлку и гирлянду»")
+    last_reply(page).get_by_role("button", name="В заметки").tap()
+    expect(page.locator("#toast")).to_contain_text("#2")
+    tap(notes, "Удалить", "Заметка #1 удалена.")
+    tap(notes, "Вернуть", "Заметка #1 снова на месте.")
+    settings = choose("settings")
+    tap(settings, "Часовой пояс", "Омск · ")
+    tap(settings, "Омск", "Часовой пояс: Омск")
+    tap(choose("models"), "9. North", "★ 9. North")
+
+
 # Drafts and failing models
 
 
@@ -444,12 +506,40 @@ def test_a_suggestion_shows_how_the_bot_replaces_a_busy_model(page: Page, gatewa
     expect(last_reply(page)).to_contain_text(
         "модель: qwen/qwen3-coder:free (вместо sandbox/busy:free: лимит запросов)"
     )
+    page.get_by_role("button", name="Вернуть обычную модель").click()
+    expect(last_reply(page)).to_contain_text("★ 5. Gemma 4 31B")
+    suggestion(page, "Ответ с таблицей и кодом").click()
     expect(last_reply(page).locator("table td", has_text="Ключ словаря")).to_be_visible()
     expect(last_reply(page).locator(".code pre")).to_contain_text("steps.append((5, 6))")
     expect(last_reply(page).locator(".code-head")).to_contain_text("python")
     expect(last_reply(page).locator("ol > li > ul > li")).to_have_count(2)
-    page.get_by_role("button", name="Вернуть обычную модель").click()
-    expect(last_reply(page)).to_contain_text("★ 5. Gemma 4 31B")
+
+
+def test_suggestions_show_what_the_bot_does_with_notes(page: Page, gateway: EmulatedGateway) -> None:
+    gateway.answer_to = demo.build_gateway().answer_to
+    suggestion(page, "Загрузить примеры из файла").click()
+    expect(last_reply(page)).to_contain_text(f"Добавлено заметок: {len(chat.SAMPLE_NOTES)}.")
+    suggestion(page, "Изменить и передумать").click()
+    expect(buttons(last_reply(page))).to_have_text(["↩️ Отменить правку"])
+    suggestion(page, "Удалить и вернуть").click()
+    expect(buttons(last_reply(page))).to_have_text(["↩️ Вернуть"])
+    suggestion(page, "График").click()
+    expect(last_reply(page).get_by_role("img", name="Картинка: Заметки за 14 дней")).to_be_visible()
+    suggestion(page, "Спросить о своих заметках").click()
+    expect(last_reply(page).locator("li")).to_contain_text(["#9", "#8", "#13"])
+    expect(last_reply(page)).to_contain_text("заметки: #8, #9, #13")
+    suggestion(page, "Спросить три модели").click()
+    asked = page.locator(".message:not(.own)", has_text="модель:")
+    expect(asked).to_have_count(4)
+    answers = asked.locator(".rich").all_inner_texts()[1:]
+    assert len({answer.partition("Это песочница")[0] for answer in answers}) == 3
+
+
+def test_suggestions_send_commands_that_exist() -> None:
+    html = (browser.WEB / "index.html").read_text(encoding="utf-8")
+    sent = re.findall(r'data-(?:send|then|fill)="/(\w+)', html)
+    assert len(sent) > 10
+    assert set(sent) <= set(router.commands)
 
 
 # Security: what a model or another site must not do
@@ -827,6 +917,18 @@ def test_a_voice_message_is_recorded(quiet_page: Page, world: World) -> None:
     assert len(world.files[voice["file_id"]]) == voice["file_size"] > 0
 
 
+# The names of the buttons in the chat that something else covers, as elementFromPoint finds.
+OVERLAPPING = """() => {
+  const area = document.querySelector("#scroll").getBoundingClientRect();
+  const isCovered = (button) => {
+    const { x, y, width, height } = button.getBoundingClientRect();
+    const [left, top] = [x + width / 2, y + height / 2];
+    return top > area.top && top < area.bottom && !button.contains(document.elementFromPoint(left, top));
+  };
+  return [...document.querySelectorAll("#log button")].filter(isCovered).map((button) => button.textContent);
+}"""
+
+
 def test_nothing_overlaps_on_the_narrowest_phone(open_page: Callable[..., Page], world: World) -> None:
     phone = open_page(viewport={"width": 320, "height": 640}, is_mobile=True, has_touch=True)
     phone.locator("#file").set_input_files(photos(2))
@@ -841,5 +943,125 @@ def test_nothing_overlaps_on_the_narrowest_phone(open_page: Callable[..., Page],
         assert phone.locator(element).evaluate("e => e.scrollWidth - e.clientWidth") <= 0
     boxes = [phone.locator(f"#composer > {name}").bounding_box() for name in ("#attach", "#text", "#send")]
     assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 320 for box in boxes)
-    last_own(phone).tap()
-    expect(last_own(phone).get_by_role("button", name="Переслать")).to_be_in_viewport()
+    first = phone.locator(".album .message").first
+    assert phone.evaluate(OVERLAPPING) == []
+    first.get_by_role("button", name="Ответить").tap()
+    expect(phone.locator("#bar")).to_contain_text("альбом")
+
+
+# Unsent texts
+
+
+def test_an_unsent_text_survives_a_switch_of_persons_and_a_restart(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    field = page.locator("#text")
+    says(page, "раз")
+    expect(last_own(page)).to_contain_text("раз")
+    last_own(page).locator(".text").dblclick()
+    expect(page.locator("#bar")).to_be_hidden()
+    field.fill("не отправлено")
+    page.get_by_role("button", name="Борис").click()
+    expect(field).to_have_value("")
+    field.fill("Борис пишет")
+    page.get_by_role("button", name="Анна").click()
+    expect(field).to_have_value("не отправлено")
+    last_own(page).get_by_role("button", name="Изменить").click()
+    expect(field).to_have_value("раз")
+    field.press("Escape")
+    expect(field).to_have_value("не отправлено")
+    page.reload()
+    expect(field).to_be_enabled()
+    expect(field).to_have_value("не отправлено")
+    field.press("Enter")
+    expect(last_own(page)).to_contain_text("не отправлено")
+    page.reload()
+    expect(field).to_be_enabled()
+    expect(field).to_have_value("")
+
+
+# The keyboard, screen readers, magnified pages
+
+
+def show_everything(page: Page, world: World) -> None:
+    """Fill the chat with all kinds of messages."""
+    for kind in ("voice", "photo", "album", "document", "video", "location", "contact", "sticker", "post"):
+        page.locator(f"[data-sample={kind}]").click()
+    says(page, "/start ||тайна|| `код` https://a.example/")
+    rich = f"{demo.TABLE_AND_CODE}\n\n> цитата с [ссылкой](https://a.example/)"
+    call_method(world, "sendRichMessage", {"chat_id": ANN, "rich_message": {"markdown": rich}})
+    reply = {"message_id": next(iter(world.messages[ANN]))}
+    keyboard = {"inline_keyboard": [[{"text": "да", "callback_data": "yes"}]]}
+    fields = {"text": "раз /help два", "reply_parameters": reply, "reply_markup": keyboard}
+    call_method(world, "sendMessage", {"chat_id": ANN, **fields})
+    call_method(world, "sendChatAction", {"chat_id": ANN, "action": "typing"})
+    call_method(world, "sendMessageDraft", {"chat_id": ANN, "draft_id": 7, "text": "", "can_stop": True})
+    expect(page.get_by_role("button", name="Остановить")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(open_page: Callable[..., Page], world: World, theme: str) -> None:
+    def violations() -> list[tuple[str, str]]:
+        found = Axe().run(page).response["violations"]
+        return [(violation["id"], node["html"]) for violation in found for node in violation["nodes"]]
+
+    page = open_page(color_scheme=theme, reduced_motion="reduce")
+    show_everything(page, world)
+    page.get_by_role("button", name="Оформление текста").click()
+    page.get_by_role("button", name="Ответить").last.click()
+    assert violations() == []
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.get_by_role("button", name="Команды бота").click()
+    assert violations() == []
+
+
+def test_everything_works_with_the_keyboard(page: Page) -> None:
+    menu, menu_button = page.locator("#menu"), page.get_by_role("button", name="Команды бота")
+    menu_button.press("Enter")
+    expect(menu).to_be_focused()
+    expect(menu).to_have_attribute("aria-activedescendant", "menu-start")
+    menu.press("ArrowUp")
+    expect(menu).to_have_attribute("aria-activedescendant", f"menu-{list(router.commands)[-1]}")
+    menu.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(menu_button).to_be_focused()
+    page.locator("#text").fill("не отправлено")
+    menu_button.press("Enter")
+    for _ in range(list(router.commands).index("models")):
+        menu.press("ArrowDown")
+    menu.press("Enter")
+    expect(last_reply(page)).to_contain_text("★ 5. Gemma")
+    expect(menu_button).to_be_focused()
+    expect(page.locator("#text")).to_have_value("не отправлено")
+    button = last_reply(page).get_by_role("button", name="9. North")
+    button.press("Enter")
+    expect(last_reply(page)).to_contain_text("★ 9. North")
+    assert page.evaluate("document.activeElement.closest('.message') !== null")  # the focus stays where it was
+    suggestion(page, "Удалить и вернуть").press("Enter")
+    last_reply(page).get_by_role("button", name="↩️ Вернуть").press("Enter")
+    expect(last_reply(page)).to_have_text(re.compile(r"^Заметки: Заметка #1 снова на месте\."))
+    expect(last_own(page)).to_have_text(re.compile(r"^Анна: /note_del 1"))
+    expect(last_reply(page).get_by_role("button", name="Ответить")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#text")).to_be_focused()
+
+
+def test_the_chat_is_usable_at_a_zoom_of_400_percent(quiet_page: Page, world: World) -> None:
+    quiet_page.set_viewport_size({"width": 320, "height": 200})  # 1280 × 800 pixels, magnified
+    show_everything(quiet_page, world)
+    says(quiet_page, "конец\n" * 9)
+    expect(last_own(quiet_page)).to_contain_text("конец")
+    field = quiet_page.locator("#text")
+    eventually(lambda: is_above(last_own(quiet_page).locator(".time"), quiet_page.locator("footer")))
+    assert field.evaluate("field => field.getBoundingClientRect().bottom <= innerHeight")
+    assert quiet_page.evaluate("document.documentElement.scrollWidth") == 320
+    quiet_page.evaluate("scrollTo(0, 0)")
+    expect(quiet_page.locator("#people")).to_be_in_viewport()
+    expect(field).to_be_in_viewport()
+    quiet_page.locator("#down").click()
+    expect(last_own(quiet_page).locator(".time")).to_be_in_viewport()
+
+
+def is_above(upper: Locator, lower: Locator) -> bool:
+    """Return whether one element ends above another."""
+    boxes = upper.bounding_box(), lower.bounding_box()
+    return bool(boxes[0] and boxes[1] and boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"])

@@ -101,6 +101,13 @@ def test_an_edit_that_changes_nothing_is_refused(world: World, call: Call) -> No
     message_id = call("sendMessage", chat_id=ANN, text="раз")["message_id"]
     assert "not modified" in call("editMessageText", chat_id=ANN, message_id=message_id, text="раз")[1]
     assert call("editMessageText", chat_id=ANN, message_id=message_id, text="два")["text"] == "два"
+    # https://core.telegram.org/bots/api#editmessagereplymarkup
+    keyboard = {"inline_keyboard": [[{"text": "да", "callback_data": "yes"}]]}
+    edited = call("editMessageReplyMarkup", chat_id=ANN, message_id=message_id, reply_markup=keyboard)
+    assert (edited["text"], edited["reply_markup"]) == ("два", keyboard)
+    again = call("editMessageReplyMarkup", chat_id=ANN, message_id=message_id, reply_markup=keyboard)
+    assert "not modified" in again[1]
+    assert "reply_markup" not in call("editMessageReplyMarkup", chat_id=ANN, message_id=message_id)
 
 
 def test_a_callback_query_is_answered_once(world: World, call: Call) -> None:

@@ -75,16 +75,26 @@ def send_rich_message(world: World, params: Json) -> Json:
 
 def edit_message_text(world: World, params: Json) -> Json:
     """Replace the text and the keyboard of a message from the bot."""
+    return _edit(
+        world, "editMessageText", params, ("text", "entities", "reply_markup"), checks.message_text(params)
+    )
+
+
+def edit_message_reply_markup(world: World, params: Json) -> Json:
+    """Replace or remove the keyboard of a message from the bot."""
+    return _edit(world, "editMessageReplyMarkup", params, ("reply_markup",), {})
+
+
+def _edit(world: World, method: str, params: Json, editable: tuple[str, ...], content: Json) -> Json:
+    """Replace the fields of a message that the method edits; a keyboard that is not given is removed."""
     chat = find_chat(world, params)
     old = world.messages[chat["id"]].get(checks.to_integer(params.get("message_id")))
     if old is None:
         raise Refusal(400, "Bad Request: message to edit not found")
     if old["from"]["id"] != BOT["id"]:
         raise Refusal(400, "Bad Request: message can't be edited")
-    content = checks.message_text(params)
     if markup := checks.reply_markup(params):
         content["reply_markup"] = markup
-    editable = ("text", "entities", "reply_markup")
     if content == {key: old[key] for key in editable if key in old}:
         raise Refusal(
             400,
@@ -94,7 +104,7 @@ def edit_message_text(world: World, params: Json) -> Json:
     unchanged = {key: value for key, value in old.items() if key not in editable}
     message = {**unchanged, **content, "edit_date": int(time.time())}
     world.messages[chat["id"]][old["message_id"]] = message
-    world.add_event("editMessageText", chat["id"], message=message)
+    world.add_event(method, chat["id"], message=message)
     return message
 
 
@@ -160,6 +170,7 @@ METHODS: dict[str, Callable[[World, Json], Any]] = {
     "sendMessageDraft": send_message_draft,
     "sendChatAction": send_chat_action,
     "editMessageText": edit_message_text,
+    "editMessageReplyMarkup": edit_message_reply_markup,
     "answerCallbackQuery": answer_callback_query,
     **media_methods.METHODS,
 }

@@ -13,7 +13,7 @@
 // suggestions.js  the buttons that let a visitor try the bot
 
 import { fetchSetup } from "./actions.js";
-import { clearComposer, endForcedReply, setUpComposer, startReply } from "./composer.js";
+import { endForcedReply, openDraft, setUpComposer, startReply } from "./composer.js";
 import { clearMessages, endDraft, showDraft, showMessage } from "./messages.js";
 import { byId, chat, copyText, make, setStatus, showToast } from "./page.js";
 import { followEnd } from "./scroll.js";
@@ -30,7 +30,7 @@ function connect() {
   source?.close();
   clearMessages();
   setStatus();
-  clearComposer();
+  openDraft();
   source = new EventSource(`/people/${chat.person}/events`);
   source.addEventListener("run", (event) => {
     if (runId && runId !== event.data) location.reload(); // the sandbox was restarted: its chats are new

@@ -33,7 +33,7 @@ export function setUpComposer(botCommands) {
   field.onpaste = (event) => attach(event.clipboardData.files);
   setUpAttachments(showAttachments);
   setUpFormatting();
-  byId("send").onclick = send;
+  byId("send").onclick = () => send();
   byId("menu-button").onclick = toggleMenu;
   byId("bar-close").onclick = cancel;
   byId("scroll").onclick = hideMenu;
@@ -43,14 +43,16 @@ export function setUpComposer(botCommands) {
 
 // Sending
 
-async function send() {
-  const source = field.value.trim();
+// Send what is in the field, or a command that was chosen in the menu; files, reply and edit go along with it.
+async function send(command = "") {
+  const source = command || field.value.trim();
   if (!source && !hasAttachments()) return;
   const { person } = chat;
   const message = { source, replyTo, edited, attachments: await takeAttachments() };
-  if (!edited) saveDraft(person, "");
+  const isDraft = !command && !edited;
+  if (isDraft) saveDraft(person, "");
   openDraft();
-  if (await deliver(message)) return;
+  if ((await deliver(message)) || !isDraft) return;
   saveDraft(person, source); // a text that could not be sent is not lost
   if (chat.person === person) openDraft();
 }
@@ -118,6 +120,7 @@ export function endForcedReply() {
 }
 
 export function startReply(view) {
+  if (edited) openDraft(); // the text in the field is that of another message
   clearBar();
   replyTo = view;
   const content = chat.messages.get(view.message_id).element.querySelector(".text, .rich");
@@ -203,8 +206,8 @@ function hideMenu() {
 
 function menuItem({ command, description }) {
   const onclick = () => {
-    setText(`/${command}`);
-    send(); // together with a chosen file, as a reply or as an edit
+    if (field.value.startsWith("/")) setText(""); // what was typed to find the command
+    send(`/${command}`);
   };
   const name = make("b", {}, `/${command}`);
   const item = make("div", { onclick, role: "option", id: `menu-${command}` }, name, make("span", {}, description));

@@ -17,9 +17,10 @@ export function mediaElements(view) {
 }
 
 // A picture on another server is shown as a link, so that opening the chat sends no request to that server.
-function photoElement({ photo, has_spoiler }) {
+function photoElement({ photo, has_spoiler, text }) {
   if (isWebAddress(photo)) return linkElement(photo, "🖼 Картинка из интернета");
-  const image = make("img", { className: "photo", src: addressOf(photo), alt: "Картинка" });
+  const alt = text ? `Картинка: ${text.split("\n")[0]}` : "Картинка без подписи";
+  const image = make("img", { className: "photo", src: addressOf(photo), alt });
   if (!has_spoiler) return image;
   const cover = make("button", { className: "covered", ariaLabel: "Показать картинку" }, image);
   cover.onclick = () => cover.replaceWith(image);

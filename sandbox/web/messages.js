@@ -3,7 +3,7 @@
 import { post, say } from "./actions.js";
 import { startEdit, startReply } from "./composer.js";
 import { mediaElements } from "./media.js";
-import { byId, chat, copyText, make, senderName } from "./page.js";
+import { byId, chat, copyText, make, makeUnseen, senderName } from "./page.js";
 import { contentElement } from "./text.js";
 
 export function clearMessages() {
@@ -19,7 +19,7 @@ export function showMessage(view) {
   const element = messageElement(view);
   const shown = chat.messages.get(view.message_id);
   if (shown) {
-    shown.element.replaceWith(element);
+    replaceKeepingFocus(shown.element, element);
   } else {
     byId("log").querySelector(".empty")?.remove();
     showDate(view.at);
@@ -27,6 +27,18 @@ export function showMessage(view) {
     if (draft) byId("log").append(draft.element); // the draft stays last
   }
   chat.messages.set(view.message_id, { view, element });
+}
+
+// Replace a message. If the focus was on one of its buttons, the same button gets it, or the one that took its place.
+function replaceKeepingFocus(old, element) {
+  const focused = old.contains(document.activeElement) ? document.activeElement : null;
+  const place = [...old.querySelectorAll(".buttons button")].indexOf(focused);
+  old.replaceWith(element);
+  if (!focused) return;
+  const buttons = [...element.querySelectorAll(".buttons button")];
+  const same = [...element.querySelectorAll("button")].find((button) => button.textContent === focused.textContent);
+  const target = same ?? buttons[Math.min(Math.max(place, 0), buttons.length - 1)];
+  (target ?? element.querySelector(".actions button:last-child")).focus({ preventScroll: true });
 }
 
 // Return where a new message goes: into the log, or into the album that it belongs to.
@@ -49,6 +61,7 @@ function messageElement(view) {
   const bubble = make(
     "div",
     { className: "bubble" },
+    makeUnseen(`${senderName(view)}: `),
     view.reply && quoteElement(view.reply),
     view.origin ? make("div", { className: "origin" }, "Переслано: ", make("b", {}, view.origin)) : null,
     ...mediaElements(view),
@@ -63,7 +76,6 @@ function messageElement(view) {
   const className = view.is_own ? "message own" : "message";
   const element = make("div", { className }, bubble, ...reactions, ...rows);
   element.dataset.id = view.message_id;
-  element.ondblclick = () => startReply(view);
   return element;
 }
 
@@ -120,11 +132,13 @@ export function showDraft({ draft_id, html, text, can_stop }) {
 }
 
 function draftElement(draft_id, canStop) {
-  const element = make("div", { className: "message draft" }, make("div", { className: "bubble" }));
+  const bubble = make("div", { className: "bubble" });
+  const element = make("div", { className: "message draft", ariaLive: "off" }, bubble); // only the message is announced
   if (canStop) {
     const stop = make("button", {}, "■ Остановить");
     stop.onclick = () => {
-      stop.disabled = true;
+      if (stop.ariaDisabled) return; // a disabled button would lose the focus
+      stop.ariaDisabled = "true";
       post("stop", { draft_id });
     };
     element.append(make("div", { className: "buttons" }, stop));
@@ -135,6 +149,7 @@ function draftElement(draft_id, canStop) {
 export function endDraft() {
   if (!draft) return;
   clearTimeout(draft.timer);
+  if (draft.element.querySelector(":focus-visible")) byId("text").focus(); // Stop was pressed with the keyboard
   draft.element.remove();
   draft = null;
 }

@@ -15,6 +15,11 @@ export function make(tag, properties, ...children) {
   return element;
 }
 
+// Create a text for screen readers only.
+export function makeUnseen(text) {
+  return make("span", { className: "unseen" }, text);
+}
+
 export function senderName({ is_own }) {
   return is_own ? chat.names[chat.person] : "Заметки";
 }

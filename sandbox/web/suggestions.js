@@ -1,5 +1,6 @@
-// The suggestions beside the chat. A button with data-send sends a text; with data-fill it only writes the text into
-// the field; with data-sample it sends a sample of that kind. A button with data-model switches the active model first.
+// The suggestions beside the chat. A button with data-send sends a text; with data-then, a command about the note that
+// the text became, whose number replaces the #. With data-fill it only writes the text into the field; with
+// data-sample it sends a sample of that kind. A button with data-model switches the active model first.
 
 import { post, say } from "./actions.js";
 import { setText } from "./composer.js";
@@ -15,22 +16,32 @@ export function setUpSuggestions() {
 }
 
 async function follow(button) {
-  const { fill, model, sample, send } = button.dataset;
+  const { fill, model, sample, send, then } = button.dataset;
   if (fill) {
     setText(fill);
     byId("text").focus();
     return;
   }
-  button.disabled = true;
+  if (button.ariaDisabled) return; // a disabled button would lose the focus
+  button.ariaDisabled = "true";
   try {
     if (model) await switchModel(model);
-    if (send) await say(send);
+    if (then) await sayAboutNote(send, then);
+    else if (send) await say(send);
     if (sample) await post("sample", { kind: sample });
   } catch {
-    showToast("Не получилось сменить модель: выберите её в /models.");
+    showToast(model ? "Не получилось сменить модель: выберите её в /models." : "Бот не ответил. Попробуйте ещё раз.");
   } finally {
-    button.disabled = false;
+    button.ariaDisabled = null;
   }
+}
+
+// Send a text that becomes a note, then a command about this note.
+async function sayAboutNote(text, command) {
+  const confirmation = nextMessage(({ is_own, text }) => !is_own && /#\d+/.test(text));
+  await say(text);
+  const [number] = (await confirmation).text.match(/(?<=#)\d+/);
+  await say(command.replace("#", number));
 }
 
 // Do what a person would do: send /models, turn the pages, tap the button of the model.

@@ -50,7 +50,8 @@ const ENTITY_TAGS = {
 function entityElement(entity, children) {
   if (entity.type === "spoiler") return spoilerElement(children);
   if (entity.type === "text_link" && isWebAddress(entity.url)) return linkElement(entity.url, ...children);
-  return make(ENTITY_TAGS[entity.type] ?? "span", {}, ...children);
+  const properties = entity.type === "pre" ? { tabIndex: 0 } : {}; // it may scroll, with the keyboard too
+  return make(ENTITY_TAGS[entity.type] ?? "span", properties, ...children);
 }
 
 // A hidden text, shown by a tap or the Enter key.
