@@ -18,9 +18,11 @@ import db_search
 import entities
 import storage
 import texts
+from db_attachments import ExportedAttachment, Source
 from entities import Entity
 
 DEFAULT_MAX_NOTES = 100_000
+EXPORT_CHUNK = 500  # notes whose attachments are looked up together
 DELETED_KEPT_S = 30 * clock.DAY_S  # how long a deletion or an edit can be undone
 
 _max_notes = DEFAULT_MAX_NOTES  # of a person, in the open database
@@ -66,6 +68,10 @@ class ImportedNote(TypedDict):
     chat_id: int
     message_id: int
     question_id: int | None
+    pinned_at: int | None
+    entities: list[Entity]
+    attachments: list[ExportedAttachment]
+    source: Source | None
 
 
 class ExportedNote(ImportedNote):
@@ -204,13 +210,20 @@ def import_note(user_id: int, note: ImportedNote) -> None:
 
     Its question_id is kept only if this database has that question and no note contains its answer yet.
     """
-    storage.execute(
-        "INSERT INTO notes (user_id, number, chat_id, message_id, text, created_at, updated_at, question_id)"
-        f" VALUES (:user_id, {_NEXT_NUMBER}, :chat_id, :message_id, :text, :created_at, :updated_at, ("
+    cursor = storage.execute(
+        "INSERT INTO notes (user_id, number, chat_id, message_id, text, created_at, updated_at, entities,"
+        f" search_extra, pinned_at, question_id) VALUES (:user_id, {_NEXT_NUMBER}, :chat_id, :message_id, :text,"
+        " :created_at, :updated_at, :entities, :search_extra, :pinned_at, ("
         " SELECT id FROM questions WHERE id = :question_id AND chat_id = :chat_id AND NOT EXISTS ("
         " SELECT 1 FROM notes WHERE user_id = :user_id AND question_id = :question_id AND deleted_at IS NULL)))",
-        {**note, "user_id": user_id},
+        {
+            **{name: value for name, value in note.items() if name not in ("attachments", "source")},
+            "user_id": user_id,
+            "entities": entities.dumps(note["entities"]),
+            "search_extra": db_attachments.search_extra(note["entities"], note["attachments"], note["source"]),
+        },
     )
+    db_attachments.import_parts(int(cursor.lastrowid or 0), note["attachments"], note["source"])
 
 
 def get_note(user_id: int, number: int) -> Note | None:
@@ -271,12 +284,24 @@ def pin_note(user_id: int, number: int, *, is_pinned: bool) -> bool:
 
 
 def iterate_notes(user_id: int) -> Iterator[ExportedNote]:
-    """Yield all notes, oldest first, without loading them all into memory."""
-    yield from storage.connection().execute(
-        "SELECT number, chat_id, message_id, text, created_at, updated_at, question_id FROM notes"
+    """Yield all notes with what they hold, oldest first, without loading them all into memory."""
+    cursor = storage.connection().execute(
+        "SELECT id, number, chat_id, message_id, text, created_at, updated_at, question_id, pinned_at, entities,"
+        " EXISTS (SELECT 1 FROM attachments WHERE note_id = notes.id) AS has_attachments,"
+        " EXISTS (SELECT 1 FROM sources WHERE note_id = notes.id) AS has_source FROM notes"
         " WHERE user_id = ? AND deleted_at IS NULL ORDER BY id",
         (user_id,),
     )
+    while rows := cursor.fetchmany(EXPORT_CHUNK):
+        with_attachments = [row["id"] for row in rows if row.pop("has_attachments")]
+        with_source = [row["id"] for row in rows if row.pop("has_source")]
+        attachments = db_attachments.exported_attachments(with_attachments) if with_attachments else {}
+        sources = db_attachments.sources_of_notes(with_source) if with_source else {}
+        for row in rows:
+            note_id = row.pop("id")
+            row["entities"] = entities.loads(row["entities"])
+            row["attachments"], row["source"] = attachments.get(note_id, []), sources.get(note_id)
+            yield row
 
 
 def count_notes(user_id: int) -> int:

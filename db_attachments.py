@@ -34,12 +34,17 @@ class NewAttachment(TypedDict):
     details: dict[str, Any]
 
 
-class Attachment(NewAttachment):
+class ExportedAttachment(NewAttachment):
+    """An attachment to write into a file, or from one."""
+
+    transcript: str | None
+
+
+class Attachment(ExportedAttachment):
     """A stored attachment."""
 
     id: int
     note_id: int
-    transcript: str | None
 
 
 class Source(TypedDict):
@@ -56,14 +61,27 @@ class Source(TypedDict):
 def add_attachment(note_id: int, attachment: NewAttachment) -> int:
     """Store an attachment of a note and return its id."""
     with storage.transaction():
-        cursor = storage.execute(
-            "INSERT INTO attachments (note_id, chat_id, message_id, position, kind, file_id, file_unique_id,"
-            " bot_id, file_name, mime_type, file_size, duration_s, width, height, details)"
-            " VALUES (:note_id, :chat_id, :message_id, :position, :kind, :file_id, :file_unique_id, :bot_id,"
-            " :file_name, :mime_type, :file_size, :duration_s, :width, :height, :details)",
-            {**attachment, "note_id": note_id, "details": json.dumps(attachment["details"], ensure_ascii=False)},
-        )
+        attachment_id = _insert_attachment(note_id, {**attachment, "transcript": None})
         update_search_extra(note_id)
+    return attachment_id
+
+
+def import_parts(note_id: int, attachments: Iterable[ExportedAttachment], source: Source | None) -> None:
+    """Store what a note from a file holds; the note has its search_extra already."""
+    for attachment in attachments:
+        _insert_attachment(note_id, attachment)
+    if source:
+        _insert_source(note_id, source)
+
+
+def _insert_attachment(note_id: int, attachment: ExportedAttachment) -> int:
+    cursor = storage.execute(
+        "INSERT INTO attachments (note_id, chat_id, message_id, position, kind, file_id, file_unique_id,"
+        " bot_id, file_name, mime_type, file_size, duration_s, width, height, details, transcript)"
+        " VALUES (:note_id, :chat_id, :message_id, :position, :kind, :file_id, :file_unique_id, :bot_id,"
+        " :file_name, :mime_type, :file_size, :duration_s, :width, :height, :details, :transcript)",
+        {**attachment, "note_id": note_id, "details": json.dumps(attachment["details"], ensure_ascii=False)},
+    )
     return int(cursor.lastrowid or 0)
 
 
@@ -84,6 +102,27 @@ def attachments_of_notes(note_ids: Iterable[int]) -> dict[int, list[Attachment]]
         row["details"] = json.loads(row["details"])
         by_note.setdefault(row["note_id"], []).append(row)
     return by_note
+
+
+def exported_attachments(note_ids: Iterable[int]) -> dict[int, list[ExportedAttachment]]:
+    """Return the attachments of several notes as a file holds them, by note."""
+    by_note: dict[int, list[ExportedAttachment]] = {}
+    for note_id, attachments in attachments_of_notes(note_ids).items():
+        rows: list[Any] = [dict(attachment) for attachment in attachments]
+        for row in rows:
+            del row["id"], row["note_id"]
+        by_note[note_id] = rows
+    return by_note
+
+
+def next_note_with_files(user_id: int, after_id: int) -> tuple[int, int] | None:
+    """Return the id and the number of a person's next note with files, by id; None after the last."""
+    row = storage.fetch_one(
+        "SELECT id, number FROM notes WHERE user_id = ? AND deleted_at IS NULL AND id > ?"
+        " AND EXISTS (SELECT 1 FROM attachments WHERE note_id = notes.id AND file_id <> '') ORDER BY id LIMIT 1",
+        (user_id, after_id),
+    )
+    return (row["id"], row["number"]) if row else None
 
 
 def get_attachment(attachment_id: int) -> Attachment | None:
@@ -127,12 +166,15 @@ def move_chat(old_chat_id: int, new_chat_id: int) -> None:
 def set_source(note_id: int, source: Source) -> None:
     """Store where a note comes from."""
     with storage.transaction():
-        storage.execute(
-            "INSERT OR REPLACE INTO sources (note_id, name, url, sent_at)"
-            " VALUES (:note_id, :name, :url, :sent_at)",
-            {**source, "note_id": note_id},
-        )
+        _insert_source(note_id, source)
         update_search_extra(note_id)
+
+
+def _insert_source(note_id: int, source: Source) -> None:
+    storage.execute(
+        "INSERT OR REPLACE INTO sources (note_id, name, url, sent_at) VALUES (:note_id, :name, :url, :sent_at)",
+        {**source, "note_id": note_id},
+    )
 
 
 def source_of(note_id: int) -> Source | None:
@@ -153,7 +195,7 @@ def sources_of_notes(note_ids: Iterable[int]) -> dict[int, Source]:
 
 
 def search_extra(
-    text_entities: Iterable[Entity], attachments: Sequence[Attachment] = (), source: Source | None = None
+    text_entities: Iterable[Entity], attachments: Sequence[ExportedAttachment] = (), source: Source | None = None
 ) -> str:
     """Return what the search finds of a note beside its text: "", or a newline and one line each."""
     lines: list[str | None] = list(entities.hidden_links(text_entities))

@@ -29,6 +29,15 @@ def await_text(
     )
 
 
+def awaited_command(chat_id: int, thread_id: int | None, user_id: int) -> str | None:
+    """Return the name of the command that waits, even for too long; None if there is none."""
+    row = storage.fetch_one(
+        "SELECT command FROM awaited_texts WHERE chat_id = ? AND thread_id = ? AND user_id = ?",
+        (chat_id, thread_id or 0, user_id),
+    )
+    return str(row["command"]) if row else None
+
+
 def take(chat_id: int, thread_id: int | None, user_id: int, sent_at: int) -> AwaitedText | None:
     """Return the command that a message sent at a moment completes, and wait for it no longer."""
     key = (chat_id, thread_id or 0, user_id)

@@ -187,6 +187,7 @@ def trash(notes: Iterable[tuple[Mapping[str, Any], str]], zone: clock.TimeZone) 
     return "\n\n".join(paragraphs)
 
 
+NOTHING_TO_ASK = "В заметке нет текста, спрашивать не о чем."
 NOTE_KEPT = "Заметка добавлена."
 NOTE_TOO_LONG = "Заметка станет слишком длинной. Начните новую."
 
@@ -567,26 +568,56 @@ def stats_caption(
 EXPORT_CAPTION = "Все ваши заметки."
 EXPORT_NOT_IMPORTABLE = "Все ваши заметки. Команда /note_import не примет этот файл обратно: он слишком большой."
 EXPORT_TOO_LARGE = "Файл с заметками больше 50 МБ даже в архиве: столько Telegram не примет."
+EXPORT_NOT_INCLUDED = "В архив не вошли (номер заметки, файл, причина):\n\n"  # of not-included.txt
+NOT_INCLUDED_TOO_LARGE = "больше 20 МБ: столько Telegram боту не отдаёт"
+NOT_INCLUDED_NO_ROOM = "не поместился: Telegram принимает от бота файлы до 50 МБ"
+NOT_INCLUDED_UNAVAILABLE = "Telegram его не отдал"
+NOT_INCLUDED_MORE = "… и другие\n"
 EXPORT_HEADING = "# Заметки\n\n"  # of notes.md
 FILE_REFUSED = "Telegram не принял файл."
 
 
-def exported_note(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
+def exported_note(note: Mapping[str, Any], content: str, zone: clock.TimeZone) -> str:
     """Return a note as a paragraph of notes.txt."""
-    return f"{note_head(note, zone)}\n{note['text']}\n\n"
+    return f"{note_head(note, zone)}\n{content}\n\n"
 
 
-def exported_section(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
+def exported_section(note: Mapping[str, Any], content: str, zone: clock.TimeZone) -> str:
     """Return a note as a section of notes.md."""
-    return f"## {note_head(note, zone)}\n\n{note['text']}\n\n"
+    return f"## {note_head(note, zone)}\n\n{content}\n\n"
+
+
+def export_with_files(
+    included: int, missing: int, *, is_importable: bool = True, is_too_large: bool = False
+) -> str:
+    """Return the caption of an archive with files; say if it, or even its notes.json, is too large for an import."""
+    caption = f"Все ваши заметки. Файлов в архиве: {included}."
+    if missing:
+        caption += f" Не вошло: {missing}, их список — в not-included.txt."
+    if not is_importable:
+        caption += (
+            " Обратно боту пришлите notes.json из архива: весь архив больше 20 МБ, столько Telegram не отдаёт."
+        )
+    return caption
+
+
+def not_included(number: int, attachment_: Mapping[str, Any], reason: str) -> str:
+    """Return the line of not-included.txt about a file."""
+    return f"#{number} · {attachment(attachment_)} — {reason}\n"
+
+
+def exported_attachment(attachment_: Mapping[str, Any]) -> str:
+    """Return an attachment as a line of an exported note, with what is said in it."""
+    line = f"{attachment_icon(attachment_['kind'])} {attachment(attachment_)}"
+    return f"{line}: {attachment_['transcript']}" if attachment_["transcript"] else line
 
 
 IMPORT_NO_FILE = (
-    "Пришлите файл notes.json (или notes.json.zip), полученный командой /note_export json,"
-    " с подписью /note_import."
+    "Пришлите следующим сообщением файл notes.json или архив, полученный командой /note_export json или"
+    " /note_export zip. Можно и ответить командой /note_import на такой файл."
 )
-IMPORT_TOO_LARGE = "Файл больше 20 МБ: столько Telegram боту не отдаёт. Пришлите его в архиве zip."
-IMPORT_WRONG = "Это не файл команды /note_export json, либо он изменён или повреждён. Заметки не тронуты."
+IMPORT_TOO_LARGE = "Файл больше 20 МБ: столько Telegram боту не отдаёт. Пришлите один notes.json, сжатый в zip."
+IMPORT_WRONG = "Это не файл команды /note_export json или /note_export zip, либо он изменён или повреждён. Заметки не тронуты."
 IMPORT_UNPACKED_TOO_LARGE = (
     "В файле больше 1 ГБ текста или больше миллиона заметок: столько мне не прочитать. Заметки не тронуты."
 )
@@ -599,6 +630,19 @@ def imported(added: int, already_present: int, refused: int) -> str:
     if refused:
         report += f" Не подошло записей: {refused}."
     return report
+
+
+def import_remarks(incomplete: int, foreign_files: int) -> str:
+    """Say what an import could not bring back of the notes in its file."""
+    remarks = ""
+    if incomplete:
+        remarks += f" Без части оформления, вложений или источника: {incomplete}."
+    if foreign_files:
+        remarks += (
+            f" Вложений из другого бота: {foreign_files}. Здесь они не откроются: Telegram отдаёт файл только тому"
+            " боту, который его получил."
+        )
+    return remarks
 
 
 def import_unfinished(added: int, already_present: int, refused: int) -> str:

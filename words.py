@@ -4,8 +4,11 @@ Triggers of the schema call word_keys() and tags_as_json(). After a change of wh
 of PyStemmer may bring, too, a migration must rebuild notes_words and note_tags, as migrations/3.sql does.
 """
 
+import bisect
 import functools
+import itertools
 import json
+import math
 import re
 import threading
 from collections.abc import Sequence
@@ -85,18 +88,19 @@ def tags(text: str, formatting: Sequence[Entity] = ()) -> dict[str, str]:
 
     What is formatted as code contains none.
     """
-    code = [entity for entity in formatting if entity["type"] in ("code", "pre")]
+    code = sorted((e["offset"], e["offset"] + e["length"]) for e in formatting if e["type"] in ("code", "pre"))
+    ends = list(itertools.accumulate((end for _, end in code), max))  # the last end of code up to each
     found = {}
+    position = place = 0  # in characters and in UTF-16 units
     for match in TAG.finditer(text):
+        place += utf16_length(text[position : match.start()])
+        position = match.start()
         label = match[1]
-        if any(character.isalpha() for character in label) and not (code and _is_inside(match, code)):
+        code_before = bisect.bisect_right(code, (place, math.inf))
+        is_code = code_before > 0 and place < ends[code_before - 1]
+        if not is_code and any(character.isalpha() for character in label):
             found[fold(label)] = label
     return found
-
-
-def _is_inside(match: re.Match[str], formatting: Sequence[Entity]) -> bool:
-    start = utf16_length(match.string[: match.start()])
-    return any(entity["offset"] <= start < entity["offset"] + entity["length"] for entity in formatting)
 
 
 def tags_as_json(text: str, stored_entities: str) -> str:

@@ -7,15 +7,17 @@ import io
 import logging
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import db
 import db_people
 import journal
 import storage
 import texts
 from app import status
+from app.file_archive import FileArchive
 from app.logs import ErrorLog
 from clock import TimeZone
 from config import Settings
@@ -47,6 +49,7 @@ class JobHandlers:
     error_log: ErrorLog
     started_at: int  # Unix seconds
     count_dropped_replies: Callable[[], int] = lambda: 0
+    archives: dict[int, FileArchive] = field(default_factory=dict)  # by user: those in progress
 
     def by_name(self) -> dict[str, JobHandler]:
         """Return the handlers by the names of their jobs."""
@@ -64,7 +67,24 @@ class JobHandlers:
 
     def export(self, job: JobRow) -> JobResult:
         """Export all notes of a person as a file."""
+        if job["arguments"]["format"] == exports.FORMAT_WITH_FILES:
+            return self._export_with_files(job)
         return exports.export_notes(job["user_id"], job["arguments"]["format"], self._zone(job))
+
+    def _export_with_files(self, job: JobRow) -> JobResult:
+        """Export all notes with their files; the attempt after a failed download goes on with the same archive."""
+        user_id = job["user_id"]
+        if not db.count_notes(user_id):  # the notes were deleted after the command
+            return texts.NO_NOTES
+        archive = self.archives.pop(user_id, None)
+        if archive is None or archive.job_id != job["id"]:
+            archive = FileArchive(job["id"], user_id)
+        try:
+            archive.add_files(self.telegram)
+        except TelegramError:
+            self.archives[user_id] = archive
+            raise
+        return archive.finish()
 
     def import_file(self, job: JobRow) -> JobResult:
         """Download a file that a person sent and import the notes in it."""

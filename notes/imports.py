@@ -10,7 +10,6 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import IO, Any, BinaryIO
 
 import db
@@ -18,32 +17,26 @@ import storage
 import texts
 from notes.exports import (
     JSON_FORMAT,
-    JSON_VERSION,
+    JSON_VERSIONS,
     MAX_ENTRIES,
     MAX_LINE_BYTES,
-    MAX_NOTE_LENGTH,
     MAX_UNPACKED_BYTES,
 )
+from notes.import_archive import WrongFile, unpacked
+from notes.import_entries import parse_note
+from notes.note_card import MAX_PINS
 from telegram.limits import MAX_DOWNLOAD_BYTES
-from unicode_text import storable
 
 MAX_WHOLE_BYTES = 2**20  # up to this size a file may have any layout; it is read as a whole
 MAX_CHECK_S = 120.0  # a file that takes longer to check is refused
 MAX_STORE_S = 240.0  # an import that takes longer stops, and goes on when the file is sent again
 BATCH_SIZE = 100  # notes per transaction: other writers wait only for one batch
 BATCH_LENGTH = 100_000  # characters per transaction
-MAX_CLOCK_ERROR_S = 86400  # a note may be this much newer than this machine's clock says
-MAX_NUMBER = 2**53  # of the ids in a JSON document
-ARCHIVE_ENTRY = b"PK\x01\x02"  # begins each entry in the directory of a zip archive
-MAX_ARCHIVE_ENTRIES = 100  # zipfile reads the whole directory into memory
+PART_LENGTH = 100  # storing an entity or an attachment takes about as long as so many characters
 # What json and zipfile raise for damaged files. RuntimeError includes RecursionError: nested too deeply.
 DAMAGED_FILE_ERRORS = (ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, EOFError)
 
 _one_at_a_time = threading.Lock()  # several imports at once would need several times the memory
-
-
-class WrongFile(Exception):
-    """The file is not an export of this bot, or it is damaged."""
 
 
 class FileTooLarge(Exception):
@@ -88,12 +81,12 @@ def _check(file: BinaryIO, stop_at: float) -> None:
 def _read_entries(file: BinaryIO) -> Iterator[Any]:
     """Yield the entries in the list of notes of a file; they are not checked yet."""
     try:
-        with _unpacked(file) as content:
+        with unpacked(file) as content:
             start = content.read(MAX_WHOLE_BYTES + 1)
             if len(start) <= MAX_WHOLE_BYTES:
                 yield from _notes_of(json.loads(start.decode("utf-8-sig")))
                 return
-        with _unpacked(file) as content:
+        with unpacked(file) as content:
             yield from _read_lines(_lines(content))
     except DAMAGED_FILE_ERRORS:
         raise WrongFile from None
@@ -103,7 +96,7 @@ def _notes_of(document: Any) -> list[Any]:
     """Return the list of notes of a JSON document; WrongFile if the document is not an export."""
     if not isinstance(document, dict):
         raise WrongFile
-    if document.get("format") != JSON_FORMAT or document.get("version") != JSON_VERSION:
+    if document.get("format") != JSON_FORMAT or document.get("version") not in JSON_VERSIONS:
         raise WrongFile
     entries = document.get("notes")
     if not isinstance(entries, list):
@@ -143,27 +136,6 @@ def _lines(content: IO[bytes]) -> Iterator[bytes]:
         yield line
 
 
-@contextmanager
-def _unpacked(file: BinaryIO) -> Iterator[IO[bytes]]:
-    """Open a file, or the only file in it if it is a zip archive, to read it from the beginning."""
-    is_archive = zipfile.is_zipfile(file)
-    file.seek(0)
-    if not is_archive:
-        yield file
-        return
-    if file.read().count(ARCHIVE_ENTRY) > MAX_ARCHIVE_ENTRIES:
-        raise WrongFile
-    with zipfile.ZipFile(file) as archive:
-        members = archive.infolist()
-        if len(members) != 1:
-            raise WrongFile
-        is_encrypted = bool(members[0].flag_bits & 1)
-        if is_encrypted or members[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise WrongFile
-        with archive.open(members[0]) as unpacked:
-            yield unpacked
-
-
 # Storing -------------------------------------------------------------------------------------------------
 
 
@@ -171,23 +143,28 @@ def _store(user_id: int, file: BinaryIO, batch: "_Batch", stop_at: float) -> str
     """Store the entries that are notes and not known yet, as far as the person has room and there is time."""
     known = set()
     for existing in db.iterate_notes(user_id):
-        known |= {_message_key(existing), _text_key(existing)}
+        known |= {_message_key(existing), _content_key(existing)}
+    report = texts.imported
     already_present = -batch.stored  # the notes of an interrupted run are in the database
-    refused = 0
+    refused = incomplete = foreign_files = 0
     for entry in _read_entries(file):
-        note = _parse_note(entry)
+        note, is_incomplete = parse_note(entry)
+        if note is not None:
+            incomplete += is_incomplete
+            foreign_files += _foreign_files(note)
         if note is not None and _key(note) in known:
             already_present += 1
         elif note is None or batch.is_full:
             refused += 1
         else:
-            known |= {_message_key(note), _text_key(note)}
+            known |= {_message_key(note), _content_key(note)}
             batch.add(note)
         if time.monotonic() > stop_at:
-            batch.store()
-            return texts.import_unfinished(batch.stored, max(already_present, 0), refused + batch.refused)
+            report = texts.import_unfinished
+            break
     batch.store()
-    return texts.imported(batch.stored, max(already_present, 0), refused + batch.refused)
+    result = report(batch.stored, max(already_present, 0), refused + batch.refused)
+    return result + texts.import_remarks(incomplete, foreign_files)
 
 
 class _Batch:
@@ -197,7 +174,7 @@ class _Batch:
         self._user_id = user_id
         self._on_added = on_added
         self._notes: list[db.ImportedNote] = []
-        self._length = 0  # of the texts together
+        self._length = 0  # of the notes together
         self.stored = added_before
         self.refused = 0  # for lack of room
 
@@ -209,7 +186,7 @@ class _Batch:
     def add(self, note: db.ImportedNote) -> None:
         """Add a note; store the batch when it is large enough."""
         self._notes.append(note)
-        self._length += len(note["text"])
+        self._length += len(note["text"]) + PART_LENGTH * (len(note["entities"]) + len(note["attachments"]))
         if len(self._notes) >= BATCH_SIZE or self._length >= BATCH_LENGTH:
             self.store()
 
@@ -221,6 +198,8 @@ class _Batch:
         with storage.transaction():
             for note in self._notes:
                 if db.has_room(self._user_id):
+                    if note["pinned_at"] and len(db.list_pinned_notes(self._user_id)) >= MAX_PINS:
+                        note["pinned_at"] = None
                     db.import_note(self._user_id, note)
                     stored += 1
             self._on_added(self.stored + stored)
@@ -231,44 +210,21 @@ class _Batch:
 
 
 def _key(note: db.ImportedNote) -> tuple[int, ...]:
-    """Return what identifies a note: the message it came from, because it may have been edited, or its text."""
-    return _message_key(note) if note["message_id"] else _text_key(note)
+    """Return what identifies a note: the message it came from, because it may have been edited, or its content."""
+    return _message_key(note) if note["message_id"] else _content_key(note)
 
 
-def _message_key(note: db.ImportedNote | db.ExportedNote) -> tuple[int, ...]:
+def _message_key(note: db.ImportedNote) -> tuple[int, ...]:
     return note["created_at"], note["chat_id"], note["message_id"]
 
 
-def _text_key(note: db.ImportedNote | db.ExportedNote) -> tuple[int, ...]:
-    return note["created_at"], hash(note["text"])  # the hash takes less memory than the text
+def _content_key(note: db.ImportedNote) -> tuple[int, ...]:
+    content = [note["text"].strip()]
+    for item in note["attachments"]:
+        content.append(item["file_unique_id"] or item["file_id"] or repr(sorted(item["details"].items())))
+    return note["created_at"], hash(tuple(content))  # the hash takes less memory than the content
 
 
-def _parse_note(entry: Any) -> db.ImportedNote | None:
-    """Return an entry of the file as a note; None if it is not one."""
-    if not isinstance(entry, dict):
-        return None
-    text = entry.get("text")
-    if not isinstance(text, str) or not text.strip() or len(text) > MAX_NOTE_LENGTH:
-        return None
-    created_at, updated_at = _moment(entry.get("created_at")), _moment(entry.get("updated_at"))
-    if created_at is None:
-        return None
-    return {
-        "text": storable(text.strip()),
-        "created_at": created_at,
-        "updated_at": created_at if updated_at is None else updated_at,
-        "chat_id": _number(entry.get("chat_id")),
-        "message_id": _number(entry.get("message_id")),
-        "question_id": _number(entry.get("question_id")) or None,
-    }
-
-
-def _moment(value: Any) -> int | None:
-    """Return a value of the file if it is a moment in the past, in Unix seconds."""
-    is_integer = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_integer and 0 <= value < time.time() + MAX_CLOCK_ERROR_S else None
-
-
-def _number(value: Any) -> int:
-    """Return an id of the file; 0 if it is missing or not a number."""
-    return value if isinstance(value, int) and abs(value) < MAX_NUMBER else 0
+def _foreign_files(note: db.ImportedNote) -> int:
+    """Return how many attachments only another bot can send."""
+    return sum(attachment["bot_id"] not in (None, db.current_bot()) for attachment in note["attachments"])

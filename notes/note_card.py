@@ -94,6 +94,8 @@ def ask(user_id: int, number: int) -> ButtonResult:
         return ButtonResult(texts.note_missing(number))
     if not db.list_models():
         return ButtonResult(texts.NO_MODELS)
+    if not note["text"]:
+        return ButtonResult(texts.NOTHING_TO_ASK)
     return ButtonResult(texts.PLAIN_TEXT_ASKED, Question(contents.plain_text(note)))
 
 

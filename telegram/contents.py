@@ -6,6 +6,7 @@ The details of an attachment hold what only one kind has, under the names of the
 """
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,6 +28,12 @@ REQUIRED_PLACE_DETAILS = {
     "location": ("latitude", "longitude"),
     "contact": ("phone_number", "first_name"),
 }
+NUMBERS = ("length", "horizontal_accuracy")  # the other details are texts
+APPEARANCE = {  # detail → field of a message
+    "has_spoiler": "has_media_spoiler",
+    "show_caption_above_media": "show_caption_above_media",
+}
+FILE_ID = re.compile("[A-Za-z0-9_-]{1,256}")  # anything else, such as a URL, would mean something else to Telegram
 UNSUPPORTED_KINDS = ("poll", "checklist", "game", "dice", "story", "paid_media", "invoice", "giveaway")
 PREVIEW_SIZE = 800  # pixels
 MAX_INTEGER = 2**63 - 1
@@ -55,6 +62,21 @@ def parse_external_reply(raw: dict[str, Any], quote: Any) -> dict[str, Any]:
     quoted = _object(quote)
     fields = parse_content({**raw, "text": quoted.get("text"), "entities": quoted.get("entities")})
     return {**fields, "source": parse_source(raw.get("origin"))}
+
+
+def parse_exported_attachment(raw: dict[str, Any]) -> Attachment | None:
+    """Return an attachment from an exported file, whose fields are those of Attachment; None if it is none."""
+    kind, details = _text(raw.get("kind")), _object(raw.get("details"))
+    if kind in PLACE_DETAILS:
+        return _place(kind, details, details)
+    if kind not in ("photo", *FILE_KINDS) or not FILE_ID.fullmatch(_text(raw.get("file_id"))):
+        return None
+    found = _details(details, FILE_DETAILS)
+    found.update({name: True for name in APPEARANCE if details.get(name) is True})
+    preview_id = _text(details.get("preview_file_id"))
+    if FILE_ID.fullmatch(preview_id):
+        found["preview_file_id"] = preview_id
+    return _file(kind, {**raw, "duration": raw.get("duration_s")}, found)
 
 
 # Attachments
@@ -105,23 +127,23 @@ def _file(kind: str, raw: dict[str, Any], details: dict[str, Any]) -> Attachment
 
 def _appearance(raw: dict[str, Any]) -> dict[str, Any]:
     """Return how the message shows its media, under the names that the sending methods use."""
-    details = {}
-    if raw.get("has_media_spoiler") is True:
-        details["has_spoiler"] = True
-    if raw.get("show_caption_above_media") is True:
-        details["show_caption_above_media"] = True
-    return details
+    return {name: True for name, field in APPEARANCE.items() if raw.get(field) is True}
 
 
 def _parse_place(raw: dict[str, Any]) -> Attachment | None:
     """Return a venue, a location or a contact."""
-    for kind, names in PLACE_DETAILS.items():
+    for kind in PLACE_DETAILS:
         place = _object(raw.get(kind))
-        location = _object(place.get("location")) if kind == "venue" else place
-        details = {**_coordinates(location), **_details(place, names)}
-        if all(name in details for name in REQUIRED_PLACE_DETAILS[kind]):
-            return Attachment(kind=kind, details=details)
+        attachment = _place(kind, place, _object(place.get("location")) if kind == "venue" else place)
+        if attachment:
+            return attachment
     return None
+
+
+def _place(kind: str, raw: dict[str, Any], location: dict[str, Any]) -> Attachment | None:
+    details = {**_coordinates(location), **_details(raw, PLACE_DETAILS[kind])}
+    is_complete = all(name in details for name in REQUIRED_PLACE_DETAILS[kind])
+    return Attachment(kind=kind, details=details) if is_complete else None
 
 
 def _coordinates(raw: dict[str, Any]) -> dict[str, float]:
@@ -138,8 +160,9 @@ def _details(raw: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in names:
         value: Any = raw.get(name)
-        if isinstance(value, str) and value:
-            found[name] = storable(value)
+        if name not in NUMBERS:
+            if isinstance(value, str) and value:
+                found[name] = storable(value)
         elif (isinstance(value, float) and math.isfinite(value)) or _integer(value) is not None:
             found[name] = value
     return found

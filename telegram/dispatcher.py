@@ -20,6 +20,9 @@ COMMAND = re.compile(
 BUTTON_DATA = re.compile(r"(?P<name>[a-z_]+)(?P<numbers>(?::[0-9]{1,18})+)")
 
 
+EXPECTED_FILES = (".json", ".zip")
+
+
 @dataclass(frozen=True)
 class _CommandLine:
     """A message that starts with a command: /name@bot_username text."""
@@ -98,17 +101,29 @@ class Dispatcher:
 
     def _take_awaited(self, message: Message, command_line: _CommandLine | None) -> AwaitedText | None:
         """Return the command that a message completes. Another command ends the waiting."""
+        if command_line is None and _is_lone_file(message):
+            return self._take_awaited_file(message)
         if command_line is None and (not message.text or message.is_forwarded or message.attachments):
             return None
         replied_to = message.replied_to_message_id
         if command_line is None and replied_to and journal.can_be_replied_to(message.chat_id, replied_to):
             return None
         awaited = journal_awaited.take(message.chat_id, message.thread_id, message.user_id, message.sent_at)
+        if awaited and self._router.commands[awaited["command"]].takes_file and not _is_cancel(message):
+            return None  # a text in place of the file is a message of its own
         return awaited if command_line is None else None
+
+    def _take_awaited_file(self, message: Message) -> AwaitedText | None:
+        """Return the command that a file completes; a command that waits for a text waits on."""
+        key = (message.chat_id, message.thread_id, message.user_id)
+        command = journal_awaited.awaited_command(*key)
+        if command is None or not self._router.commands[command].takes_file:
+            return None
+        return journal_awaited.take(*key, message.sent_at)
 
     def _complete_command(self, awaited: AwaitedText, message: Message) -> HandlerResult:
         """Call the handler of a command with the text that the bot has asked for."""
-        if message.text.strip(" .!").casefold() in texts.CANCEL_WORDS:
+        if _is_cancel(message):
             return texts.CANCELED
         text = f"{awaited['text_before']} {message.text}".strip()
         return _call_handler(self._router.commands[awaited["command"]], message, text)
@@ -153,6 +168,18 @@ def _parse_command_line(message: Message) -> _CommandLine | None:
     if match is None:
         return None
     return _CommandLine(match["name"], match["bot"] or "", (match["text"] or "").strip())
+
+
+def _is_cancel(message: Message) -> bool:
+    return message.text.strip(" .!").casefold() in texts.CANCEL_WORDS
+
+
+def _is_lone_file(message: Message) -> bool:
+    """Return whether a message is nothing but a file that a command may wait for."""
+    if message.document is None or message.text or message.media_group_id:
+        return False
+    name = message.attachments[0].file_name if message.attachments else None
+    return (name or "").casefold().endswith(EXPECTED_FILES)
 
 
 def _fingerprint(message: Message) -> str:

@@ -29,6 +29,7 @@ class Command:
     usage: str  # the arguments, as shown to the person
     handler: Handler
     admin_only: bool
+    takes_file: bool  # without one it waits for the next file of the person
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,12 @@ class Router:
         self.continuation_handler: Callable[[Message], bool] = _is_new
 
     def command(
-        self, name: str, summary: str, usage: str = "", *, admin_only: bool = False
+        self, name: str, summary: str, usage: str = "", *, admin_only: bool = False, takes_file: bool = False
     ) -> Callable[[Handler], Handler]:
         """Register the handler of a command."""
 
         def register(handler: Handler) -> Handler:
-            self.commands[name] = Command(name, summary, usage, handler, admin_only)
+            self.commands[name] = Command(name, summary, usage, handler, admin_only, takes_file)
             return handler
 
         return register

@@ -61,11 +61,12 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "notes": {
         *DB,
         *("storage", "texts", "clock", "unicode_text", "entities", "words"),
-        *("telegram.replies", "telegram.messages", "telegram.limits", "notes"),
+        *("telegram.replies", "telegram.messages", "telegram.contents", "telegram.limits", "notes"),
     },
     "llm": LLM,
     "app": LLM | {"notes", "app", "db_cleanup", "journal_cleanup"},
-    "bot": LLM | {"notes", "app"},
+    "bot_messages": LLM | {"notes"},
+    "bot": LLM | {"bot_messages", "notes", "app"},
 }
 
 # Inside a folder a module may import only modules that come before it.
@@ -120,10 +121,24 @@ ORDER = {
         "long_messages",
         "statistics",
         "chart",
+        "export_texts",
         "exports",
+        "import_archive",
+        "import_entries",
         "imports",
     ),
-    "app": ("logs", "status", "checks", "jobs", "reminder_clock", "cleaner", "health", "systemd", "service"),
+    "app": (
+        "logs",
+        "status",
+        "checks",
+        "file_archive",
+        "jobs",
+        "reminder_clock",
+        "cleaner",
+        "health",
+        "systemd",
+        "service",
+    ),
 }
 
 MAX_LINES = 300

@@ -255,7 +255,7 @@ def test_characters_that_cannot_be_stored_are_replaced(odd: str) -> None:
     ("text", "usage"),
     [
         ("/note_restore ²", "/note_restore 12"),
-        ("/note_export pdf", "/note_export [txt|md|json]"),
+        ("/note_export pdf", "/note_export [txt|md|json|zip]"),
         ("/note_list ²", "/note_list [сколько или день]"),
         ("/note_list 0", "/note_list [сколько или день]"),
         ("/note_list " + "9" * 30, "/note_list [сколько или день]"),
@@ -371,6 +371,10 @@ def import_again(text: str, date: int) -> None:
             "chat_id": ANN,
             "message_id": 5,
             "question_id": None,
+            "pinned_at": None,
+            "entities": [],
+            "attachments": [],
+            "source": None,
         },
     )
 

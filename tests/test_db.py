@@ -47,6 +47,10 @@ EMPTY_IMPORT: db.ImportedNote = {
     "chat_id": 0,
     "message_id": 0,
     "question_id": None,
+    "pinned_at": None,
+    "entities": [],
+    "attachments": [],
+    "source": None,
 }
 
 
@@ -366,6 +370,10 @@ def test_an_imported_answer_keeps_its_question_once_and_only_here() -> None:
             "chat_id": chat_id,
             "message_id": 2,
             "question_id": question,
+            "pinned_at": None,
+            "entities": [],
+            "attachments": [],
+            "source": None,
         }
         db.import_note(ANN, note)
         exported = list(db.iterate_notes(ANN))[-1]

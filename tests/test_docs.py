@@ -94,9 +94,8 @@ def test_a_wrong_name_is_detected(name: str) -> None:
 def test_the_names_in_the_picture_exist() -> None:
     picture = read("architecture.svg")
     files = set(re.findall(r"\w+\.(?:py|sql)\b", picture))
-    parts = {
-        path.name for path in [*ROOT.glob("db_*.py"), *ROOT.glob("journal_*.py")]
-    }  # db.py and journal.py stand for them
+    # bot.py, db.py and journal.py stand for their parts, and the client for the modules of gateways
+    parts = {path.name for name in ("bot", "db", "journal", "gateway") for path in ROOT.glob(f"{name}_*.py")}
     assert files >= {path.name for path in ROOT.glob("*.py")} - parts
     folders = [ROOT, *(ROOT / folder for folder in ("telegram", "llm", "notes", "app"))]
     assert [name for name in files if not any((folder / name).exists() for folder in folders)] == []
@@ -201,6 +200,7 @@ def test_the_page_is_short() -> None:
     assert [step.file for step in steps("add-a-command.md")] == [
         "db.py",
         "texts.py",
+        "notes/note_card.py",
         "bot.py",
         "tests/test_note_random.py",
     ]
@@ -278,3 +278,24 @@ def test_every_package_of_a_lock_has_hashes(name: str) -> None:
     packages = re.findall(r"^[a-z][^\n]*\\\n {4}--hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
     assert len(packages) == len(re.findall(r"^[a-z]", text, re.MULTILINE))
     assert not re.search(r"https?://|index-url|file:", text)
+
+
+# The index
+
+
+def test_the_index_lists_every_page() -> None:
+    pages = {path.relative_to(DOCS).as_posix() for path in [*DOCS.rglob("*.md"), DOCS / "insomnia.yaml"]}
+    indexes = {"README.md", "ru/README.md"}
+    exercises = {page for page in pages if page.startswith("ru/exercises/") and not page.endswith("README.md")}
+    translations = {f"ru/{page}" for page in TRANSLATED_PAGES}
+    assert links_of("README.md") == pages - indexes - exercises - translations | {"ru/README.md"}
+    assert links_of("ru/README.md") == pages - indexes - exercises - set(TRANSLATED_PAGES) | {"README.md"}
+
+
+def links_of(index: str) -> set[str]:
+    """Return the pages that an index links to; each has one line, with a description."""
+    found = re.findall(r"^(?:- )?\[[^]]+\]\(([^)]+)\)(: \S.*)?$", read(index), re.MULTILINE)
+    assert [page for page, description in found if not description and not page.endswith("README.md")] == []
+    assert len({page for page, _ in found}) == len(found)
+    folder = (DOCS / index).parent
+    return {Path(os.path.relpath((folder / page).resolve(), DOCS)).as_posix() for page, _ in found}

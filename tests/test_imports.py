@@ -180,6 +180,10 @@ def test_other_fields_of_an_entry_are_used_only_if_they_make_sense() -> None:
             "chat_id": 0,
             "message_id": 0,
             "question_id": None,
+            "pinned_at": None,
+            "entities": [],
+            "attachments": [],
+            "source": None,
         }
         for text in ("раз", "\ufffd\ufffd")
     ]
@@ -232,7 +236,7 @@ WRONG_FILES = {
     "a list": b"[]",
     "notes that are not a list": b'{"format": "notes-bot", "version": 1, "notes": {}}',
     "another format": GOOD.replace(b'"notes-bot"', b'"notes"'),
-    "another version": GOOD.replace(b'"version": 1', b'"version": 2'),
+    "another version": GOOD.replace(b'"version": 1', b'"version": 3'),
     "cut": GOOD[:-10],
     "cut at the end of a note": GOOD[:-2],
     "cut after many notes": document(*[NOTE] * 1000)[:-2],
@@ -240,6 +244,11 @@ WRONG_FILES = {
     "no comma": GOOD[:-2] + json.dumps(NOTE).encode() + b"]}",
     "two commas": GOOD[:-2] + b",," + json.dumps(NOTE).encode() + b"]}",
     "nested deeply": GOOD[:-2] + b"," + b"[" * 200_000 + b"]" * 200_000 + b"]}",
+    "two files of notes": zipped(("notes.json", GOOD), ("nutes.json", GOOD)).replace(b"nutes", b"notes"),
+    **{
+        f"an archive with {name}": zipped(("notes.json", GOOD), (name, b"x"))
+        for name in ("../notes.db", "files/../../x", "files/..", "files/a\\b", "files/C:x", "/etc/passwd", "files")
+    },
     "a huge number": GOOD[:-2] + b"," + b"9" * 100_000 + b"]}",
     "two files": zipped(("notes.json", GOOD), ("more.json", GOOD)),
     "an empty archive": zipped(),
@@ -262,7 +271,7 @@ WRONG_LARGE_FILES = {
     "spaces": b" " * 3_000_000,
     "empty lines": b"\n" * 3_000_000,
     "one line": document(*[NOTE] * 50_000),
-    "another version": LARGE.replace(b'"version": 1', b'"version": 2', 1),
+    "another version": LARGE.replace(b'"version": 1', b'"version": 3', 1),
     "cut at the end of a line": LARGE[: LARGE.rindex(b"]}")],
     "cut within a line": LARGE[:-10],
     "more after the end": LARGE + LARGE,
@@ -470,9 +479,34 @@ def test_an_exported_file_can_be_sent_back(bot_process: BotProcess, person: Make
     content = world.files[sent["document"]["file_id"]]
     ann.sends_file("notes.json", content, "/note_import")
     assert ann.hears()["text"] == "Добавлено заметок: 0. Уже было: 1."
+    ann.says("/note_import", reply_to_message=sent)
+    assert ann.hears()["text"] == "Добавлено заметок: 0. Уже было: 1."
+    ann.says("/note_import", reply_to_message=ann.sends("photo"))
+    assert texts.IMPORT_NO_FILE in {text_of(ann.hears()) for _ in range(2)}
     bob.sends_file("notes.json", content, "/note_import@sandbox_notes_bot")
     assert bob.hears()["text"] == "Добавлено заметок: 1. Уже было: 0."
     assert bob.asks("/note_count") == "У вас 1 заметка."
+
+
+def test_the_file_may_follow_the_command(bot_process: BotProcess, person: MakePerson) -> None:
+    bot_process.start()
+    ann = person()
+    assert ann.asks("/note_import") == texts.IMPORT_NO_FILE
+    ann.sends_file("Notes.JSON", GOOD)
+    assert ann.hears()["text"] == "Добавлено заметок: 1. Уже было: 0."
+    ann.sends_file("notes.json", GOOD)
+    assert text_of(ann.hears()).startswith("Заметка #2 добавлена: файл «notes.json»"), "the wait is over"
+    ann.asks("/note_import")
+    ann.sends_file("договор.pdf", GOOD)
+    assert text_of(ann.hears()).startswith("Заметка #3 добавлена: файл «договор.pdf»"), "any other file is a note"
+    assert ann.asks("купить хлеб").startswith("Заметка #4 добавлена"), "a text is a note"
+    ann.asks("/note_import")
+    assert ann.asks("отмена") == texts.CANCELED
+    ann.says("/note_del")
+    ann.hears()
+    ann.sends_file("notes.json", GOOD)
+    assert text_of(ann.hears()).startswith("Заметка #5 добавлена")
+    assert ann.asks("4").startswith("Заметка #4 удалена"), "a file does not end another wait"
 
 
 @pytest.mark.parametrize("format", ["txt", "md", "json"])

@@ -1,5 +1,6 @@
 """The README in both languages: the same commands, settings and set-up lines, and nothing that does not exist."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -107,6 +108,11 @@ def test_it_has_links(readme: str) -> None:
     assert len(re.findall(r"\]\(docs/", readme)) > 5
 
 
+def test_each_links_to_the_index_in_its_language() -> None:
+    assert "](docs/README.md)" in ENGLISH
+    assert "](docs/ru/README.md)" in RUSSIAN
+
+
 def test_each_links_to_the_other_at_its_top() -> None:
     assert "](README.ru.md)" in ENGLISH.split("\n##", 1)[0]
     assert "](README.md)" in RUSSIAN.split("\n##", 1)[0]
@@ -118,7 +124,8 @@ def test_both_have_the_same_parts() -> None:
     assert len(transcripts[0]) == 1
     assert transcripts[0] == transcripts[1]
     pages = [set(re.findall(r"\]\((?:docs/(?:ru/)?)?([\w-]+\.md)", readme)) for readme in (ENGLISH, RUSSIAN)]
-    assert pages[0] - {"README.ru.md"} == pages[1] - {"README.md"}
+    indexes = {"README.md", "README.ru.md"}
+    assert pages[0] - indexes == pages[1] - indexes
 
 
 def test_it_is_short() -> None:
@@ -126,11 +133,28 @@ def test_it_is_short() -> None:
     assert len(ENGLISH.splitlines()) <= MAX_LINES + more_commands
 
 
+def product_modules() -> list[str]:
+    """Return the paths of the modules of the bot itself."""
+    product = [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.py"))]
+    return [path.relative_to(ROOT).as_posix() for path in product if path.name[0] != "_"]
+
+
 @pytest.mark.parametrize("name", ["architecture.md", "ru/architecture.md"])
 def test_every_file_is_listed_in_reading_order(name: str) -> None:
     table = (ROOT / "docs" / name).read_text(encoding="utf-8").rsplit("\n## ", 1)[1]
-    product = [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.py"))]
-    names = [path.relative_to(ROOT).as_posix() for path in product if path.name[0] != "_"]
-    assert [name for name in names if f"`{name}`" not in table] == []
+    assert [name for name in product_modules() if f"`{name}`" not in table] == []
     sandbox = [path.name for path in ROOT.glob("sandbox/**/*.py") if path.name[0] != "_"]
     assert [name for name in sandbox if f"`{name}`" not in table] == []
+
+
+def test_the_opening_of_every_module_is_translated() -> None:
+    page = (ROOT / "docs" / "ru" / "modules.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([\w/]+\.py)` \| \S[^|]* \| ([^|]+) \|$", page, re.MULTILINE)
+    openings = {}
+    for name in product_modules():
+        docstring = ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8"))) or ""
+        openings[name] = docstring.split("\n")[0]
+    changed = [name for name, opening in listed if openings.get(name) != opening]
+    assert changed == [], "translate the new first lines, and copy them into the third column"
+    names = [name for name, _ in listed]
+    assert [name for name in openings if names.count(name) != 1] == [], "give each of them a row"

@@ -110,3 +110,18 @@ def test_the_index_of_words_follows_edits_and_deletions() -> None:
     assert db_search.find_forms(ANN, tea, 5) == []
     storage.execute("DELETE FROM notes")
     storage.execute("INSERT INTO notes_words(notes_words) VALUES ('integrity-check')")
+
+
+def test_tags_in_any_code_are_none() -> None:
+    text = "#a 😀 #b #c #d #e"
+    code = [
+        {"type": "code", "offset": 0, "length": 1},
+        {"type": "pre", "offset": 3, "length": 8},
+        {"type": "code", "offset": 6, "length": 1},
+        {"type": "bold", "offset": 12, "length": 2},
+        {"type": "code", "offset": 16, "length": 1},
+    ]
+    expected = {"d": "d", "e": "e"}
+    for formatting in (code, code[::-1]):
+        assert words.tags(text, formatting) == expected
+    assert list(words.tags("#a1 " * 15_000, [{"type": "code", "offset": 1, "length": 1}] * 10_000)) == ["a1"]
