@@ -56,7 +56,7 @@ router = Router()
 
 @router.command("start", "начать")
 def start(message: Message, text: str) -> HandlerResult:
-    """Greet the person; the commands to begin with fit on a phone's screen."""
+    """Greet the person and name the commands to begin with."""
     return f"{texts.GREETING}\n\n{router.short_help(FIRST_COMMANDS)}"
 
 

@@ -4,26 +4,25 @@ The script starts the sandbox, chats in it and saves chat.png and chat-dark.png 
 requirements-dev.txt and Chromium.
 """
 
-import json
 import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import FilePayload, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 FOLDER = Path(__file__).resolve().parent
 SANDBOX = [sys.executable, "-X", "utf8", "-m", "sandbox", "--no-browser"]
-NOTES_PER_DAY = [2, 5, 3, 0, 1, 2, 2, 4, 0, 1, 3, 1]  # yesterday first
+PATIENCE_MS = 60_000
 LAST_REPLY = ".message:not(.own):not(.draft)"
 
 
 def main() -> None:
     """Take both pictures."""
+    expect.set_options(timeout=PATIENCE_MS)
     with sandbox_url() as url, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         desktop = chromium.new_page(locale="ru-RU", viewport={"width": 1100, "height": 780})
@@ -65,29 +64,20 @@ def say(page: Page, text: str, expected: str, place: str = LAST_REPLY) -> None:
 
 
 def chat_on_desktop(page: Page) -> None:
-    """Show a search, and an answer that is being written."""
-    say(page, "/note_add Ёлка: гирлянда, звезда, мандарины", "добавлена")
-    say(page, "/note_find елк", "Найдено")
+    """Show a plain text that became a note, a search, and an answer that is being written."""
+    say(page, "Ёлка: гирлянда, звезда, мандарины", "добавлена")
+    say(page, "/note_find ёлки", "Найдено")
     say(page, "/ask Список или кортеж: что выбрать в Python?", "steps.append", place=".draft")
 
 
 def chat_on_phone(page: Page) -> None:
-    """Show a chart, a deleted note with its Undo button, and the buttons under a plain text."""
-    file = FilePayload(name="notes.json", mimeType="application/json", buffer=exported_notes())
-    page.locator("#file").set_input_files(file)
-    say(page, "/note_import", "Добавлено")
+    """Show a chart, and a note of a search with its buttons."""
+    page.locator("[data-sample=notes]").click()
+    expect(page.locator(LAST_REPLY).last).to_contain_text("Добавлено")
     say(page, "/note_stats 14", "Заметки за 14 дней")
-    say(page, "/note_del 3", "удалена")
-    say(page, "Почему зимой темнеет рано?", "Что с этим сделать?")
-
-
-def exported_notes() -> bytes:
-    """Return a file for /note_import with NOTES_PER_DAY."""
-    moments = [
-        int(time.time()) - days * 86400 - n for days, count in enumerate(NOTES_PER_DAY, 1) for n in range(count)
-    ]
-    notes = [{"text": f"Заметка {n}", "created_at": moment} for n, moment in enumerate(moments)]
-    return json.dumps({"format": "notes-bot", "version": 1, "notes": notes}).encode()
+    say(page, "/note_find мандарины", "Найдено")
+    page.locator(LAST_REPLY).last.locator(".buttons button").first.click()
+    expect(page.locator(LAST_REPLY).last).to_contain_text("Напомнить")
 
 
 def save(page: Page, name: str) -> None:

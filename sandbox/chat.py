@@ -179,8 +179,10 @@ class Chat:
 
 def _sample_notes() -> bytes:
     """Return SAMPLE_NOTES as a file that /note_import reads."""
-    today = int(time.time()) // DAY_S * DAY_S
-    notes = [{"text": text, "created_at": today - days * DAY_S + n} for n, (days, text) in enumerate(SAMPLE_NOTES)]
+    noon = int(time.time()) // DAY_S * DAY_S + DAY_S // 2
+    notes = [
+        {"text": text, "created_at": noon - days * DAY_S + n * 60} for n, (days, text) in enumerate(SAMPLE_NOTES)
+    ]
     return json.dumps({"format": "notes-bot", "version": 1, "notes": notes}).encode()
 
 

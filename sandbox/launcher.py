@@ -8,7 +8,7 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import config
@@ -21,6 +21,7 @@ from unicode_text import let_streams_print
 
 TRANSCRIBE_MODEL = "openrouter/openai/whisper-1"  # one that the emulated OpenRouter has
 BOT_CHECK_S = 0.2
+USUAL_PORT = 8726  # the browser keeps unsent texts and the theme by address, so it stays the same if it can
 
 BotProcess = subprocess.Popen[bytes]
 
@@ -52,7 +53,12 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="Try the bot without any account.")
     parser.add_argument("--terminal", action="store_true", help="chat in the terminal, not in a browser")
     parser.add_argument("--no-browser", action="store_true", help="print the address of the page, do not open it")
-    parser.add_argument("--port", type=int, default=0, help="serve the page on this port (default: any free port)")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=0,
+        help=f"serve the page on this port (default: {USUAL_PORT}, or any that is free)",
+    )
     return parser.parse_args()
 
 
@@ -103,12 +109,27 @@ def wait_until_polling(world: World, bot: BotProcess) -> None:
 
 def show_page(world: World, bot: BotProcess, options: argparse.Namespace) -> None:
     """Serve the page until the bot ends."""
-    has_real_models = bool(config.load_gateways()["openrouter"].api_key)
     try:
-        with Server(browser.application(world, has_real_models=has_real_models), options.port) as server:
+        with serve_page(world, options.port) as server:
             print(f"Чат открыт: {server.url} (выход — Ctrl-C)", flush=True)
             if not options.no_browser:
                 webbrowser.open(server.url)
             bot.wait()
     except OSError:
         sys.exit(f"Порт {options.port} открыть нельзя: выберите другой, --port.")
+
+
+@contextmanager
+def serve_page(world: World, port: int) -> Iterator[Server]:
+    """Serve the page while the block runs: on this port, or with 0 on the usual one or any that is free."""
+    has_real_models = bool(config.load_gateways()["openrouter"].api_key)
+    with ExitStack() as stack:
+        try:
+            page = browser.application(world, has_real_models=has_real_models)
+            server = stack.enter_context(Server(page, port or USUAL_PORT))
+        except OSError:
+            if port:
+                raise
+            page = browser.application(world, has_real_models=has_real_models)
+            server = stack.enter_context(Server(page))
+        yield server

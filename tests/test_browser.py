@@ -30,7 +30,7 @@ from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Locator, P
 
 import texts
 from bot import router
-from sandbox import browser, chat, demo
+from sandbox import browser, chat, demo, launcher
 from sandbox.openrouter import EmulatedGateway
 from sandbox.server import Server
 from sandbox.telegram import World, call_method
@@ -430,6 +430,11 @@ def test_the_chart_of_notes_is_shown(page: Page) -> None:
 def test_a_new_visitor_needs_only_buttons_after_the_first_message(
     open_page: Callable[..., Page], bot_process: BotProcess, world: World, gateway: EmulatedGateway
 ) -> None:
+    bot_process.start()
+    world.wait(lambda: world.commands)
+    gateway.answer_to = demo.build_gateway().answer_to
+    page = open_page(viewport={"width": 390, "height": 700}, is_mobile=True, has_touch=True)
+
     def choose(command: str) -> Locator:
         """Choose a command in the menu; return the reply."""
         count = page.locator(".message").count()
@@ -442,10 +447,6 @@ def test_a_new_visitor_needs_only_buttons_after_the_first_message(
         message.get_by_role("button", name=label).tap()
         expect(message).to_contain_text(expected)
 
-    bot_process.start()
-    world.wait(lambda: world.commands)
-    gateway.answer_to = demo.build_gateway().answer_to
-    page = open_page(viewport={"width": 390, "height": 700}, is_mobile=True, has_touch=True)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Начать").tap()
     expect(last_reply(page)).to_contain_text("/help — все команды")
@@ -784,6 +785,18 @@ def test_python_m_sandbox_serves_the_page_until_sigterm(tmp_path: Path, key: str
         assert sandbox.wait(PATIENCE_S) == 0
 
 
+def test_the_page_keeps_its_address_unless_its_port_is_in_use(world: World) -> None:
+    with launcher.serve_page(world, 0) as first, launcher.serve_page(world, 0) as second:
+        assert first.url != second.url  # both run, on any machine
+        for url in (first.url, second.url):
+            assert "Заметки" in requests.get(url, timeout=60).content.decode()
+    with Server(browser.application(world)) as free:
+        port = int(free.url.rpartition(":")[2])
+    for _ in range(2):  # the same port again right after the last run
+        with launcher.serve_page(world, port) as server:
+            assert server.url == f"http://127.0.0.1:{port}"
+
+
 def test_a_port_in_use_is_reported(site: str, tmp_path: Path) -> None:
     command = [sys.executable, "-X", "utf8", "-m", "sandbox", "--no-browser", "--port", site.rpartition(":")[2]]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -1000,11 +1013,12 @@ def show_everything(page: Page, world: World) -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(open_page: Callable[..., Page], world: World, theme: str) -> None:
+    page = open_page(color_scheme=theme, reduced_motion="reduce")
+
     def violations() -> list[tuple[str, str]]:
         found = Axe().run(page).response["violations"]
         return [(violation["id"], node["html"]) for violation in found for node in violation["nodes"]]
 
-    page = open_page(color_scheme=theme, reduced_motion="reduce")
     show_everything(page, world)
     page.get_by_role("button", name="Оформление текста").click()
     page.get_by_role("button", name="Ответить").last.click()

@@ -231,6 +231,7 @@ function handleMenuKey(key) {
   else if (key === "ArrowUp") select(selected - 1);
   else if (key === "Escape") hideMenu();
   else if (key === "Enter") item.click();
+  else if (key === "Tab" && field.value && !field.value.startsWith("/")) hideMenu(); // keep what is written
   else if (key === "Tab") {
     setText(`/${item.dataset.command} `);
     field.focus();
