@@ -12,6 +12,9 @@ import texts
 if sys.version_info < (3, 11):
     sys.exit(texts.PYTHON_TOO_OLD)
 
+import json
+from collections.abc import Sequence
+
 import clock
 import config
 import db
@@ -418,11 +421,13 @@ def providers(message: Message, text: str) -> HandlerResult:
 
 @router.command("ask", "спросить модель", usage="<вопрос>")
 def ask(message: Message, text: str) -> HandlerResult:
-    """Ask the active model."""
+    """Ask the active model; in a caption or in reply to a photo, about that photo."""
+    pictures = capture.pictures(message)
+    text = text or (texts.WHAT_IS_IN_THE_PICTURE if pictures else "")
     previous = _latest_question_in_topic(message)
     if text and previous is not None:
         return _continue_conversation(message, text, previous)
-    return _question(text, "ask")
+    return _question(text, "ask", pictures)
 
 
 @router.command("compare", "спросить три модели сразу", usage="<вопрос>")
@@ -452,7 +457,9 @@ def ask_again(query: CallbackQuery, question_id: int) -> ButtonResult:
     is_own = question["user_id"] == query.user_id
     parent_id = question["parent_id"] if is_own else None
     kind = "ask" if question["kind"] == "compare" else question["kind"]
-    return ButtonResult(texts.ASKED_AGAIN, Question(question["text"], parent_id, kind, is_repeat=True))
+    pictures = tuple(json.loads(question["pictures"]))
+    again = Question(question["text"], parent_id, kind, is_repeat=True, pictures=pictures)
+    return ButtonResult(texts.ASKED_AGAIN, again)
 
 
 @router.button("save")
@@ -668,10 +675,10 @@ def _turn_page(query: CallbackQuery, listing_id: int, position: int, *, to_older
         return ButtonResult(texts.SEARCHING, job=job)
 
 
-def _question(text: str, kind: str) -> HandlerResult:
+def _question(text: str, kind: str, pictures: Sequence[str] = ()) -> HandlerResult:
     if not text:
         raise UsageError
-    return Question(text, kind=kind) if db.list_models() else texts.NO_MODELS
+    return Question(text, kind=kind, pictures=pictures) if db.list_models() else texts.NO_MODELS
 
 
 def _latest_question_in_topic(message: Message) -> journal.QuestionRow | None:
@@ -685,7 +692,8 @@ def _continue_conversation(message: Message, text: str, question: journal.Questi
     if question["user_id"] != message.user_id:
         return texts.NOT_YOUR_CONVERSATION
     kind = "note_ask" if question["kind"] == "note_ask" else "ask"
-    return Question(text, parent_id=question["id"], kind=kind)
+    pictures = capture.pictures(message) or tuple(json.loads(question["pictures"]))
+    return Question(text, parent_id=question["id"], kind=kind, pictures=pictures)
 
 
 def _parse_days(text: str, max_days: int = MAX_DAYS) -> int:

@@ -38,6 +38,8 @@ class NewQuestion(TypedDict):
     text: str
     asked_at: int
     is_repeat: NotRequired[bool]
+    pictures: NotRequired[str]
+    speech: NotRequired[str | None]
     thread_id: NotRequired[int | None]
 
 
@@ -61,6 +63,8 @@ class QuestionRow(TypedDict):
     finished_at: int | None
     is_repeat: int
     thread_id: int | None
+    pictures: str  # JSON: a list of file_ids
+    speech: str | None  # JSON: an attachment
 
 
 class CachedAnswer(TypedDict):
@@ -303,9 +307,10 @@ def add_question(question: NewQuestion) -> int:
     """Store a question and return its id."""
     cursor = storage.execute(
         "INSERT INTO questions (user_id, chat_id, message_id, is_private, kind, is_parallel, parent_id, model_id,"
-        " text, asked_at, is_repeat, thread_id) VALUES (:user_id, :chat_id, :message_id, :is_private, :kind,"
-        " :is_parallel, :parent_id, :model_id, :text, :asked_at, :is_repeat, :thread_id)",
-        {"is_repeat": False, "thread_id": None, **question},
+        " text, asked_at, is_repeat, thread_id, pictures, speech) VALUES (:user_id, :chat_id, :message_id,"
+        " :is_private, :kind, :is_parallel, :parent_id, :model_id, :text, :asked_at, :is_repeat, :thread_id,"
+        " :pictures, :speech)",
+        {"is_repeat": False, "thread_id": None, "pictures": "[]", "speech": None, **question},
     )
     return int(cursor.lastrowid or 0)
 

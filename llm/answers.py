@@ -4,10 +4,11 @@ Two threads serve one question. The first shows the growing answer, reacts to St
 second calls models (see model_caller.py) and may block in the network.
 """
 
+import dataclasses
+import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
 from functools import partial
 
 import db
@@ -16,15 +17,16 @@ import journal
 import openrouter_client
 import storage
 import texts
-from config import Gateway, Settings
+from config import Settings
 from journal import QuestionKey, QuestionRow
-from llm import answer_cache, free_router
+from llm import answer_cache, pictures
 from llm.answer_reply import build_reply
-from llm.catalog import Catalog, fetch_catalog
+from llm.catalog import Catalog
 from llm.costs import CostLookup
 from llm.gateway_pace import GatewayPace
 from llm.model_caller import ModelCaller
-from llm.models import ROUTER_GATEWAY, fallback_models, model_for, ready_gateways
+from llm.model_choice import first_model
+from llm.models import ROUTER_GATEWAY, fallback_models, model_for
 from llm.progress import CallResult, QuestionProgress
 from llm.prompts import Prompt, build_prompt
 from llm.queue_positions import QueuePositions
@@ -50,6 +52,7 @@ class Answers:
 
     def __init__(self, settings: Settings, telegram: Telegram, outbox: Outbox, catalog: Catalog) -> None:
         self._settings = settings
+        self._telegram = telegram
         self._outbox = outbox
         self._catalog = catalog
         self._executor: KeyedExecutor[QuestionKey] = KeyedExecutor(
@@ -122,6 +125,7 @@ class Answers:
                     "asked_at": asked_at,
                     "is_repeat": question.is_repeat,
                     "thread_id": thread_id,
+                    "pictures": json.dumps(question.pictures),
                 }
             )
             storage.on_commit(
@@ -259,10 +263,14 @@ class Answers:
             if cached := answer_cache.find(question):
                 return cached
             gateways = openrouter_client.load_gateways()
-            model = free_router.route(model, question["text"], gateways)
+            file_ids = json.loads(question["pictures"])
+            if file_ids:
+                downloaded = pictures.download(self._telegram, file_ids, progress.is_stopped)
+                prompt = dataclasses.replace(prompt, pictures=downloaded)
+            allow_paid = self._settings.allow_paid_models
             caller = ModelCaller(
                 question,
-                self._usable_model(model, gateways),
+                first_model(model, question["text"], gateways, allow_paid=allow_paid, needs_sight=bool(file_ids)),
                 prompt,
                 progress,
                 settings=self._settings,
@@ -279,19 +287,6 @@ class Answers:
         except Exception:
             log.exception("question %d failed", question["id"])
             return CallResult(None, model)
-
-    def _usable_model(self, chosen: db.Model, gateways: Mapping[str, Gateway]) -> db.Model:
-        """Return the chosen model; if its gateway lacks a key, the first model of a gateway that is ready."""
-        ready = ready_gateways(gateways)
-        if chosen["gateway"] in ready or not ready:
-            return chosen
-        allow_paid = self._settings.allow_paid_models
-        candidates = fallback_models(chosen, allow_paid=allow_paid, gateways=ready)
-        if not candidates:  # right after the first start, the lists may not have arrived yet
-            for name in sorted(ready):
-                fetch_catalog(gateways[name], allow_paid=allow_paid)
-            candidates = fallback_models(chosen, allow_paid=allow_paid, gateways=ready)
-        return candidates[0] if candidates else chosen
 
 
 def _is_shown_while_growing(question: QuestionRow) -> bool:

@@ -47,6 +47,21 @@ def keep_replied(message: Message, replied_to: RepliedMessage) -> db.AddedNote:
     return added
 
 
+def pictures(message: Message) -> tuple[str, ...]:
+    """Return the file_ids of the photos that a question is about, in a size that models can use.
+
+    They are those of the message, or those of the message replied to, with all photos of its album.
+    """
+    attachments = message.attachments
+    replied_to = message.replied_to
+    if not attachments and replied_to is not None:
+        attachments = replied_to.attachments
+        note = db.get_note_by_attachment(message.user_id, replied_to.chat_id, replied_to.message_id)
+        if note is not None and note["deleted_at"] is None:
+            attachments = list(map(contents.sent_attachment, db_attachments.attachments_of(note["id"])))
+    return contents.pictures(attachments)
+
+
 def find_note(user_id: int, chat_id: int, message_id: int, sent_at: int) -> db.Note | None:
     """Return the note that was made from a message, alone or as a part of an album."""
     note = db.get_note_by_message(user_id, chat_id, message_id, sent_at)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import db
+import db_attachments
 import texts
 from clock import TimeZone
 from entities import clip
@@ -93,7 +94,11 @@ def ask(user_id: int, number: int) -> ButtonResult:
         return ButtonResult(texts.note_missing(number))
     if not db.list_models():
         return ButtonResult(texts.NO_MODELS)
-    return ButtonResult(texts.PLAIN_TEXT_ASKED, Question(contents.plain_text(note)))
+    attachments = db_attachments.attachments_of(note["id"])
+    pictures = contents.pictures([contents.sent_attachment(attachment) for attachment in attachments])
+    words = "\n\n".join(filter(None, [contents.plain_text(note), *contents.transcripts(attachments)]))
+    without_words = texts.WHAT_IS_IN_THE_PICTURE if pictures else contents.describe(attachments)
+    return ButtonResult(texts.PLAIN_TEXT_ASKED, Question(words or without_words, pictures=pictures))
 
 
 def ask_for_text(user_id: int, number: int, place: Place, zone: TimeZone) -> Reply | None:
