@@ -134,12 +134,12 @@ def test_a_reply_to_a_photo_an_album_or_a_shown_note_asks_about_it(
 def test_pictures_stay_with_the_conversation_and_out_of_the_cache(
     start: Callable[..., BotProcess], person: MakePerson, world: World, gateway: EmulatedGateway
 ) -> None:
-    start(SEEING)
+    bot = start(SEEING)
     ann = person()
     first = ann.sends("photo", caption="/ask Что это?")
     answer = ann.hears()
     second = ann.sends("photo", caption="/ask Что это?")
-    second_answer = ann.hears()
+    second_answer = next_delivered(ann, bot)  # only then a reply to it continues the conversation
     assert seen(gateway, 1) == ("Что это?", [middle_size(world, second)])
     ann.says("А какого цвета?", reply_to_message=answer)
     ann.hears()
