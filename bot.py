@@ -26,14 +26,25 @@ import storage
 from app import checks, service
 from entities import FormattedText
 from llm import model_menu, settings_menu
-from notes import capture, editing, exports, listing, long_messages, note_card, plain_texts, transcripts
+from notes import (
+    capture,
+    editing,
+    exports,
+    listing,
+    long_messages,
+    note_card,
+    plain_texts,
+    reminders,
+    transcripts,
+    trash,
+)
 from notes.note_card import NO_PLACE, Place
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.messages import CallbackQuery, Message, RepliedMessage
 from telegram.pacing import Limits
-from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
-from telegram.router import NUMBER, Router, parse_number, parse_number_and_text
+from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reaction, Reply, UsageError
+from telegram.router import Router, parse_number, parse_number_and_text
 from unicode_text import let_streams_print
 
 NOTES_PER_PAGE, MAX_NOTES_PER_PAGE = 10, 50
@@ -79,9 +90,12 @@ def note_add_edited(message: Message, text: str) -> HandlerResult:
     return note_add(message, text)
 
 
-@router.command("note_list", "последние заметки", usage="[сколько]")
+@router.command("note_list", "последние заметки или заметки за день", usage="[сколько или день]")
 def note_list(message: Message, text: str) -> HandlerResult:
-    """List the newest notes, ten per page or as many as you say."""
+    """List the newest notes, ten per page or as many as you say, or those of a day, a month or another period."""
+    page = listing.period_page(message.user_id, text, NOTES_PER_PAGE, _zone(message))
+    if page:
+        return page
     page_size = parse_number(text, default=NOTES_PER_PAGE)
     if page_size == 0:
         raise UsageError
@@ -91,8 +105,8 @@ def note_list(message: Message, text: str) -> HandlerResult:
 
 @router.command("note_show", "показать заметку целиком", usage="<номер>")
 def note_show(message: Message, text: str) -> HandlerResult:
-    """Show a whole note."""
-    number = parse_number(text)
+    """Show a whole note; in reply to a note, without its number."""
+    number = _note_number(message, text)
     note = db.get_note(message.user_id, number)
     if note is None:
         return texts.note_missing(number)
@@ -106,6 +120,9 @@ def note_find(message: Message, text: str) -> HandlerResult:
     """Find notes that contain all the words, or a "quoted phrase"."""
     if not text:
         raise UsageError
+    page = listing.period_page(message.user_id, text, NOTES_PER_PAGE, _zone(message), is_search=True)
+    if page:
+        return page
     job = Job("find", {"query": text, "page_size": NOTES_PER_PAGE})
     if journal.has_job(message.user_id, SEARCH_JOBS):
         return job  # searches are slow for this person, and their results come in order
@@ -133,7 +150,10 @@ def show_newer_notes(query: CallbackQuery, listing_id: int, position: int) -> Bu
 @router.command("tags", "теги заметок")
 def tags(message: Message, text: str) -> HandlerResult:
     """List the #tags in your notes, with a button for the notes of each."""
-    return listing.tags_page(message.user_id, NOTES_PER_PAGE) or texts.NO_TAGS
+    try:
+        return listing.tags_page(message.user_id, NOTES_PER_PAGE, listing.deadline()) or texts.NO_TAGS
+    except storage.DeadlinePassed:
+        return Job("tags", {"page_size": NOTES_PER_PAGE})
 
 
 @router.button("list")
@@ -157,20 +177,20 @@ def open_note(query: CallbackQuery, listing_id: int, position: int, number: int)
 @router.command("note_edit", "изменить заметку", usage="<номер> <текст>")
 def note_edit(message: Message, text: str) -> HandlerResult:
     """Replace the text of a note, with a button to undo it."""
-    if NUMBER.fullmatch(text):
-        prompt = note_card.ask_for_text(message.user_id, parse_number(text), NO_PLACE, _zone(message))
-        if prompt is None:
-            return texts.note_missing(parse_number(text))
-        _await_new_text(message, parse_number(text), message.sent_at)
-        return prompt
-    number, new_text = parse_number_and_text(text)
+    number, new_text = _number_and_text(message, text)
+    if not new_text:
+        prompt = note_card.ask_for_text(message.user_id, number, NO_PLACE, _zone(message))
+        _await_new_text(message, number, message.sent_at)
+        return prompt or texts.note_missing(number)
     return editing.edit_note(message.user_id, number, message.formatted(new_text))
 
 
 @router.edited("note_edit")
 def note_edit_edited(message: Message, text: str) -> HandlerResult:
     """Edit the note again when the message with the command is edited."""
-    number, new_text = parse_number_and_text(text)
+    number, new_text = _number_and_text(message, text)
+    if not new_text:
+        raise UsageError
     return editing.edit_note_again(message.user_id, number, message.formatted(new_text))
 
 
@@ -205,11 +225,35 @@ def redo_edit(query: CallbackQuery, edit_id: int) -> ButtonResult:
 
 @router.command("note_del", "удалить заметку", usage="<номер>")
 def note_del(message: Message, text: str) -> HandlerResult:
-    """Delete a note, with a button to restore it."""
-    number = parse_number(text)
+    """Delete a note, or several (3 5 8), with a button to restore them; in reply to a note, without its number."""
+    words = text.replace(",", " ").split()
+    if len(words) > trash.MAX_DELETED_AT_ONCE:
+        raise UsageError
+    if len(words) > 1:
+        numbers = dict.fromkeys(parse_number(word) for word in words)
+        return trash.delete_several(message.user_id, list(numbers))
+    number = _note_number(message, text)
     if not db.delete_note(message.user_id, number):
         return texts.note_missing(number)
     return note_card.deleted(number)
+
+
+@router.button("restore_all")
+def restore_all(query: CallbackQuery, deletion_id: int) -> ButtonResult:
+    """Restore notes that were deleted together."""
+    return trash.restore_several(query.user_id, deletion_id)
+
+
+@router.command("note_trash", "удалённые заметки")
+def note_trash(message: Message, text: str) -> HandlerResult:
+    """Show the notes deleted in the last 30 days, with a button to restore each."""
+    return trash.page(message.user_id, _zone(message))
+
+
+@router.button("untrash")
+def restore_from_trash(query: CallbackQuery, number: int) -> ButtonResult:
+    """Restore a note of the trash."""
+    return trash.restore(query.user_id, number, _zone(query))
 
 
 @router.button("del", numbers=3)
@@ -221,7 +265,7 @@ def delete_note(query: CallbackQuery, listing_id: int, position: int, number: in
 @router.command("note_restore", "вернуть удалённую заметку", usage="<номер>")
 def note_restore(message: Message, text: str) -> HandlerResult:
     """Restore a note that was deleted in the last 30 days."""
-    return editing.restore_note(message.user_id, parse_number(text))
+    return editing.restore_note(message.user_id, _note_number(message, text))
 
 
 @router.button("restore")
@@ -233,7 +277,7 @@ def restore_note(query: CallbackQuery, number: int) -> ButtonResult:
 @router.command("note_pin", "закрепить заметку в начале списка", usage="<номер>")
 def note_pin(message: Message, text: str) -> HandlerResult:
     """Pin a note: pinned notes lead the list."""
-    number = parse_number(text)
+    number = _note_number(message, text)
     problem = note_card.pin(message.user_id, number)
     unpin = Button(texts.UNPIN, f"unpin:0:0:{number}")
     return problem or Reply(texts.note_pinned(number), buttons=[[unpin]])
@@ -297,6 +341,9 @@ def plain_text(message: Message, text: str) -> HandlerResult:
         question = journal.question_answered_by(message.chat_id, message.replied_to_message_id)
         if question is not None:
             return _continue_conversation(message, text, question)
+        note = None if message.is_forwarded else _replied_note(message)
+        if note is not None:
+            return editing.append(note, message.formatted(text))
     if not message.is_private:
         return None
     topic_question = None if message.is_forwarded else _latest_question_in_topic(message)
@@ -307,7 +354,7 @@ def plain_text(message: Message, text: str) -> HandlerResult:
     if not message.is_forwarded:
         _expect_more_parts(message, text)
     mode = db_people.get_settings(message.user_id)["plain_text"] or message.settings.plain_text
-    return plain_texts.receive(message, asks_first=mode == "ask_first")
+    return _confirm(message, plain_texts.receive(message, asks_first=mode == "ask_first"))
 
 
 @router.media
@@ -416,6 +463,54 @@ def providers(message: Message, text: str) -> HandlerResult:
     return Job("providers", {"name": text})
 
 
+# Reminders ---------------------------------------------------------------------------------------------
+
+
+@router.command("remind", "напомнить о заметке или деле", usage="[номер] <когда> [текст]")
+def remind(message: Message, text: str) -> HandlerResult:
+    """Set a reminder of a note or of a text, once or repeatedly."""
+    if not text:
+        return texts.REMIND_WHEN
+    note = _replied_note(message)
+    return reminders.set_by_command(message, text, note["number"] if note else None, _zone(message))
+
+
+@router.command("reminders", "ближайшие напоминания")
+def list_reminders(message: Message, text: str) -> HandlerResult:
+    """List the next reminders, with a button to cancel each."""
+    return reminders.upcoming(message.user_id, message.chat_id, _zone(message))
+
+
+@router.button("remind_menu", numbers=3)
+def show_reminder_choices(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
+    """Ask when to remind of a note."""
+    return reminders.choices(number, Place(listing_id, position))
+
+
+@router.button("remind", numbers=4)
+def remind_of_note(query: CallbackQuery, listing_id: int, position: int, number: int, choice: int) -> ButtonResult:
+    """Set a reminder of a note."""
+    return reminders.choose(query, number, Place(listing_id, position), choice, _zone(query))
+
+
+@router.button("unremind")
+def cancel_reminder(query: CallbackQuery, reminder_id: int) -> ButtonResult:
+    """Cancel a reminder."""
+    return reminders.cancel(query, reminder_id, _zone(query))
+
+
+@router.button("reminded")
+def finish_reminder(query: CallbackQuery, reminder_id: int) -> ButtonResult:
+    """Take the buttons away under a reminder that has come."""
+    return reminders.finish(query, reminder_id)
+
+
+@router.button("postpone", numbers=2)
+def postpone_reminder(query: CallbackQuery, reminder_id: int, choice: int) -> ButtonResult:
+    """Let a reminder come again."""
+    return reminders.postpone(query, reminder_id, choice, _zone(query))
+
+
 # Questions ---------------------------------------------------------------------------------------------
 
 
@@ -509,6 +604,18 @@ def reset_settings(query: CallbackQuery, _: int) -> ButtonResult:
     return settings_menu.reset(query.user_id, query.settings.timezone)
 
 
+@router.button("plain_text_mode")
+def switch_plain_text(query: CallbackQuery, _: int) -> ButtonResult:
+    """Switch what becomes of a text without a command."""
+    return settings_menu.switch_plain_text(query.settings, query.user_id)
+
+
+@router.button("confirmation")
+def switch_confirmation(query: CallbackQuery, _: int) -> ButtonResult:
+    """Switch how the bot confirms a note."""
+    return settings_menu.switch_confirmation(query.settings, query.user_id)
+
+
 @router.button("zones")
 def show_zones(query: CallbackQuery, _: int) -> ButtonResult:
     """Show the time zones to choose from."""
@@ -584,6 +691,41 @@ def _zone(source: Message | CallbackQuery) -> clock.TimeZone:
     return db_people.zone_in_chat(source.user_id, source.chat_id, source.settings.timezone)
 
 
+def _confirm(message: Message, reply: Reply) -> HandlerResult:
+    """Return the reply that confirms a note, or a reaction if the person prefers that; another reply as it is."""
+    own = db_people.settings_in_chat(message.user_id, message.chat_id)
+    return Reaction("👍") if reply.note_id and own["confirmation"] == "reaction" else reply
+
+
+def _replied_note(message: Message) -> db.Note | None:
+    """Return the note that a message replies to: what the bot shows or confirms, or the person's own message."""
+    if message.replied_to_message_id is None:
+        return None
+    note_id = journal.note_of_message(message.chat_id, message.replied_to_message_id)
+    note = None if note_id is None else db.get_note_by_id(message.user_id, note_id)
+    if note is None and message.replied_to is not None and not message.replied_to.is_bot:
+        replied_to = message.replied_to
+        note = capture.find_note(message.user_id, replied_to.chat_id, replied_to.message_id, replied_to.sent_at)
+    return note
+
+
+def _note_number(message: Message, text: str) -> int:
+    """Return the number that a person typed, or that of the note replied to; UsageError without either."""
+    note = None if text else _replied_note(message)
+    return note["number"] if note else parse_number(text)
+
+
+def _number_and_text(message: Message, text: str) -> tuple[int, str]:
+    """Return the note to edit and its new text, "" without one; in reply to a note the number is left out."""
+    words = text.split(maxsplit=1)
+    note = _replied_note(message)
+    if note is not None and (not words or words[0].removeprefix("#") != str(note["number"])):
+        return note["number"], text
+    if len(words) == 1:
+        return parse_number(text), ""
+    return parse_number_and_text(text)
+
+
 def _await_new_text(source: Message | CallbackQuery, number: int, asked_at: int) -> None:
     journal_awaited.await_text(
         source.chat_id, source.thread_id, source.user_id, "note_edit", str(number), asked_at
@@ -638,7 +780,8 @@ def _keep(message: Message, text: str) -> HandlerResult:
     if message.unsupported:
         return texts.unsupported(message.unsupported, note["number"])
     source = message if message.attachments else message.replied_to or message
-    return transcripts.request(note["id"], source, message, capture.confirmation(note, message))
+    confirmation = _confirm(message, capture.confirmation(note, message))
+    return transcripts.request(note["id"], source, message, confirmation)
 
 
 def _keep_replied(message: Message, replied_to: RepliedMessage) -> HandlerResult:
@@ -659,7 +802,8 @@ def _keep_replied(message: Message, replied_to: RepliedMessage) -> HandlerResult
     added = capture.keep_replied(message, replied_to)
     if replied_to.unsupported:
         return texts.unsupported(replied_to.unsupported, added["number"])
-    return transcripts.request(added["id"], replied_to, message, capture.confirmation(added, message))
+    confirmation = _confirm(message, capture.confirmation(added, message))
+    return transcripts.request(added["id"], replied_to, message, confirmation)
 
 
 def _turn_page(query: CallbackQuery, listing_id: int, position: int, *, to_older: bool) -> ButtonResult:

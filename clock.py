@@ -34,6 +34,11 @@ def day_start(day: date, zone: TimeZone) -> int:
     return int(datetime.combine(day, time_of_day(), zone).timestamp())
 
 
+def to_moment(local: datetime, zone: TimeZone) -> int:
+    """Return the moment of a date and time in the zone. A time that the clock skips means the hour after it."""
+    return int(local.replace(tzinfo=zone).timestamp())
+
+
 def period_start(days: int, zone: TimeZone) -> int:
     """Return the moment at which the last `days` days begin in the zone; today is one of them."""
     return day_start(today(zone) - timedelta(days=days - 1), zone)

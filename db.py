@@ -340,6 +340,14 @@ def undo_edit(user_id: int, edit_id: int) -> tuple[int, int | None]:
         return edit["number"], edit_note(user_id, edit["number"], edit["text_before"], entities_before)
 
 
+def list_deleted_notes(user_id: int, limit: int) -> list[Note]:
+    """Return the notes that can be restored, the latest deletion first."""
+    return storage.fetch_all(
+        "SELECT * FROM notes WHERE user_id = ? AND deleted_at >= ? ORDER BY deleted_at DESC, id DESC LIMIT ?",
+        (user_id, clock.now() - DELETED_KEPT_S, limit),
+    )
+
+
 def complete_note(note_id: int, text: str, text_entities: Sequence[Entity] = ()) -> None:
     """Replace the text of a note whose message arrives in several parts; this is no edit that could be undone."""
     with storage.transaction():

@@ -70,6 +70,21 @@ def get_listing(user_id: int, listing_id: int) -> Listing | None:
     return storage.fetch_one("SELECT * FROM listings WHERE id = ? AND user_id = ?", (listing_id, user_id))
 
 
+def add_deletion(user_id: int, numbers: Sequence[int]) -> int:
+    """Record notes that were deleted together; return the id."""
+    cursor = storage.execute(
+        "INSERT INTO deletions (user_id, numbers, created_at) VALUES (?,?,?)",
+        (user_id, json.dumps(list(numbers)), clock.now()),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def get_deletion(user_id: int, deletion_id: int) -> list[int]:
+    """Return the numbers of notes that were deleted together; [] if there is no such record."""
+    row = storage.fetch_one("SELECT numbers FROM deletions WHERE id = ? AND user_id = ?", (deletion_id, user_id))
+    return list(json.loads(row["numbers"])) if row else []
+
+
 def add_plain_text(
     user_id: int,
     chat_id: int,

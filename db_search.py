@@ -17,7 +17,7 @@ from unicode_text import fold
 
 MAX_NOTES_PER_PERSON = 1 << 40  # the row numbers that the search index reserves for a person, see schema.sql
 MIN_INDEXED_LENGTH = 3  # the search index contains terms of three characters; shorter phrases need another way
-MAX_SCANNED_NOTES = 2000  # a search for a short phrase reads this many notes before it uses the index
+MAX_SCANNED_NOTES = 500  # a search for a short phrase reads this many notes before it uses the index
 
 
 class FoundNote(TypedDict):

@@ -153,6 +153,7 @@ class OutboxRow(TypedDict):
     id: int
     calls: list[Call]
     question_id: int | None
+    note_id: int | None
 
 
 class SentCall(TypedDict):
@@ -161,6 +162,7 @@ class SentCall(TypedDict):
     reply_id: int
     remaining_calls: list[Call]
     answered: tuple[int, int, int] | None  # chat, message and question, if the message answers a question
+    note: tuple[int, int, int] | None  # chat, message and note, if the message shows or confirms a note
 
 
 class JobRow(TypedDict):
@@ -408,9 +410,30 @@ def begin_conversation(chat_id: int, thread_id: int) -> None:
     )
 
 
-def is_answer(chat_id: int, message_id: int | None) -> bool:
-    """Return whether a message of the bot answers a question."""
-    return message_id is not None and question_answered_by(chat_id, message_id) is not None
+def note_of_message(chat_id: int, message_id: int) -> int | None:
+    """Return the id of the note that a message of the bot shows or confirms."""
+    row = storage.fetch_one(
+        "SELECT note_id FROM note_messages WHERE chat_id = ? AND message_id = ?", (chat_id, message_id)
+    )
+    return row["note_id"] if row else None
+
+
+def set_note_of_message(chat_id: int, message_id: int, note_id: int | None) -> None:
+    """Record which note a message of the bot shows after an edit."""
+    if note_id is None:
+        storage.execute("DELETE FROM note_messages WHERE chat_id = ? AND message_id = ?", (chat_id, message_id))
+    else:
+        storage.execute(
+            "INSERT OR REPLACE INTO note_messages (chat_id, message_id, note_id, sent_at) VALUES (?,?,?,?)",
+            (chat_id, message_id, note_id, clock.now()),
+        )
+
+
+def can_be_replied_to(chat_id: int, message_id: int) -> bool:
+    """Return whether a message of the bot is an answer or a note, so that a reply to it is about that."""
+    if note_of_message(chat_id, message_id) is not None:
+        return True
+    return question_answered_by(chat_id, message_id) is not None
 
 
 def conversation_before(question_id: int) -> list[Turn]:
@@ -541,11 +564,11 @@ def usage_by_person(since: int) -> list[PersonUsage]:
 # worst be sent twice.
 
 
-def add_reply(chat_id: int, calls: list[Call], question_id: int | None = None) -> int:
+def add_reply(chat_id: int, calls: list[Call], question_id: int | None = None, note_id: int | None = None) -> int:
     """Put a reply into the outbox and return its id; each call sends one message."""
     cursor = storage.execute(
-        "INSERT INTO outbox (chat_id, calls, question_id, created_at) VALUES (?,?,?,?)",
-        (chat_id, json.dumps(calls), question_id, clock.now()),
+        "INSERT INTO outbox (chat_id, calls, question_id, created_at, note_id) VALUES (?,?,?,?,?)",
+        (chat_id, json.dumps(calls), question_id, clock.now(), note_id),
     )
     return int(cursor.lastrowid or 0)
 
@@ -566,12 +589,14 @@ def stored_replies(chat_id: int, after_id: int, limit: int) -> list[OutboxRow]:
     """Return the oldest replies to a chat after an id."""
     with storage.relaxed_connection() as connection:
         rows = connection.execute(
-            "SELECT id, calls, question_id FROM outbox WHERE chat_id = ? AND id > ? ORDER BY id LIMIT ?",
+            "SELECT id, calls, question_id, note_id FROM outbox WHERE chat_id = ? AND id > ? ORDER BY id LIMIT ?",
             (chat_id, after_id, limit),
         ).fetchall()
-    return [
-        {"id": row["id"], "calls": _read_calls(row["calls"]), "question_id": row["question_id"]} for row in rows
-    ]
+    return [_outbox_row(row["id"], _read_calls(row["calls"]), row) for row in rows]
+
+
+def _outbox_row(reply_id: int, calls: list[Call], row: dict[str, Any]) -> OutboxRow:
+    return {"id": reply_id, "calls": calls, "question_id": row["question_id"], "note_id": row["note_id"]}
 
 
 def _read_calls(text: str) -> list[Call]:
@@ -586,6 +611,12 @@ def finish_replies(sent: Iterable[SentCall]) -> None:
                 connection.execute(
                     "INSERT OR REPLACE INTO answer_messages (chat_id, message_id, question_id) VALUES (?,?,?)",
                     call["answered"],
+                )
+            if call["note"]:
+                connection.execute(
+                    "INSERT OR REPLACE INTO note_messages (chat_id, message_id, note_id, sent_at)"
+                    " VALUES (?,?,?,?)",
+                    (*call["note"], clock.now()),
                 )
             if call["remaining_calls"]:
                 connection.execute(
@@ -605,7 +636,7 @@ def move_replies(old_chat_id: int, new_chat_id: int) -> list[OutboxRow]:
     replies: list[OutboxRow] = []
     with storage.transaction():
         for row in storage.fetch_all(
-            "SELECT calls, question_id FROM outbox WHERE chat_id = ? ORDER BY id", (old_chat_id,)
+            "SELECT calls, question_id, note_id FROM outbox WHERE chat_id = ? ORDER BY id", (old_chat_id,)
         ):
             moved = [call for call in _read_calls(row["calls"]) if not call[0].startswith("editMessage")]
             for _, params in moved:
@@ -613,8 +644,8 @@ def move_replies(old_chat_id: int, new_chat_id: int) -> list[OutboxRow]:
                 if params.get("chat_id") == old_chat_id:
                     params["chat_id"] = new_chat_id
             if moved:
-                reply_id = add_reply(new_chat_id, moved, row["question_id"])
-                replies.append({"id": reply_id, "calls": moved, "question_id": row["question_id"]})
+                reply_id = add_reply(new_chat_id, moved, row["question_id"], row["note_id"])
+                replies.append(_outbox_row(reply_id, moved, row))
         storage.execute("DELETE FROM outbox WHERE chat_id = ?", (old_chat_id,))
     return replies
 

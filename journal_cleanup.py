@@ -45,7 +45,7 @@ def advance_purge_clock(max_step_s: float) -> int:
 def steps(now: int, questions_kept_s: int) -> Iterator[None]:
     """Delete what is too old at a moment, a little in each step.
 
-    Finished questions go with their answers after questions_kept_s; requests to models are summed by day.
+    Finished questions and the notes of messages go after questions_kept_s; requests to models are summed by day.
     """
     return chain(
         storage.in_steps(
@@ -72,6 +72,11 @@ def steps(now: int, questions_kept_s: int) -> Iterator[None]:
             "SELECT chat_id, message_id FROM message_texts WHERE sent_at < ?",
             now - MESSAGE_TEXTS_KEPT_S,
             "DELETE FROM message_texts WHERE chat_id = :chat_id AND message_id = :message_id",
+        ),
+        storage.in_steps(
+            "SELECT chat_id, message_id FROM note_messages WHERE sent_at < ?",
+            now - questions_kept_s,
+            "DELETE FROM note_messages WHERE chat_id = :chat_id AND message_id = :message_id",
         ),
         storage.in_steps(
             "SELECT id FROM questions WHERE finished_at < ?", now - questions_kept_s, *_DELETE_QUESTION

@@ -26,6 +26,7 @@ CREATE INDEX ix_notes_user ON notes(user_id, id) WHERE deleted_at IS NULL;
 CREATE INDEX ix_notes_created ON notes(user_id, created_at) WHERE deleted_at IS NULL;
 CREATE INDEX ix_notes_message ON notes(chat_id, message_id);
 CREATE INDEX ix_notes_deleted ON notes(deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE INDEX ix_notes_trash ON notes(user_id, deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE UNIQUE INDEX ux_notes_question ON notes(user_id, question_id) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
 CREATE INDEX ix_notes_pinned ON notes(user_id) WHERE pinned_at IS NOT NULL;
@@ -179,6 +180,14 @@ CREATE TABLE sources (
     sent_at INTEGER NOT NULL           -- when the original was sent
 ) STRICT;
 
+-- Notes that were deleted together, so that one button restores them.
+CREATE TABLE deletions (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id    INTEGER NOT NULL,
+    numbers    TEXT    NOT NULL,   -- JSON: the numbers of the notes
+    created_at INTEGER NOT NULL
+) STRICT;
+
 -- Lists and searches with pages. The data of a page button is too short for a query, so it contains the id.
 CREATE TABLE listings (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -229,6 +238,24 @@ CREATE TABLE personal_settings (
     plain_text   TEXT CHECK (plain_text IN ('note', 'ask_first')),   -- what becomes of a message without a command
     confirmation TEXT CHECK (confirmation IN ('reply', 'reaction'))  -- how the bot confirms a note
 ) STRICT;
+
+-- Reminders: of a note, or of a text of their own.
+CREATE TABLE reminders (
+    id         INTEGER PRIMARY KEY,   -- random
+    user_id    INTEGER NOT NULL,
+    chat_id    INTEGER NOT NULL,   -- the chat in which it was set, and comes
+    thread_id  INTEGER,              -- the topic of the chat; NULL outside of topics
+    note_id    INTEGER REFERENCES notes(id) ON DELETE CASCADE,   -- NULL: a reminder of its own text
+    text       TEXT    NOT NULL,   -- '' for a note
+    starts_at  TEXT    NOT NULL,   -- ISO date and time on the person's clock; repetitions count from here
+    repeat     TEXT    NOT NULL CHECK (repeat IN ('', 'day', 'week', 'month', 'year')),
+    due_at     INTEGER NOT NULL,   -- Unix seconds
+    is_waiting INTEGER NOT NULL DEFAULT 1 CHECK (is_waiting IN (0, 1)),   -- 0: it came for the last time
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX ix_reminders_due ON reminders(due_at) WHERE is_waiting = 1;
+CREATE INDEX ix_reminders_user ON reminders(user_id, due_at) WHERE is_waiting = 1;
+CREATE INDEX ix_reminders_note ON reminders(note_id) WHERE note_id IS NOT NULL;
 
 -- Language models. The unique index allows at most one active model.
 CREATE TABLE models (
@@ -380,7 +407,8 @@ CREATE TABLE outbox (
     chat_id     INTEGER NOT NULL,
     calls       TEXT    NOT NULL,   -- JSON: [[method, parameters], …]; each call sends one message, in this order
     question_id INTEGER,            -- the question that the reply answers
-    created_at  INTEGER NOT NULL
+    created_at  INTEGER NOT NULL,
+    note_id     INTEGER             -- the note that the reply shows or confirms
 ) STRICT;
 
 CREATE INDEX ix_outbox_chat ON outbox(chat_id, id);
@@ -464,3 +492,14 @@ CREATE TABLE awaited_texts (
     asked_at    INTEGER NOT NULL,
     PRIMARY KEY (chat_id, thread_id, user_id)
 ) STRICT, WITHOUT ROWID;
+
+-- The messages of the bot that show or confirm a note. A reply to such a message is about the note.
+CREATE TABLE note_messages (
+    chat_id    INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    note_id    INTEGER NOT NULL,
+    sent_at    INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, message_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX ix_note_messages_time ON note_messages(sent_at);

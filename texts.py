@@ -150,6 +150,52 @@ COMMAND_QUESTIONS = {  # what the bot asks when a command comes without its text
 }
 
 
+RESTORE_ALL = "↩️ Вернуть все"
+NOTHING_TO_RESTORE = "Возвращать нечего."
+TRASH_EMPTY = "Корзина пуста. Удалённые заметки лежат в ней 30 дней."
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    return ", ".join(f"#{number}" for number in numbers)
+
+
+def notes_deleted(deleted: Sequence[int], missing: Sequence[int]) -> str:
+    """Confirm that several notes are deleted; some may not exist."""
+    sentences = []
+    if deleted:
+        sentences.append(f"Удалены заметки: {_numbers(deleted)}.")
+    if missing:
+        sentences.append(f"Не найдены: {_numbers(missing)}.")
+    return " ".join(sentences)
+
+
+def notes_restored(numbers: Sequence[int]) -> str:
+    """Confirm that several notes are restored."""
+    return f"Снова на месте: {_numbers(numbers)}."
+
+
+def restore_button(number: int) -> str:
+    """Return the label of the button that restores a note."""
+    return f"↩️ {number}"
+
+
+def trash(notes: Iterable[tuple[Mapping[str, Any], str]], zone: clock.TimeZone) -> str:
+    """Show the deleted notes, each as a pair (note, its first characters)."""
+    paragraphs = ["Удалённые заметки. Вернуть их можно 30 дней:"]
+    for note, line in notes:
+        paragraphs.append(f"#{note['number']} · удалена {when(note['deleted_at'], zone)}\n{line}")
+    return "\n\n".join(paragraphs)
+
+
+NOTE_KEPT = "Заметка добавлена."
+NOTE_TOO_LONG = "Заметка станет слишком длинной. Начните новую."
+
+
+def note_appended(number: int) -> str:
+    """Confirm a text that was added to a note."""
+    return f"Дописано в заметку #{number}."
+
+
 def note_pinned(number: int) -> str:
     """Confirm a pin."""
     return f"Заметка #{number} закреплена: она будет в начале списка."
@@ -307,6 +353,58 @@ def period_heading(since: int, until: int, shown: int, zone: clock.TimeZone, *, 
 def note_count(total: int) -> str:
     """Show the number of notes."""
     return f"У вас {notes(total)}."
+
+
+# Days and periods that people write, for notes/dates.py; all letters as fold() leaves them.
+MONTH_FORMS = (
+    "январь января январе",
+    "февраль февраля феврале",
+    "март марта марте",
+    "апрель апреля апреле",
+    "май мая мае",
+    "июнь июня июне",
+    "июль июля июле",
+    "август августа августе",
+    "сентябрь сентября сентябре",
+    "октябрь октября октябре",
+    "ноябрь ноября ноябре",
+    "декабрь декабря декабре",
+)
+WEEKDAY_FORMS = (
+    "понедельник понедельника пн",
+    "вторник вторника вт",
+    "среда среду среды ср",
+    "четверг четверга чт",
+    "пятница пятницу пятницы пт",
+    "суббота субботу субботы сб",
+    "воскресенье воскресенья вс",
+)
+UNIT_FORMS = (
+    "день дня дней сутки суток",
+    "неделя неделю недели недель неделе",
+    "месяц месяца месяцев месяце",
+    "год года лет году",
+)
+NEAR_DAYS = {"позавчера": -2, "вчера": -1, "сегодня": 0, "завтра": 1, "послезавтра": 2}
+SMALL_NUMBERS = {"два": 2, "две": 2, "три": 3, "четыре": 4, "пять": 5, "шесть": 6, "семь": 7, "десять": 10}
+# Regular expressions.
+IN = r"^(?:в|во|за|на) "
+YEAR_WORD = r"(?:года|г)"
+FROM_TO = r"(?:с|со|от) (.+) (?:по|до) (.+)"
+SINCE = r"(?:с|со) (.+)"
+FOR_LAST = r"за (?:последн\w+ )?(?:(?P<number>\w+) )?(?P<unit>\w+)"
+THIS_OR_PREVIOUS = r"(?:(?P<previous>прошл\w+)|эт\w+) (?P<unit>\w+)"
+WHOLE_YEAR = r"(\d{4}) (?:год|году)"
+
+
+def no_notes_in_period(period: str) -> str:
+    """Answer when there are no notes of a period; period as the person wrote it."""
+    return f"Заметок за это время нет: {period}"
+
+
+def search_hint(words: str) -> str:
+    """Say how to search for a text that was read as a date. Takes and returns HTML."""
+    return f"Чтобы найти эти слова в тексте: /note_find «{words}»"
 
 
 # What notes hold beside their text ------------------------------------------------------------------------
@@ -748,6 +846,105 @@ def queue_position(position: int) -> str:
     return f"в очереди: {position}"
 
 
+# Reminders ---------------------------------------------------------------------------------------------
+
+REMIND_WHEN = (
+    "Когда напомнить? Например:\n/remind 12 завтра в 9\n/remind в пятницу в 18:00 позвонить маме\n"
+    "/remind каждый день в 21:30 таблетки\nЗаметку можно не называть, если ответить на неё."
+)
+REMIND_WHAT = "О чём напомнить? Допишите текст или номер заметки: /remind 12 завтра в 9"
+REMIND_PAST = "Это время уже прошло."
+REMIND = "⏰ Напомнить"
+REMIND_IN_AN_HOUR, REMIND_THIS_EVENING = "Через час", "Вечером"
+REMIND_TOMORROW, REMIND_ON_MONDAY = "Завтра", "В понедельник"
+REMINDER_FINISH = "✅ Готово"
+REMINDER_DONE, REMINDER_CANCELED = "Готово.", "Больше не напомню."
+REMINDER_GONE = "Этого напоминания уже нет."
+NO_REMINDERS = "Напоминаний здесь нет. Поставить: /remind завтра в 9 позвонить маме"
+_REPEATS = {"": "", "day": "каждый день", "week": "каждую неделю", "month": "каждый месяц", "year": "каждый год"}
+
+
+def reminder_set(due_at: float, repeat: str, zone: clock.TimeZone) -> str:
+    """Confirm a reminder."""
+    repeated = f", потом {_REPEATS[repeat]}" if repeat else ""
+    return f"Напомню {when(due_at, zone)}{repeated}. Все напоминания: /reminders"
+
+
+def reminder_postponed(due_at: float, zone: clock.TimeZone) -> str:
+    """Confirm that a reminder comes again."""
+    return f"Напомню {when(due_at, zone)}."
+
+
+def too_many_reminders(limit: int) -> str:
+    """Refuse a reminder above the limit."""
+    return f"У вас уже {limit} напоминаний, больше нельзя. Лишние можно отменить: /reminders"
+
+
+def reminder_head(was_due_at: float | None, zone: clock.TimeZone) -> str:
+    """Return the first line of a reminder; was_due_at if it comes late."""
+    if was_due_at is None:
+        return "⏰ Напоминание"
+    return f"⏰ Напоминание опоздало: оно было на {when(was_due_at, zone)}"
+
+
+def note_title(number: int, text: str) -> str:
+    """Return what a list of reminders shows of a note."""
+    return f"заметка #{number} {text}"
+
+
+def reminder_line(position: int, due_at: float, repeat: str, title: str, zone: clock.TimeZone) -> str:
+    """Return a line of the list of reminders."""
+    repeated = f", {_REPEATS[repeat]}" if repeat else ""
+    return f"{position}. {when(due_at, zone)}{repeated}: {title}"
+
+
+def reminder_list(lines: Sequence[str], *, has_more: bool) -> str:
+    """List the reminders of a chat, the next one first."""
+    heading = f"Ближайшие напоминания ({len(lines)}):" if has_more else f"Напоминания ({len(lines)}):"
+    return "\n".join([heading, *lines, "Отменить — кнопкой с номером."])
+
+
+def cancel_reminder(position: int) -> str:
+    """Return the label of the button that cancels a reminder of the list."""
+    return f"✕ {position}"
+
+
+# Times that people write, for notes/schedule.py.
+MINUTES_OF_UNIT = {
+    **dict.fromkeys(("минута", "минуту", "минуты", "минут", "мин"), 1),
+    **dict.fromkeys(("час", "часа", "часов", "ч"), 60),
+}
+FIXED_DELAYS = {"через полчаса": 30, "через полтора часа": 90}  # in minutes
+TIMES_OF_DAY = {"утром": (9, 0), "днем": (13, 0), "вечером": (19, 0), "в полдень": (12, 0), "в полночь": (0, 0)}
+BEFORE_NOON, AFTER_NOON = ("утра", "ночи"), ("дня", "вечера")
+WEEKDAY_PLURALS = {
+    "понедельникам": "понедельник",
+    "вторникам": "вторник",
+    "средам": "среда",
+    "четвергам": "четверг",
+    "пятницам": "пятница",
+    "субботам": "суббота",
+    "воскресеньям": "воскресенье",
+}
+# Regular expressions.
+IN_A_WHILE = r"через (?:(?P<number>\w+) )?(?P<unit>\w+)"
+ON_WEEKDAYS = r"\bпо (?P<weekday>\w+)"
+EVERY = r"кажд(?:ый|ую|ое) "
+DAY_OF_MONTH = r"(?P<day>\d\d?)(?:-?го|-?е)? числ[оа]"
+REPEATS = (
+    (r"\b(?:каждый день|каждые сутки|ежедневно)\b", "day"),
+    (r"\b(?:каждую неделю|еженедельно)\b", "week"),
+    (r"\b(?:каждый месяц|каждого месяца|ежемесячно)\b", "month"),
+    (r"\b(?:каждый год|каждого года|ежегодно)\b", "year"),
+)
+_PART = r"(?: (?P<part>утра|дня|вечера|ночи))?"
+TIMES = (
+    rf"[вк] (?P<hour>\d\d?)(?:[:.](?P<minute>\d\d))?(?: часов| часа| час| ч)?{_PART}",
+    rf"(?P<hour>\d\d?):(?P<minute>\d\d){_PART}",
+    r"(?P<hour>\d\d?)(?P<minute>) (?P<part>утра|дня|вечера|ночи)",
+)
+
+
 # Personal settings -------------------------------------------------------------------------------------
 
 CHOOSE_ZONE, CHOOSE_MODEL, SHOW_PROMPT = "🕑 Часовой пояс", "🤖 Модель", "✍️ Указания модели"
@@ -790,7 +987,20 @@ def zone_button(name: str, now: datetime) -> str:
     return f"{_CITIES[name]} · {now:%H:%M}"
 
 
-def personal_settings(*, zone: str | None, now: datetime, model: str | None, prompt: str | None) -> str:
+PLAIN_TEXT_MODE, CONFIRMATION_MODE = "Текст без команды", "Подтверждение"
+_PLAIN_TEXT_MODES = {None: "как у бота", "note": "сразу заметка", "ask_first": "сначала вопрос, что с ним делать"}
+_CONFIRMATIONS = {None: "ответом", "reply": "ответом", "reaction": "реакцией 👍"}
+
+
+def personal_settings(
+    *,
+    zone: str | None,
+    now: datetime,
+    model: str | None,
+    prompt: str | None,
+    plain_text: str | None,
+    confirmation: str | None,
+) -> str:
     """Show a person's settings; None where the bot's own setting holds."""
     zone_text = "как у бота" if zone is None else _CITIES.get(zone, zone)
     return "\n".join(
@@ -799,6 +1009,8 @@ def personal_settings(*, zone: str | None, now: datetime, model: str | None, pro
             f"Часовой пояс: {zone_text}, сейчас {now:%H:%M}",
             f"Модель: {model or 'общая, см. /model'}",
             f"Указания модели: {prompt or 'нет'}",
+            f"Текст без команды: {_PLAIN_TEXT_MODES[plain_text]}",
+            f"Подтверждение заметки: {_CONFIRMATIONS[confirmation]}",
             "В группах действуют настройки бота, а не ваши.",
         ]
     )

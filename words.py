@@ -4,6 +4,7 @@ Triggers of the schema call word_keys() and tags_as_json(). After a change of wh
 of PyStemmer may bring, too, a migration must rebuild notes_words and note_tags, as migrations/3.sql does.
 """
 
+import functools
 import json
 import re
 import threading
@@ -20,6 +21,7 @@ WORD = re.compile(r"\w+")
 # A hashtag as Telegram finds it (match_hashtags() of its library tdlib), see tags(): letters, digits, _, · and the
 # zero-width non-joiner; before it none of these, after it no other #.
 TAG = re.compile(r"(?<![\w·\u200c])#([\w·\u200c]{1,256})(?![\w·\u200c]*#)")
+CACHED_WORDS = 4096  # about a megabyte; most words of a note are common
 LONGEST_ENDING = 4
 SHORTEST_BASE = 2  # letters that remain before an ending
 SHORTEST_WITH_FLEETING_VOWEL = 4  # letters; in shorter words most of these vowels stay: дом, тема
@@ -40,23 +42,21 @@ def split_words(text: str) -> list[str]:
     return WORD.findall(fold(text))
 
 
-def keys(word: str) -> set[str]:
+@functools.lru_cache(maxsize=CACHED_WORDS)
+def keys(word: str) -> frozenset[str]:
     """Return the keys of a folded word: two words count as forms of one word if they share a key.
 
     The stem of the Snowball algorithm suits verbs and adjectives. It takes the end of some nouns for the ending of
     a verb, and ignores fleeting vowels; so the base of a noun is the second key.
     """
     if word.isascii():
-        return {word}
-    return {_thread.stemmer.stemWord(word), _noun_base(word)}
+        return frozenset([word])
+    return frozenset([_thread.stemmer.stemWord(word), _noun_base(word)])
 
 
 def word_keys(text: str) -> str:
     """Return the keys of all words of a text, separated by spaces."""
-    found: set[str] = set()
-    for word in set(split_words(text)):
-        found |= keys(word)
-    return " ".join(sorted(found))
+    return " ".join(sorted(set().union(*map(keys, split_words(text)))))
 
 
 def _noun_base(word: str) -> str:

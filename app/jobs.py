@@ -59,6 +59,7 @@ class JobHandlers:
             "providers": self.providers,
             "find": self.find,
             "turn_page": self.turn_page,
+            "tags": self.tags,
         }
 
     def export(self, job: JobRow) -> JobResult:
@@ -113,6 +114,10 @@ class JobHandlers:
         arguments = job["arguments"]
         page = listing.first_page(job["user_id"], arguments["query"], arguments["page_size"], self._zone(job))
         return page or texts.NOTHING_FOUND
+
+    def tags(self, job: JobRow) -> JobResult:
+        """List the tags, if that takes longer than a handler may."""
+        return listing.tags_page(job["user_id"], job["arguments"]["page_size"]) or texts.NO_TAGS
 
     def turn_page(self, job: JobRow) -> JobResult:
         """Turn a page of a search, if that takes longer than a handler may."""

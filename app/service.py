@@ -11,12 +11,14 @@ from types import FrameType
 import clock
 import config
 import db
+import db_reminders
 import journal
 import storage
 from app import logs
 from app.cleaner import Cleaner
 from app.health import Health, HealthServer
 from app.jobs import JobHandlers, JobRunner
+from app.reminder_clock import ReminderClock
 from app.systemd import Watchdog
 from config import Settings, SetupError
 from llm.answers import Answers
@@ -36,6 +38,7 @@ log = logging.getLogger(__name__)
 
 # At the stop: confirming the last batch takes up to 2 s, and these up to 7 s.
 JOBS_LINGER_S = 3.0  # for running jobs
+REMINDERS_LINGER_S = 0.5  # for the current transaction
 OUTBOX_GRACE_S = 1.0  # for replies that are due
 OUTBOX_LINGER_S = 3.0  # for running calls
 
@@ -106,6 +109,7 @@ class Service:
             on_chat_migrated=_move_chat,
             refusals=(AccessDenied, db.NotesFull),
         )
+        self._reminders = ReminderClock(settings, self._outbox)
         self._cleaner = Cleaner(settings.questions_kept_days * clock.DAY_S)
         self.is_stuck = self._polling.heartbeat.is_stuck
         self._health_server: HealthServer | None = None
@@ -119,6 +123,7 @@ class Service:
         self._outbox.start()
         self._jobs.start()
         self._answers.start()
+        self._reminders.start()
         self._transcriptions.start()
         self._polling.start()
         self._catalog.start()
@@ -129,6 +134,7 @@ class Service:
     def stop(self) -> None:
         """Stop all parts; raise what has ended polling, SetupError if the owner must fix something."""
         self._polling.stop()
+        self._reminders.stop(REMINDERS_LINGER_S)
         self._cleaner.stop()
         self._catalog.stop()
         self._answers.stop()
@@ -240,4 +246,5 @@ def _move_chat(old_chat_id: int, new_chat_id: int) -> None:
     """Move everything that belongs to a group to the new id that it gets as a supergroup."""
     with storage.transaction():
         db.move_chat(old_chat_id, new_chat_id)
+        db_reminders.move_chat(old_chat_id, new_chat_id)
         journal.move_chat(old_chat_id, new_chat_id)

@@ -33,10 +33,13 @@ def overview(user_id: int, default_zone: TimeZone) -> Reply:
         now=clock.to_local(clock.now(), db_people.zone_in_chat(user_id, user_id, default_zone)),
         model=model["label"] if model else None,
         prompt=own["prompt"],
+        plain_text=own["plain_text"],
+        confirmation=own["confirmation"],
     )
     buttons = [
         [Button(texts.CHOOSE_ZONE, "zones:0"), Button(texts.CHOOSE_MODEL, "own_models:1")],
         [Button(texts.SHOW_PROMPT, "own_prompt:0")],
+        [Button(texts.PLAIN_TEXT_MODE, "plain_text_mode:0"), Button(texts.CONFIRMATION_MODE, "confirmation:0")],
     ]
     if own != db_people.DEFAULTS:
         buttons.append([Button(texts.RESET_SETTINGS, "reset_settings:0")])
@@ -47,6 +50,25 @@ def reset(user_id: int, default_zone: TimeZone) -> ButtonResult:
     """Forget all settings of a person."""
     db_people.reset_settings(user_id)
     return ButtonResult(texts.SETTINGS_RESET, edit=overview(user_id, default_zone))
+
+
+# Notes
+
+
+def switch_plain_text(settings: Settings, user_id: int) -> ButtonResult:
+    """Switch between a note at once and a question what to do with a text without a command."""
+    own = db_people.get_settings(user_id)
+    is_note = (own["plain_text"] or settings.plain_text) == "note"
+    db_people.save_settings(user_id, {**own, "plain_text": "ask_first" if is_note else "note"})
+    return ButtonResult(texts.SETTINGS_SAVED, edit=overview(user_id, settings.timezone))
+
+
+def switch_confirmation(settings: Settings, user_id: int) -> ButtonResult:
+    """Switch between a reply and a reaction as the confirmation of a note."""
+    own = db_people.get_settings(user_id)
+    is_reaction = own["confirmation"] == "reaction"
+    db_people.save_settings(user_id, {**own, "confirmation": "reply" if is_reaction else "reaction"})
+    return ButtonResult(texts.SETTINGS_SAVED, edit=overview(user_id, settings.timezone))
 
 
 # Time zone

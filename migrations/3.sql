@@ -319,3 +319,41 @@ CREATE TABLE awaited_texts (
     asked_at    INTEGER NOT NULL,
     PRIMARY KEY (chat_id, thread_id, user_id)
 ) STRICT, WITHOUT ROWID;
+
+-- The messages of the bot that show or confirm a note.
+ALTER TABLE outbox ADD COLUMN note_id INTEGER;
+CREATE TABLE note_messages (
+    chat_id    INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    note_id    INTEGER NOT NULL,
+    sent_at    INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, message_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ix_note_messages_time ON note_messages(sent_at);
+
+-- Notes that were deleted together.
+CREATE INDEX ix_notes_trash ON notes(user_id, deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE TABLE deletions (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id    INTEGER NOT NULL,
+    numbers    TEXT    NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- Reminders.
+CREATE TABLE reminders (
+    id         INTEGER PRIMARY KEY,
+    user_id    INTEGER NOT NULL,
+    chat_id    INTEGER NOT NULL,
+    thread_id  INTEGER,
+    note_id    INTEGER REFERENCES notes(id) ON DELETE CASCADE,
+    text       TEXT    NOT NULL,
+    starts_at  TEXT    NOT NULL,
+    repeat     TEXT    NOT NULL CHECK (repeat IN ('', 'day', 'week', 'month', 'year')),
+    due_at     INTEGER NOT NULL,
+    is_waiting INTEGER NOT NULL DEFAULT 1 CHECK (is_waiting IN (0, 1)),
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX ix_reminders_due ON reminders(due_at) WHERE is_waiting = 1;
+CREATE INDEX ix_reminders_user ON reminders(user_id, due_at) WHERE is_waiting = 1;
+CREATE INDEX ix_reminders_note ON reminders(note_id) WHERE note_id IS NOT NULL;

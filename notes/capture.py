@@ -16,6 +16,7 @@ from db_attachments import NewAttachment, Source
 from entities import FormattedText
 from notes import contents
 from telegram.messages import Attachment, ForwardSource, Message, RepliedMessage
+from telegram.replies import Reply
 
 
 def keep(message: Message, text: FormattedText) -> db.AddedNote:
@@ -110,11 +111,10 @@ def replace_attachments(note_id: int, message: Message) -> bool:
     return True
 
 
-def confirmation(note: db.AddedNote, message: Message) -> str:
-    """Return the sentence that confirms a note: it says what the note holds beside its text."""
-    if message.media_group_id:
-        return texts.note_added(note["number"], texts.ALBUM)
-    return texts.note_added(note["number"], contents.describe(db_attachments.attachments_of(note["id"])))
+def confirmation(note: db.AddedNote, message: Message) -> Reply:
+    """Return the reply that confirms a note: it says what the note holds beside its text."""
+    held = texts.ALBUM if message.media_group_id else contents.describe(db_attachments.attachments_of(note["id"]))
+    return Reply(texts.note_added(note["number"], held), note_id=note["id"])
 
 
 def stored_source(source: ForwardSource | None) -> Source | None:

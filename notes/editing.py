@@ -3,9 +3,12 @@
 from collections.abc import Callable
 
 import db
+import entities
 import texts
 from entities import FormattedText
 from telegram.replies import Button, ButtonResult, HandlerResult, Reply
+
+MAX_LENGTH = 64 * 1024  # characters of a note that grows; an import accepts no longer ones
 
 
 def edit_note(user_id: int, number: int, text: FormattedText) -> HandlerResult:
@@ -13,13 +16,13 @@ def edit_note(user_id: int, number: int, text: FormattedText) -> HandlerResult:
     edit_id = db.edit_note(user_id, number, text.text, text.entities)
     if edit_id is None:
         return texts.note_missing(number)
-    return _confirmation(number, edit_id)
+    return _confirmation(user_id, number, edit_id)
 
 
 def edit_note_again(user_id: int, number: int, text: FormattedText) -> HandlerResult:
     """Replace the text of a note after the message that edited it was edited itself; None if nothing changes."""
     edit_id = db.edit_note(user_id, number, text.text, text.entities)
-    return _confirmation(number, edit_id) if edit_id else None
+    return _confirmation(user_id, number, edit_id) if edit_id else None
 
 
 def follow_message(note: db.Note, text: FormattedText) -> HandlerResult:
@@ -27,7 +30,20 @@ def follow_message(note: db.Note, text: FormattedText) -> HandlerResult:
     edit_id = db.edit_note(note["user_id"], note["number"], text.text, text.entities)
     if edit_id is None:
         return texts.note_is_deleted(note["number"])
-    return _confirmation(note["number"], edit_id) if edit_id else None
+    return _confirmation(note["user_id"], note["number"], edit_id) if edit_id else None
+
+
+def append(note: db.Note, text: FormattedText) -> HandlerResult:
+    """Append a text to a note as a new line."""
+    before = FormattedText(note["text"], entities.loads(note["entities"]))
+    whole = before + FormattedText("\n") + text if note["text"] else text
+    if len(whole.text) > MAX_LENGTH:
+        return texts.NOTE_TOO_LONG
+    edit_id = db.edit_note(note["user_id"], note["number"], whole.text, whole.entities)
+    if edit_id is None:
+        return texts.note_is_deleted(note["number"])
+    undo = Button(texts.UNDO_EDIT, f"unedit:{edit_id}")
+    return Reply(texts.note_appended(note["number"]), buttons=[[undo]], note_id=note["id"])
 
 
 def undo_edit(user_id: int, edit_id: int) -> ButtonResult:
@@ -66,7 +82,9 @@ def _revert(
     return ButtonResult(edit=Reply(confirm(number), buttons=[[button]]))
 
 
-def _confirmation(number: int, edit_id: int) -> Reply:
+def _confirmation(user_id: int, number: int, edit_id: int) -> Reply:
     """Confirm an edit; edit_id 0 means that nothing changed, so that there is nothing to undo."""
     undo = Button(texts.UNDO_EDIT, f"unedit:{edit_id}")
-    return Reply(texts.note_edited(number), buttons=[[undo]] if edit_id else [])
+    note = db.get_note(user_id, number)
+    buttons = [[undo]] if edit_id else []
+    return Reply(texts.note_edited(number), buttons=buttons, note_id=note["id"] if note else None)

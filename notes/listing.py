@@ -6,9 +6,10 @@ appear twice or be skipped.
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 
+import clock
 import db
 import db_attachments
 import db_messages
@@ -18,7 +19,7 @@ import texts
 from clock import TimeZone
 from db_messages import Listing
 from db_search import FoundNote
-from notes import contents, finding, search
+from notes import contents, dates, finding, search
 from notes.finding import Hit, Search
 from telegram.limits import MAX_MESSAGE_LENGTH
 from telegram.replies import Button, ButtonResult, Reply
@@ -100,9 +101,29 @@ def turn_page(
     return ButtonResult(edit=Reply(text, is_html=True, buttons=_page_buttons(listing_id, page)))
 
 
-def tags_page(user_id: int, page_size: int) -> Reply | None:
-    """Return the most frequent tags of a person, each with a button for its notes; None if there are none."""
-    tags = db_search.list_tags(user_id, MAX_TAGS)
+def period_page(
+    user_id: int, text: str, page_size: int, zone: TimeZone, *, is_search: bool = False
+) -> Reply | None:
+    """Return the notes of the day or the period that a text names.
+
+    None if it names none, and for a search also if there are no such notes, or the text is rather a word.
+    """
+    period = dates.parse_period(text, clock.today(zone))
+    if period is None or (is_search and dates.is_bare_name(text)):
+        return None
+    page = first_page(user_id, "", page_size, zone, period=period.moments(zone))
+    if not is_search:
+        return page or Reply(texts.no_notes_in_period(text))
+    return replace(page, text=f"{page.text}\n\n{texts.search_hint(escape(text))}") if page else None
+
+
+def tags_page(user_id: int, page_size: int, deadline: float = math.inf) -> Reply | None:
+    """Return the most frequent tags of a person, each with a button for its notes; None if there are none.
+
+    storage.DeadlinePassed if counting takes longer than until the deadline, on time.monotonic().
+    """
+    with storage.interrupted_at(deadline):
+        tags = db_search.list_tags(user_id, MAX_TAGS)
     if not tags:
         return None
     buttons = []

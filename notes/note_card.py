@@ -33,13 +33,14 @@ def confirm_new(note: db.AddedNote) -> Reply:
     data = _data(NO_PLACE, note["number"])
     ask = Button(texts.ASK_MODEL, f"ask_note:{data}")
     delete = Button(texts.DELETE, f"del:{data}")
-    return Reply(texts.note_added(note["number"]), buttons=[[ask, delete]])
+    return Reply(texts.note_added(note["number"]), buttons=[[ask, delete]], note_id=note["id"])
 
 
 def show(note: db.Note, zone: TimeZone) -> Reply:
-    """Return a whole note; with buttons, unless attachments come with it: an album can have none."""
+    """Return a whole note with its attachments; with buttons, unless it is an album, which can have none."""
     whole = contents.whole_note(note, zone)
-    return whole if whole.media else replace(whole, buttons=_buttons(note, NO_PLACE))
+    buttons = [] if len(whole.media) > 1 else _buttons(note, NO_PLACE)
+    return replace(whole, buttons=buttons, note_id=note["id"])
 
 
 def open_note(user_id: int, number: int, place: Place, zone: TimeZone) -> ButtonResult:
@@ -110,7 +111,13 @@ def ask_for_text(user_id: int, number: int, place: Place, zone: TimeZone) -> Rep
     buttons = [[Button(texts.CANCEL, f"keep_text:{_data(place, number)}")]]
     if 0 < utf16_length(note["text"]) <= MAX_COPY_LENGTH:
         buttons[0].insert(0, Button(texts.COPY_TEXT, copy_text=note["text"]))
-    return replace(card, text=f"{card.text}\n\n{texts.ASK_FOR_NEW_TEXT}", buttons=buttons)
+    return replace(card, text=f"{card.text}\n\n{texts.ASK_FOR_NEW_TEXT}", buttons=buttons, note_id=None)
+
+
+def buttons(user_id: int, number: int, place: Place) -> list[list[Button]]:
+    """Return the buttons under a note that is shown; none if it is deleted."""
+    note = _existing(user_id, number)
+    return _buttons(note, place) if note else []
 
 
 def _card(note: db.Note, place: Place, zone: TimeZone) -> Reply:
@@ -120,7 +127,7 @@ def _card(note: db.Note, place: Place, zone: TimeZone) -> Reply:
     entities = clip(whole.entities, "", text)
     if whole.media or text != whole.text:
         text += f"\n\n{texts.continued_in(note['number'])}"
-    return Reply(text, entities, buttons=_buttons(note, place))
+    return Reply(text, entities, buttons=_buttons(note, place), note_id=note["id"])
 
 
 def _buttons(note: db.Note, place: Place) -> list[list[Button]]:
@@ -129,7 +136,8 @@ def _buttons(note: db.Note, place: Place) -> list[list[Button]]:
     pin_or_unpin = Button(texts.UNPIN, f"unpin:{data}") if note["pinned_at"] else Button(texts.PIN, f"pin:{data}")
     return [
         [Button(texts.EDIT, f"edit:{data}"), pin_or_unpin],
-        [Button(texts.ASK_MODEL, f"ask_note:{data}"), Button(texts.DELETE, f"del:{data}")],
+        [Button(texts.REMIND, f"remind_menu:{data}"), Button(texts.ASK_MODEL, f"ask_note:{data}")],
+        [Button(texts.DELETE, f"del:{data}")],
         *_back(place),
     ]
 

@@ -50,7 +50,7 @@ def save(user_id: int, text_id: int) -> ButtonResult:
         db_attachments.set_source(added["id"], plain_text["source"])
     can_ask = not plain_text["is_asked"]
     buttons = _buttons(text_id, can_save=False, can_ask=can_ask)
-    return ButtonResult(edit=Reply(texts.note_added(added["number"]), buttons=buttons))
+    return ButtonResult(edit=Reply(texts.note_added(added["number"]), buttons=buttons, note_id=added["id"]))
 
 
 def ask(user_id: int, text_id: int) -> ButtonResult:

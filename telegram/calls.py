@@ -12,7 +12,7 @@ from journal import Call
 from telegram.limits import MAX_MESSAGE_LENGTH, MAX_RICH_LENGTH, MAX_TOAST_LENGTH
 from telegram.markdown import plain_text, split_markdown, split_plain
 from telegram.media_calls import MEDIA_METHODS, caption_of, media_calls
-from telegram.replies import Button, Reply
+from telegram.replies import Button, Reaction, Reply
 from unicode_text import truncate_utf16
 
 log = logging.getLogger(__name__)
@@ -72,6 +72,21 @@ def edit_call(chat_id: int, message_id: int, reply: Reply) -> Call:
     return "editMessageText", params
 
 
+def edit_buttons_call(chat_id: int, message_id: int, buttons: Sequence[Sequence[Button]]) -> Call:
+    """Return the call that replaces the buttons under a message that the bot sent earlier."""
+    return "editMessageReplyMarkup", {
+        "chat_id": chat_id,
+        "message_id": message_id,
+        "reply_markup": _keyboard(buttons),
+    }
+
+
+def reaction_call(chat_id: int, message_id: int, reaction: Reaction) -> Call:
+    """Return the call that puts a reaction on a message."""
+    emoji = {"type": "emoji", "emoji": reaction.emoji}
+    return "setMessageReaction", {"chat_id": chat_id, "message_id": message_id, "reaction": [emoji]}
+
+
 def callback_answer(query_id: str, text: str, *, is_alert: bool = False) -> Call:
     """Return the call that answers a tap on a button: with a short notice, or an alert that must be closed."""
     params: dict[str, Any] = {"callback_query_id": query_id, "text": truncate_utf16(text, MAX_TOAST_LENGTH)}
@@ -81,8 +96,10 @@ def callback_answer(query_id: str, text: str, *, is_alert: bool = False) -> Call
 
 
 def plain_calls(method: str, params: dict[str, Any]) -> list[Call]:
-    """Return the calls that send a refused message as plain text; none if it was plain already."""
+    """Return the calls that send a refused message or reaction as plain text; none if it was plain already."""
     calls: list[Call]
+    if method == "setMessageReaction":
+        return reply_calls(params["chat_id"], Reply(texts.NOTE_KEPT), params["message_id"])
     if method == "sendPhoto" and params["photo"].startswith("http"):
         lines = [line for line in (params["photo"], params.get("caption")) if line]
         calls = _plain_text_calls(FormattedText("\n\n".join(lines)))
@@ -138,10 +155,15 @@ def _rich_calls(reply: Reply) -> list[Call]:
 
 
 def _media_calls(reply: Reply) -> list[Call]:
-    """Return the calls that send attachments again, and the text after them if none can carry it."""
-    caption = FormattedText(reply.text, reply.entities)
-    calls, has_caption = media_calls(reply.media, caption)
-    return calls if has_caption else [*calls, *_plain_text_calls(caption)]
+    """Return the calls that send attachments again, and the text after them if none can carry it.
+
+    An album can have no buttons, so the text that has them is a message of its own.
+    """
+    text = FormattedText(reply.text, reply.entities)
+    calls, has_caption = media_calls(reply.media, text)
+    if has_caption and reply.buttons and calls[-1][0] == "sendMediaGroup":
+        calls, has_caption = media_calls(reply.media, FormattedText(""))
+    return calls if has_caption else [*calls, *_plain_text_calls(text)]
 
 
 def _plain_text_calls(whole: FormattedText) -> list[Call]:

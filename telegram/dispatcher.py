@@ -100,7 +100,8 @@ class Dispatcher:
         """Return the command that a message completes. Another command ends the waiting."""
         if command_line is None and (not message.text or message.is_forwarded or message.attachments):
             return None
-        if command_line is None and journal.is_answer(message.chat_id, message.replied_to_message_id):
+        replied_to = message.replied_to_message_id
+        if command_line is None and replied_to and journal.can_be_replied_to(message.chat_id, replied_to):
             return None
         awaited = journal_awaited.take(message.chat_id, message.thread_id, message.user_id, message.sent_at)
         return awaited if command_line is None else None

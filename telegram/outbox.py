@@ -121,12 +121,15 @@ class Outbox:
 
     def put(self, chat_id: int, reply: Reply, reply_to: int | None = None, thread_id: int | None = None) -> None:
         """Store a reply; it is sent once the current transaction is committed."""
-        self.put_calls(chat_id, reply_calls(chat_id, reply, reply_to, thread_id), reply.question_id)
+        calls = reply_calls(chat_id, reply, reply_to, thread_id)
+        self.put_calls(chat_id, calls, reply.question_id, reply.note_id)
 
-    def put_calls(self, chat_id: int, calls: list[Call], question_id: int | None = None) -> None:
+    def put_calls(
+        self, chat_id: int, calls: list[Call], question_id: int | None = None, note_id: int | None = None
+    ) -> None:
         """Store calls; they are made in the order of the chat once the current transaction is committed."""
-        reply_id = journal.add_reply(chat_id, calls, question_id)
-        reply: OutboxRow = {"id": reply_id, "calls": calls, "question_id": question_id}
+        reply_id = journal.add_reply(chat_id, calls, question_id, note_id)
+        reply: OutboxRow = {"id": reply_id, "calls": calls, "question_id": question_id, "note_id": note_id}
         storage.on_commit(partial(self._add_due, chat_id, reply))
 
     def _add_due(self, chat_id: int, reply: OutboxRow) -> None:
@@ -183,10 +186,13 @@ class Outbox:
             if error.status != 403 and not _is_harmless(error):
                 fallback_calls = plain_calls(method, params)
             return _sent(reply, [*fallback_calls, *remaining_calls])
-        answered = None
+        sent = _sent(reply, remaining_calls)
         if reply["question_id"] is not None:
-            answered = (chat_id, message["message_id"], reply["question_id"])
-        return _sent(reply, remaining_calls, answered)
+            sent["answered"] = (chat_id, message["message_id"], reply["question_id"])
+        if reply["note_id"] is not None:
+            last = message[-1] if isinstance(message, list) else message  # an album is several messages
+            sent["note"] = (chat_id, last["message_id"], reply["note_id"])
+        return sent
 
     def _move_chat(self, chat_id: int, new_chat_id: int) -> None:
         """Move everything to the new id of a group that has become a supergroup, and send the replies there."""
@@ -227,8 +233,8 @@ class Outbox:
         return True
 
 
-def _sent(reply: OutboxRow, remaining_calls: list[Call], answered: tuple[int, int, int] | None = None) -> SentCall:
-    return {"reply_id": reply["id"], "remaining_calls": remaining_calls, "answered": answered}
+def _sent(reply: OutboxRow, remaining_calls: list[Call]) -> SentCall:
+    return {"reply_id": reply["id"], "remaining_calls": remaining_calls, "answered": None, "note": None}
 
 
 def _log_refusal(chat_id: int, method: str, error: TelegramError) -> None:

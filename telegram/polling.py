@@ -16,14 +16,14 @@ import texts
 from config import Settings, SetupError
 from journal import Call
 from telegram.albums import albums_in_order
-from telegram.calls import callback_answer, edit_call
+from telegram.calls import callback_answer, edit_buttons_call, edit_call, reaction_call
 from telegram.dispatcher import Dispatcher
 from telegram.fence import Fence
 from telegram.heartbeat import Heartbeat
 from telegram.messages import CallbackQuery, Message
 from telegram.outbox import Outbox
 from telegram.polling_failures import log_failure
-from telegram.replies import AccessDenied, HandlerResult, Job, Question, Reply, Transcription
+from telegram.replies import AccessDenied, HandlerResult, Job, Question, Reaction, Reply, Transcription
 from telegram.transport import Telegram, TelegramError, UnreadableResponse, backoff_s
 from telegram.updates import (
     ALLOWED_UPDATES,
@@ -251,6 +251,8 @@ class Polling:
             self._ask(result, message, message.sent_at)
         elif isinstance(result, Job):
             self._add_job(result, message, reply_to)
+        elif isinstance(result, Reaction):
+            self._outbox.put_calls(message.chat_id, [reaction_call(message.chat_id, message.message_id, result)])
         elif isinstance(result, Transcription):
             self._put_result(message, result.reply)
             self._on_transcription(result, message.user_id, message.chat_id, message.thread_id)
@@ -267,6 +269,9 @@ class Polling:
         calls: list[Call] = [callback_answer(query.query_id, result.toast)]
         if result.edit:
             calls.append(edit_call(query.chat_id, query.message_id, result.edit))
+            journal.set_note_of_message(query.chat_id, query.message_id, result.edit.note_id)
+        if result.buttons is not None:
+            calls.append(edit_buttons_call(query.chat_id, query.message_id, result.buttons))
         self._outbox.put_calls(query.chat_id, calls)
 
     def _answer_orphaned_query(self, query: OrphanedQuery) -> None:

@@ -31,6 +31,7 @@ class Reply:
     buttons: Sequence[Sequence[Button]] = ()  # rows of buttons
     asks_for_text: bool = False  # the client opens the field for an answer; without buttons
     question_id: int | None = None  # the question that this message answers
+    note_id: int | None = None  # the note that this message shows or confirms
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,16 @@ class File:
     is_photo: bool = False
 
 
-# What a message handler returns: a text, a formatted reply, a question, a job, speech to transcribe, or nothing.
-HandlerResult = str | Reply | Question | Job | Transcription | None
+@dataclass(frozen=True)
+class Reaction:
+    """An emoji on the person's message, in place of a reply that confirms a note."""
+
+    emoji: str
+
+
+# What a message handler returns: a text, a formatted reply, a reaction, a question, a job, speech to transcribe,
+# or nothing.
+HandlerResult = str | Reply | Reaction | Question | Job | Transcription | None
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,7 @@ class ButtonResult:
     toast: str = ""  # a line that Telegram shows for a moment
     question: Question | None = None
     edit: Reply | None = None  # the new content of the message with the button
+    buttons: Sequence[Sequence[Button]] | None = None  # the new buttons under the message, which itself stays
     job: Job | None = None  # its result comes as another message
 
 

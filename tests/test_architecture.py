@@ -40,6 +40,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "storage": {"config", "texts", "unicode_text", "words"},
     "db_search": LEAVES | {"storage", "words"},
     "db_messages": LEAVES | {"storage"},
+    "db_reminders": LEAVES | {"storage"},
     "db_people": LEAVES | {"storage"},
     "db_attachments": LEAVES | {"storage"},
     "db": LEAVES | {"storage", "db_search", "db_attachments"},
@@ -110,9 +111,14 @@ ORDER = {
         "transcripts",
         "capture",
         "finding",
+        "dates",
         "listing",
         "editing",
         "note_card",
+        "trash",
+        "dates",
+        "schedule",
+        "reminders",
         "plain_texts",
         "long_messages",
         "statistics",
@@ -120,7 +126,7 @@ ORDER = {
         "exports",
         "imports",
     ),
-    "app": ("logs", "status", "checks", "jobs", "cleaner", "health", "systemd", "service"),
+    "app": ("logs", "status", "checks", "jobs", "reminder_clock", "cleaner", "health", "systemd", "service"),
 }
 
 MAX_LINES = 300

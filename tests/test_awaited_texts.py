@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import BotProcess, Person, text_of
-from test_bot import ANN, BOB, FORWARDED, GROUP, ask_bot, handle, handle_edited
+from test_bot import ANN, BOB, FORWARDED, GROUP, ask_bot, handle, handle_edited, said
 
 import db
 import texts
@@ -46,7 +46,7 @@ def test_every_command_that_needs_a_text_asks_for_it() -> None:
 @pytest.mark.usefixtures("database")
 def test_the_next_message_completes_the_command() -> None:
     handle("/note_add")
-    assert handle("купить\n\nмолоко") == "Заметка #1 добавлена."
+    assert said(handle("купить\n\nмолоко")) == "Заметка #1 добавлена."
     assert db.list_notes(ANN, 1)[0]["text"] == "купить\n\nмолоко"
     handle("/ask")
     assert handle("Почему?") == Question("Почему?")

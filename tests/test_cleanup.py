@@ -59,7 +59,7 @@ def answered_question(parent_id: int | None = None) -> int:
     question_id = ask(parent_id)
     reply_id = journal.add_reply(ANN, [("sendMessage", {})], question_id)
     answered = (ANN, 100 + question_id, question_id)
-    journal.finish_replies([{"reply_id": reply_id, "remaining_calls": [], "answered": answered}])
+    journal.finish_replies([{"reply_id": reply_id, "remaining_calls": [], "answered": answered, "note": None}])
     journal.finish_question(question_id, "answered", "ответ")
     return question_id
 

@@ -412,6 +412,9 @@ def test_every_job_of_a_command_has_a_handler(handlers: JobHandlers, monkeypatch
     monkeypatch.setattr(listing, "MAX_SEARCH_S", 0.0)
     monkeypatch.setattr(storage, "STEPS_PER_CHECK", 1)
     results.append(test_bot.handle("/note_find раз"))
+    db.add_note(ANN, ANN, 1, "#дом", NOW)
+    results.append(test_bot.handle("/tags"))
+    assert isinstance(handlers.tags(job("tags", page_size=10)), Reply)
     listing_id = db_messages.add_listing(ANN, "раз", 10)
     results.append(test_bot.tap(f"older:{listing_id}:1").job)
     names = {result.name for result in results if isinstance(result, Job)}

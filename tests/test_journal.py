@@ -347,7 +347,7 @@ def text_call(text: str) -> journal.Call:
 
 
 def sent(reply_id: int, *remaining_calls: journal.Call, answered: Any = None) -> journal.SentCall:
-    return {"reply_id": reply_id, "remaining_calls": [*remaining_calls], "answered": answered}
+    return {"reply_id": reply_id, "remaining_calls": [*remaining_calls], "answered": answered, "note": None}
 
 
 def test_replies_leave_in_the_order_of_their_chat() -> None:
@@ -356,8 +356,8 @@ def test_replies_leave_in_the_order_of_their_chat() -> None:
     second = journal.add_reply(ANN, [text_call("три")])
     assert list(journal.chats_with_replies().items()) == [(BOB, other), (ANN, second)]
     replies: list[journal.OutboxRow] = [
-        {"id": first, "calls": [text_call("раз"), text_call("два 🎄")], "question_id": 5},
-        {"id": second, "calls": [text_call("три")], "question_id": None},
+        {"id": first, "calls": [text_call("раз"), text_call("два 🎄")], "question_id": 5, "note_id": None},
+        {"id": second, "calls": [text_call("три")], "question_id": None, "note_id": None},
     ]
     assert journal.stored_replies(ANN, 0, 10) == replies
     assert journal.stored_replies(ANN, 0, 1) == replies[:1]

@@ -6,6 +6,7 @@
 """
 
 import re
+from datetime import UTC, date, datetime
 from html import unescape
 
 import pytest
@@ -15,7 +16,6 @@ from hypothesis import strategies as st
 
 import clock
 import db
-import db_attachments
 import storage
 import texts
 from notes import listing
@@ -221,6 +221,52 @@ def test_an_old_list_is_purged(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tap(page, "▶") == texts.LIST_UNAVAILABLE
 
 
+# Days and periods
+
+
+def add_on(day: str, text: str = "раз") -> None:
+    """Add a note at noon of a day, UTC."""
+    db.add_note(ANN, ANN, 1, text, int(datetime.fromisoformat(f"{day}T12:00+00:00").timestamp()))
+
+
+def test_the_notes_of_a_period_have_pages_in_the_order_of_their_creation(monkeypatch: pytest.MonkeyPatch) -> None:
+    for day in ("2026-11-19", "2026-11-21", "2026-11-20", "2026-11-20", "2026-10-01", "2026-11-20"):
+        add_on(day)
+    db.add_note(BOB, BOB, 1, "секрет", int(datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()))
+    today = date(2026, 11, 21)
+    monkeypatch.setattr(clock, "today", lambda zone: today)  # noqa: ARG005
+
+    def page_of(text: str, page_size: int = 10) -> Reply:
+        page = listing.period_page(ANN, text, page_size, UTC)
+        assert page
+        return page
+
+    assert numbers(page_of("вчера")) == [6, 4, 3]
+    assert page_of("вчера").text.startswith("Заметки за 20.11.2026: 3.")
+    page = page_of("ноябрь", 2)
+    assert page.text.startswith("Заметки за 01.11.2026 – 30.11.2026, сначала новые:")
+    pages = [page, turn_page(page, "▶")]
+    today = date(2027, 1, 1)  # the list keeps its period
+    pages.append(turn_page(pages[1], "▶"))
+    assert [numbers(page) for page in pages] == [[2, 6], [4, 3], [1]]
+    assert [labels(page) for page in pages] == [["▶"], ["◀", "▶"], ["◀"]]
+    assert numbers(turn_page(pages[2], "◀")) == [4, 3]
+    assert page_of("02.11").text == "Заметок за это время нет: 02.11"
+    assert listing.period_page(ANN, "раз", 10, UTC) is None
+
+
+def test_a_search_reads_a_date_only_if_it_has_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "today", lambda zone: date(2026, 11, 21))  # noqa: ARG005
+    add_on("2026-11-20", "раз")
+    add_on("2026-11-10", "вчера, 19.11, ноябрь")
+    assert listing.period_page(ANN, "19.11", 10, UTC, is_search=True) is None
+    assert listing.period_page(ANN, "ноябрь", 10, UTC, is_search=True) is None, "a word of notes"
+    page = listing.period_page(ANN, "вчера", 10, UTC, is_search=True)
+    assert page
+    assert numbers(page) == [1]
+    assert page.text.endswith("Чтобы найти эти слова в тексте: /note_find «вчера»")
+
+
 # Tags
 
 
@@ -277,8 +323,9 @@ def test_exact_hits_come_before_other_forms_on_all_pages() -> None:
 
 
 def test_a_hit_beside_the_text_shows_where_it_is() -> None:
-    note = db.add_note(ANN, ANN, 1, "ужин на неделю", 1_700_000_000)
-    db_attachments.set_source(note["id"], {"name": "Лучшие рецепты", "url": None, "sent_at": 1_700_000_000})
-    assert "ужин на неделю\n🔎 Лучшие <b>рецепт</b>ы" in first_page("рецепт").text
-    assert "Лучшие <b>рецепты</b>" in first_page("рецептов").text
+    add("ужин на неделю")
+    storage.execute("UPDATE notes SET search_extra = ?", ("\nголосовое.ogg\nпро разные рецепты",))
+    assert "ужин на неделю\n🔎 про разные <b>рецепт</b>ы" in first_page("рецепт").text
+    assert "🔎 про разные <b>рецепты</b>" in first_page("рецептов").text
     assert "🔎" not in first_page("ужин").text
+    assert numbers(first_page("о")) == numbers(first_page("ужины рецептам")) == [1]

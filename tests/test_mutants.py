@@ -38,7 +38,6 @@ CONFIRM_FIRST = """\
             new_ids"""
 ONE_TRANSACTION = "        with storage.transaction():\n"
 SEND = "        try:\n            message = self._telegram.call(method, params)\n"
-RUN_JOB = "        return self._run(job)\n"
 
 MUTANTS = [
     Mutant(
@@ -76,15 +75,9 @@ MUTANTS = [
     ),
     Mutant(
         "a reply is removed from the outbox before it is sent",
-        (KILL, MACHINE),
+        (KILL,),
         "telegram/outbox.py",
         ((SEND, "        journal.finish_replies([_sent(reply, remaining_calls)])\n" + SEND),),
-    ),
-    Mutant(
-        "a job is finished before it runs",
-        (KILL,),
-        "app/jobs.py",
-        ((RUN_JOB, "        journal.finish_job(job['id'])\n" + RUN_JOB),),
     ),
     Mutant(
         "a failed handler is not rolled back",
@@ -102,12 +95,6 @@ MUTANTS = [
                 '"SELECT * FROM notes WHERE number = ? ORDER BY user_id <> ? DESC", (number, user_id)',
             ),
         ),
-    ),
-    Mutant(
-        "the search does not notice edits",
-        (MACHINE,),
-        "schema.sql",
-        (("TRIGGER notes_update_text AFTER UPDATE OF text,", "TRIGGER notes_update_text AFTER UPDATE OF"),),
     ),
 ]
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from conftest import BotProcess, Person, eventually, text_of
 from test_bot import ANN, BOB, GROUP, ask_bot, buttons, handle, handle_edited, tap
 from test_updates import SETTINGS
 
@@ -10,7 +11,9 @@ import db
 import journal
 import texts
 from notes import note_card
-from telegram.replies import ButtonResult, Question, Reply
+from sandbox.telegram import World
+from telegram.calls import plain_calls, reaction_call
+from telegram.replies import ButtonResult, Question, Reaction, Reply
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -96,7 +99,7 @@ def test_a_note_of_a_list_is_opened_and_acted_on() -> None:
     card = open_from_list(1)
     text, under = text_and_buttons(card)
     assert text.endswith("\nраз")
-    assert list(under) == [texts.EDIT, texts.PIN, texts.ASK_MODEL, texts.DELETE, texts.BACK]
+    assert list(under) == [texts.EDIT, texts.PIN, texts.REMIND, texts.ASK_MODEL, texts.DELETE, texts.BACK]
     assert tap(under[texts.ASK_MODEL]).question == Question("раз")
     pinned = tap(under[texts.PIN])
     assert pinned.toast == texts.note_pinned(1)
@@ -162,4 +165,53 @@ def test_a_pin_is_confirmed_and_limited() -> None:
 def test_a_whole_note_has_the_same_buttons() -> None:
     handle("/note_add раз")
     _, under = text_and_buttons(handle("/note_show 1"))
-    assert list(under) == [texts.EDIT, texts.PIN, texts.ASK_MODEL, texts.DELETE]
+    assert list(under) == [texts.EDIT, texts.PIN, texts.REMIND, texts.ASK_MODEL, texts.DELETE]
+
+
+# Settings of the person
+
+
+def test_a_person_can_have_notes_confirmed_by_a_reaction() -> None:
+    under = buttons(handle("/settings"))
+    edit = tap(under[texts.CONFIRMATION_MODE]).edit
+    assert edit
+    assert "Подтверждение заметки: реакцией 👍" in edit.text
+    for text in ("раз", "/note_add два"):
+        assert handle(text, message_id=len(text)) == Reaction("👍")
+    assert ask_bot("Почему?") == texts.PLAIN_QUESTION
+    assert ask_bot("/note_del 1") == "Заметка #1 удалена."
+    assert isinstance(handle("/note_add три", chat_id=GROUP), Reply), "the own settings hold in private only"
+    assert isinstance(handle("/note_add раз", BOB), Reply)
+    tap(under[texts.CONFIRMATION_MODE])
+    assert ask_bot("четыре") == "Заметка #4 добавлена."
+
+
+def test_a_person_can_have_the_bot_ask_first() -> None:
+    under = buttons(handle("/settings"))
+    tap(under[texts.PLAIN_TEXT_MODE])
+    assert ask_bot("раз") == texts.PLAIN_TEXT
+    edit = tap(under[texts.PLAIN_TEXT_MODE]).edit
+    assert edit
+    assert "Текст без команды: сразу заметка" in edit.text
+    assert ask_bot("раз") == "Заметка #1 добавлена."
+
+
+def test_a_refused_reaction_becomes_a_reply() -> None:
+    method, params = reaction_call(ANN, 5, Reaction("👍"))
+    [(fallback, fallback_params)] = plain_calls(method, params)
+    assert fallback == "sendMessage"
+    assert (fallback_params["chat_id"], fallback_params["text"]) == (ANN, texts.NOTE_KEPT)
+    assert fallback_params["reply_parameters"]["message_id"] == 5
+
+
+def test_the_real_reaction(bot_process: BotProcess, world: World) -> None:
+    bot_process.start()
+    ann = Person(world, ANN)
+    ann.says("/settings")
+    ann.taps(ann.hears(), texts.CONFIRMATION_MODE)
+    ann.hears()
+    message = ann.says("раз")
+    key = (ANN, message["message_id"])
+    eventually(lambda: world.reactions.get(key) == [{"type": "emoji", "emoji": "👍"}])
+    ann.says("/note_show", reply_to_message=message)
+    assert text_of(ann.hears()).startswith("#1 ·")

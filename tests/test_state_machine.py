@@ -471,4 +471,4 @@ def test_some_sequences() -> None:
 
 @pytest.mark.long
 def test_many_sequences() -> None:
-    run_machine(examples=100, steps=15)
+    run_machine(examples=50, steps=15)
