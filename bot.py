@@ -28,6 +28,7 @@ from entities import FormattedText
 from llm import model_menu, settings_menu
 from notes import (
     capture,
+    contents,
     editing,
     exports,
     listing,
@@ -41,7 +42,7 @@ from notes import (
 from notes.note_card import NO_PLACE, Place
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
-from telegram.messages import CallbackQuery, Message, RepliedMessage
+from telegram.messages import Attachment, CallbackQuery, Message, RepliedMessage
 from telegram.pacing import Limits
 from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reaction, Reply, UsageError
 from telegram.router import Router, parse_number, parse_number_and_text
@@ -359,8 +360,8 @@ def plain_text(message: Message, text: str) -> HandlerResult:
 
 @router.media
 def media(message: Message, text: str) -> HandlerResult:
-    """Keep a photo, a file, a place, … as a note; continue a conversation with a caption in reply to an answer."""
-    if message.replied_to_message_id is not None and text:
+    """Keep a photo, a file, a place, … as a note; continue a conversation with a caption or speech in a reply."""
+    if message.replied_to_message_id is not None and (text or transcripts.speech_of(message)):
         question = journal.question_answered_by(message.chat_id, message.replied_to_message_id)
         if question is not None:
             return _continue_conversation(message, text, question)
@@ -516,13 +517,15 @@ def postpone_reminder(query: CallbackQuery, reminder_id: int, choice: int) -> Bu
 
 @router.command("ask", "спросить модель", usage="<вопрос>")
 def ask(message: Message, text: str) -> HandlerResult:
-    """Ask the active model; in a caption or in reply to a photo, about that photo."""
-    pictures = capture.pictures(message)
+    """Ask the active model; in a caption or in reply to a photo, about that photo. A recording is the question."""
+    pictures, speech = capture.pictures(message, _replied_note(message)), transcripts.speech_of(message)
+    if any(map(transcripts.is_speech, message.attachments)) and speech is None and not text:
+        return texts.TRANSCRIPTION_OFF
     text = text or (texts.WHAT_IS_IN_THE_PICTURE if pictures else "")
     previous = _latest_question_in_topic(message)
-    if text and previous is not None:
-        return _continue_conversation(message, text, previous)
-    return _question(text, "ask", pictures)
+    if previous is not None and (text or speech):
+        return _continue_conversation(message, text, previous, pictures)
+    return _question(text, "ask", pictures, speech)
 
 
 @router.command("compare", "спросить три модели сразу", usage="<вопрос>")
@@ -819,10 +822,12 @@ def _turn_page(query: CallbackQuery, listing_id: int, position: int, *, to_older
         return ButtonResult(texts.SEARCHING, job=job)
 
 
-def _question(text: str, kind: str, pictures: Sequence[str] = ()) -> HandlerResult:
-    if not text:
+def _question(
+    text: str, kind: str, pictures: Sequence[str] = (), speech: Attachment | None = None
+) -> HandlerResult:
+    if not text and speech is None:
         raise UsageError
-    return Question(text, kind=kind, pictures=pictures) if db.list_models() else texts.NO_MODELS
+    return Question(text, kind=kind, pictures=pictures, speech=speech) if db.list_models() else texts.NO_MODELS
 
 
 def _latest_question_in_topic(message: Message) -> journal.QuestionRow | None:
@@ -832,12 +837,15 @@ def _latest_question_in_topic(message: Message) -> journal.QuestionRow | None:
     return journal.latest_question_in_topic(message.user_id, message.chat_id, message.thread_id)
 
 
-def _continue_conversation(message: Message, text: str, question: journal.QuestionRow) -> HandlerResult:
+def _continue_conversation(
+    message: Message, text: str, question: journal.QuestionRow, pictures: Sequence[str] = ()
+) -> HandlerResult:
     if question["user_id"] != message.user_id:
         return texts.NOT_YOUR_CONVERSATION
     kind = "note_ask" if question["kind"] == "note_ask" else "ask"
-    pictures = capture.pictures(message) or tuple(json.loads(question["pictures"]))
-    return Question(text, parent_id=question["id"], kind=kind, pictures=pictures)
+    pictures = pictures or contents.pictures(message.attachments) or tuple(json.loads(question["pictures"]))
+    speech = transcripts.speech_of(message)
+    return Question(text, parent_id=question["id"], kind=kind, pictures=pictures, speech=speech)
 
 
 def _parse_days(text: str, max_days: int = MAX_DAYS) -> int:

@@ -15,6 +15,7 @@ import storage
 MESSAGE_TEXTS_KEPT_S = 30 * clock.DAY_S
 CACHED_ANSWERS_KEPT_S = 3600
 MAX_USAGE_ROWS = 50
+HEARD = "{}"  # in place of the recording of a question, once its words are in the text
 
 Call = tuple[str, dict[str, Any]]  # a method of the Bot API and its parameters
 
@@ -64,7 +65,7 @@ class QuestionRow(TypedDict):
     is_repeat: int
     thread_id: int | None
     pictures: str  # JSON: a list of file_ids
-    speech: str | None  # JSON: an attachment
+    speech: str | None  # JSON: an attachment, or HEARD; None: the question was typed
 
 
 class CachedAnswer(TypedDict):
@@ -367,6 +368,11 @@ def has_pending_question(user_id: int, chat_id: int, message_id: int) -> bool:
         (user_id, chat_id, message_id),
     )
     return row is not None
+
+
+def set_heard(question_id: int, text: str) -> None:
+    """Store the text of a question that was spoken."""
+    storage.execute("UPDATE questions SET text = ?, speech = ? WHERE id = ?", (text, HEARD, question_id))
 
 
 def is_question_stopped(question_id: int) -> bool:

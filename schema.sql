@@ -325,7 +325,7 @@ CREATE TABLE questions (
     -- 1: asked again with the button: the answer cache is not used
     is_repeat   INTEGER NOT NULL DEFAULT 0 CHECK (is_repeat IN (0, 1)),
     pictures    TEXT    NOT NULL DEFAULT '[]',   -- JSON: the file_ids of the pictures that it is about
-    speech      TEXT                             -- JSON: the recording until its transcript is the text; else NULL
+    speech      TEXT                             -- JSON: the recording with the question; {}: its words are in the text
 ) STRICT;
 
 CREATE INDEX ix_questions_pending ON questions(user_id, id) WHERE state = 'pending';

@@ -497,14 +497,16 @@ def unsupported(kind: str, number: int | None = None) -> str:
 
 # Speech --------------------------------------------------------------------------------------------------
 
+MAX_HEARD_LENGTH = 300  # characters of a spoken question
 REMOVE_TRANSCRIPT = "🗑 Убрать расшифровку"
 TRANSCRIPT_UNAVAILABLE = "Этой заметки больше нет."
 TRANSCRIPTION_OFF = (
     "Превращать речь в текст бот пока не умеет: владелец включит это настройкой TRANSCRIBE_MODEL в .env"
     " (docs/ru/settings.md)."
 )
-RECORDING_TOO_LARGE = "Расшифровки не будет: Telegram отдаёт ботам файлы не больше 20 МБ. Сама запись сохранена."
-RECORDING_UNAVAILABLE = "Расшифровки не будет: Telegram больше не отдаёт эту запись."
+RECORDING_TOO_LARGE = "Расшифровки не будет: Telegram отдаёт ботам файлы не больше 20 МБ."
+RECORDING_UNAVAILABLE = "Расшифровки не будет: Telegram не отдаёт эту запись."
+NOBODY_SPEAKS = "Речи в записи не слышно. Задайте вопрос ещё раз."
 
 
 def transcript(text: str) -> str:
@@ -525,6 +527,12 @@ def transcript_removed(number: int) -> str:
 def nobody_speaks(number: int) -> str:
     """Say that there is no speech in a recording."""
     return f"Заметка #{number}: речи в записи не слышно, расшифровки не будет."
+
+
+def heard(question: str) -> str:
+    """Show in the foot of an answer which question was heard."""
+    shown = question if len(question) <= MAX_HEARD_LENGTH else question[:MAX_HEARD_LENGTH] + ELLIPSIS
+    return f"Вопрос: «{' '.join(shown.split())}»"
 
 
 def not_transcribed(error: object) -> str:

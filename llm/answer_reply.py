@@ -29,6 +29,8 @@ def build_reply(question: QuestionRow, notes: Sequence[PromptNote], result: Call
     if completion is None:
         return _failure_reply(question, result, zone)
     footer = _footer(completion, result, notes)
+    if question["speech"]:
+        footer = f"{texts.heard(question['text'])}\n{footer}"
     buttons = [_ask_again_button(question)]
     if completion.text:
         buttons.append(Button(texts.SAVE_AS_NOTE, f"save:{question['id']}"))

@@ -1,4 +1,4 @@
-"""Which model gets a question first: the chosen one, or another one if that cannot answer it."""
+"""Which models a question is for, and which one gets it if that cannot answer it."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,19 @@ import db
 from config import Gateway
 from llm import free_router
 from llm.catalog import fetch_catalog
-from llm.models import fallback_models, ready_gateways
+from llm.models import ROUTER_GATEWAY, fallback_models, model_for, ready_gateways
+
+MAX_COMPARED_MODELS = 3
+
+
+def models_for(kind: str, user_id: int, chat_id: int, *, allow_paid: bool) -> list[db.Model]:
+    """Return the active model of the person, or for a comparison several available ones."""
+    active = model_for(user_id, chat_id, allow_paid=allow_paid)
+    if kind != "compare":
+        return [active]
+    models = [active, *fallback_models(active, allow_paid=allow_paid)]
+    available = [model for model in models if model["available"] and model["gateway"] != ROUTER_GATEWAY]
+    return available[:MAX_COMPARED_MODELS] or [active]
 
 
 def first_model(

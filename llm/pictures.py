@@ -1,10 +1,12 @@
 """The pictures of a question: downloaded from Telegram in a bounded size, for models that see."""
 
 import io
+import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import texts
+from journal import QuestionRow
 from openrouter_client import ErrorKind, OpenRouterError
 from telegram.transport import Telegram, TelegramError, backoff_s
 
@@ -13,10 +15,10 @@ MAX_ATTEMPTS = 3
 MAX_PAUSE_S = 5.0
 
 
-def download(telegram: Telegram, file_ids: Sequence[str], is_stopped: Callable[[], bool]) -> tuple[bytes, ...]:
-    """Return the pictures; OpenRouterError with a sentence for the person if Telegram does not give one."""
+def download(telegram: Telegram, question: QuestionRow, is_stopped: Callable[[], bool]) -> tuple[bytes, ...]:
+    """Return the pictures of a question; OpenRouterError with a sentence for the person if one is unavailable."""
     try:
-        return tuple(_download(telegram, file_id, is_stopped) for file_id in file_ids)
+        return tuple(_download(telegram, file_id, is_stopped) for file_id in json.loads(question["pictures"]))
     except TelegramError as error:
         raise OpenRouterError(0, texts.PICTURE_UNAVAILABLE, ErrorKind.SETUP) from error
 

@@ -48,19 +48,17 @@ def keep_replied(message: Message, replied_to: RepliedMessage) -> db.AddedNote:
     return added
 
 
-def pictures(message: Message) -> tuple[str, ...]:
+def pictures(message: Message, replied_note: db.Note | None = None) -> tuple[str, ...]:
     """Return the file_ids of the photos that a question is about, in a size that models can use.
 
-    They are those of the message, or those of the message replied to, with all photos of its album.
+    They are those of the message, of the note that it replies to, or of the message that it replies to.
     """
-    attachments = message.attachments
-    replied_to = message.replied_to
-    if not attachments and replied_to is not None:
-        attachments = replied_to.attachments
-        note = db.get_note_by_attachment(message.user_id, replied_to.chat_id, replied_to.message_id)
-        if note is not None and note["deleted_at"] is None:
-            attachments = list(map(contents.sent_attachment, db_attachments.attachments_of(note["id"])))
-    return contents.pictures(attachments)
+    if message.attachments or message.replied_to is None:
+        return contents.pictures(message.attachments)
+    if replied_note is None or replied_note["deleted_at"] is not None:
+        return contents.pictures(message.replied_to.attachments)
+    attachments = db_attachments.attachments_of(replied_note["id"])
+    return contents.pictures([contents.sent_attachment(attachment) for attachment in attachments])
 
 
 def find_note(user_id: int, chat_id: int, message_id: int, sent_at: int) -> db.Note | None:

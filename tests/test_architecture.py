@@ -101,6 +101,7 @@ ORDER = {
             "answer_reply",
             "costs",
             "speech",
+            "spoken_questions",
             "transcriptions",
             "answers",
         ),
