@@ -181,8 +181,10 @@ def note_edit(message: Message, text: str) -> HandlerResult:
     number, new_text = _number_and_text(message, text)
     if not new_text:
         prompt = note_card.ask_for_text(message.user_id, number, NO_PLACE, _zone(message))
+        if prompt is None:
+            return texts.note_missing(number)
         _await_new_text(message, number, message.sent_at)
-        return prompt or texts.note_missing(number)
+        return prompt
     return editing.edit_note(message.user_id, number, message.formatted(new_text))
 
 

@@ -187,6 +187,7 @@ def trash(notes: Iterable[tuple[Mapping[str, Any], str]], zone: clock.TimeZone) 
     return "\n\n".join(paragraphs)
 
 
+NOTHING_TO_ASK = "В заметке нет текста, спрашивать не о чем."
 NOTE_KEPT = "Заметка добавлена."
 NOTE_TOO_LONG = "Заметка станет слишком длинной. Начните новую."
 

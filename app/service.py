@@ -33,6 +33,7 @@ from telegram.polling import TOKEN_CHECK_S, Polling
 from telegram.replies import AccessDenied
 from telegram.router import Router
 from telegram.transport import BotUser, Telegram, TelegramError, backoff_s, get_me
+from telegram.update_handler import Callbacks, UpdateHandler
 
 log = logging.getLogger(__name__)
 
@@ -97,19 +98,16 @@ class Service:
             settings, telegram, error_log, clock.now(), count_dropped_replies=lambda: self._outbox.dropped_replies
         )
         self._jobs = JobRunner(telegram, self._outbox, handlers.by_name(), _move_chat)
-        self._polling = Polling(
-            telegram,
-            Dispatcher(router, settings, username),
-            self._outbox,
-            settings=settings,
+        callbacks = Callbacks(
             on_question=self._answers.ask,
             on_stop_request=self._answers.stop_question,
             on_job=self._jobs.add,
             on_transcription=self._transcriptions.add,
-            on_failure=on_failure,
             on_chat_migrated=_move_chat,
-            refusals=(AccessDenied, db.NotesFull),
         )
+        dispatcher = Dispatcher(router, settings, username)
+        handler = UpdateHandler(dispatcher, self._outbox, callbacks, refusals=(AccessDenied, db.NotesFull))
+        self._polling = Polling(telegram, handler.handle, settings=settings, on_failure=on_failure)
         self._reminders = ReminderClock(settings, self._outbox)
         self._cleaner = Cleaner(settings.questions_kept_days * clock.DAY_S)
         self.is_stuck = self._polling.heartbeat.is_stuck

@@ -67,10 +67,8 @@ class Answers:
         self._in_progress: dict[int, QuestionProgress] = {}  # by question
         self._failed_attempts: dict[int, int] = {}  # by question
         now = time.time()
-        recent = journal.free_request_times(int(now - WINDOW_S))
-        self._rate_limiter = RateLimiter(
-            settings.free_requests_per_minute, [now - requested_at for requested_at in recent]
-        )
+        ages_s = [now - requested_at for requested_at in journal.free_request_times(int(now - WINDOW_S))]
+        self._rate_limiter = RateLimiter(settings.free_requests_per_minute, ages_s)
         self._paces = {
             name: GatewayPace(features.requests_per_minute)
             for name, features in FEATURES.items()
@@ -180,9 +178,9 @@ class Answers:
         try:
             hear(self._speech, question)
         except SpeechError as error:
-            if error.retry_after_s is not None:
-                return error.retry_after_s
-            self._store_reply(question, "failed", None, Reply(str(error)))
+            if error.retry_after_s is None:
+                self._store_reply(question, "failed", None, Reply(str(error)))
+            return error.retry_after_s or 0.0
         return 0.0
 
     def _is_given_up(self, question: QuestionRow) -> bool:

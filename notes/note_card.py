@@ -98,8 +98,10 @@ def ask(user_id: int, number: int) -> ButtonResult:
     attachments = db_attachments.attachments_of(note["id"])
     pictures = contents.pictures([contents.sent_attachment(attachment) for attachment in attachments])
     words = "\n\n".join(filter(None, [contents.plain_text(note), *contents.transcripts(attachments)]))
-    without_words = texts.WHAT_IS_IN_THE_PICTURE if pictures else contents.describe(attachments)
-    return ButtonResult(texts.PLAIN_TEXT_ASKED, Question(words or without_words, pictures=pictures))
+    if not words and not pictures:
+        return ButtonResult(texts.NOTHING_TO_ASK)
+    question = Question(words or texts.WHAT_IS_IN_THE_PICTURE, pictures=pictures)
+    return ButtonResult(texts.PLAIN_TEXT_ASKED, question)
 
 
 def ask_for_text(user_id: int, number: int, place: Place, zone: TimeZone) -> Reply | None:

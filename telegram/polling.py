@@ -9,25 +9,17 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import clock
 import journal
 import storage
 import texts
 from config import Settings, SetupError
-from journal import Call
 from telegram.albums import albums_in_order
-from telegram.calls import callback_answer, edit_buttons_call, edit_call, reaction_call
-from telegram.dispatcher import Dispatcher
 from telegram.fence import Fence
 from telegram.heartbeat import Heartbeat
-from telegram.messages import CallbackQuery, Message
-from telegram.outbox import Outbox
 from telegram.polling_failures import log_failure
-from telegram.replies import AccessDenied, HandlerResult, Job, Question, Reaction, Reply, Transcription
 from telegram.transport import Telegram, TelegramError, UnreadableResponse, backoff_s
 from telegram.updates import (
     ALLOWED_UPDATES,
-    OrphanedQuery,
     RawUpdate,
     Update,
     first_update_id,
@@ -44,46 +36,24 @@ TOKEN_CHECK_S = 3.0  # a refused token ends the bot only if it is refused again 
 
 
 class Polling:
-    """Fetches and handles updates on its own thread until stop().
+    """Fetches updates on its own thread until stop().
 
-    These callbacks run inside the transaction of the update:
-
-    - on_question(question, *, user_id, chat_id, thread_id, message_id, asked_at, is_private) stores a question
-    - on_stop_request(chat_id, question_id) stops the answer to a question
-    - on_job(job, *, user_id, chat_id, thread_id, reply_to) stores a job
-    - on_transcription(transcription, user_id, chat_id, thread_id) stores what is to be transcribed
-    - on_chat_migrated(old_chat_id, new_chat_id) moves what belongs to a group that became a supergroup
-
-    on_failure() runs when polling ends by itself; `failure` then says why. `refusals` are the exceptions of
-    handlers and callbacks whose str() is a sentence for the person.
+    handle(update) handles an update inside the transaction of its batch. on_failure() runs when polling ends by
+    itself; `failure` then says why.
     """
 
     def __init__(
         self,
         telegram: Telegram,
-        dispatcher: Dispatcher,
-        outbox: Outbox,
+        handle: Callable[[Update], None],
         *,
         settings: Settings,
-        on_question: Callable[..., None],
-        on_stop_request: Callable[[int, int], None],
-        on_job: Callable[..., None],
-        on_transcription: Callable[..., None],
         on_failure: Callable[[], None],
-        on_chat_migrated: Callable[[int, int], None] = journal.move_chat,
-        refusals: tuple[type[Exception], ...] = (AccessDenied,),
     ) -> None:
         self._telegram = telegram
-        self._dispatcher = dispatcher
-        self._outbox = outbox
+        self._handle = handle
         self._settings = settings
-        self._on_question = on_question
-        self._on_stop_request = on_stop_request
-        self._on_job = on_job
-        self._on_transcription = on_transcription
         self._on_failure = on_failure
-        self._on_chat_migrated = on_chat_migrated
-        self._refusals = refusals
         self._fence = Fence(telegram)
         self.heartbeat = Heartbeat()
         self.failure: Exception | None = None  # why polling has ended by itself
@@ -213,92 +183,3 @@ class Polling:
         except Exception:
             log.exception("update %s cannot be read and is skipped", raw_update["update_id"])
             return None
-
-    def _handle(self, update: Update) -> None:
-        """Handle one update. If that fails, undo its changes, tell the person, and go on with the batch."""
-        try:
-            with storage.transaction():
-                self._dispatch(update)
-        except self._refusals as refusal:
-            self._put_refusal(update, str(refusal))
-        except Exception as error:
-            if storage.is_unavailable(error):
-                raise
-            log.exception("update %s failed", update.update_id)
-            if update.callback_query:
-                self._put_refusal(update, texts.FAILED)
-            elif update.chat_id is not None:
-                self._outbox.put(update.chat_id, Reply(texts.FAILED), thread_id=update.thread_id)
-
-    def _dispatch(self, update: Update) -> None:
-        if update.message:
-            self._put_result(update.message, self._dispatcher.handle_message(update.message))
-        elif update.edited_message:
-            self._put_result(update.edited_message, self._dispatcher.handle_edited_message(update.edited_message))
-        elif update.callback_query:
-            self._handle_button(update.callback_query)
-        elif update.orphaned_query:
-            self._answer_orphaned_query(update.orphaned_query)
-        elif update.stop_request:
-            self._on_stop_request(update.stop_request.chat_id, update.stop_request.draft_id)
-        elif update.chat_migration:
-            self._on_chat_migrated(update.chat_migration.old_chat_id, update.chat_migration.new_chat_id)
-
-    def _put_result(self, message: Message, result: HandlerResult) -> None:
-        """Store what a handler returned."""
-        reply_to = None if message.is_private else message.message_id
-        if isinstance(result, Question):
-            self._ask(result, message, message.sent_at)
-        elif isinstance(result, Job):
-            self._add_job(result, message, reply_to)
-        elif isinstance(result, Reaction):
-            self._outbox.put_calls(message.chat_id, [reaction_call(message.chat_id, message.message_id, result)])
-        elif isinstance(result, Transcription):
-            self._put_result(message, result.reply)
-            self._on_transcription(result, message.user_id, message.chat_id, message.thread_id)
-        elif result is not None:
-            reply = Reply(result) if isinstance(result, str) else result
-            self._outbox.put(message.chat_id, reply, reply_to, message.thread_id)
-
-    def _handle_button(self, query: CallbackQuery) -> None:
-        result = self._dispatcher.handle_button(query)
-        if result.question:
-            self._ask(result.question, query, clock.now())
-        if result.job:
-            self._add_job(result.job, query)
-        calls: list[Call] = [callback_answer(query.query_id, result.toast)]
-        if result.edit:
-            calls.append(edit_call(query.chat_id, query.message_id, result.edit))
-            journal.set_note_of_message(query.chat_id, query.message_id, result.edit.note_id)
-        if result.buttons is not None:
-            calls.append(edit_buttons_call(query.chat_id, query.message_id, result.buttons))
-        self._outbox.put_calls(query.chat_id, calls)
-
-    def _answer_orphaned_query(self, query: OrphanedQuery) -> None:
-        """Answer a tap that has no effect: until then, the person's client shows a progress bar."""
-        self._outbox.put_calls(query.user_id, [callback_answer(query.query_id, "")])
-
-    def _add_job(self, job: Job, source: Message | CallbackQuery, reply_to: int | None = None) -> None:
-        self._on_job(
-            job, user_id=source.user_id, chat_id=source.chat_id, thread_id=source.thread_id, reply_to=reply_to
-        )
-
-    def _ask(self, question: Question, source: Message | CallbackQuery, asked_at: int) -> None:
-        self._on_question(
-            question,
-            user_id=source.user_id,
-            chat_id=source.chat_id,
-            thread_id=source.thread_id,
-            message_id=source.message_id,
-            asked_at=asked_at,
-            is_private=source.is_private,
-        )
-
-    def _put_refusal(self, update: Update, reason: str) -> None:
-        """Tell the person why they may not do this: in an alert after a tap, else in a reply."""
-        message = update.message or update.edited_message
-        if message:
-            self._put_result(message, reason)
-        elif update.callback_query:
-            query = update.callback_query
-            self._outbox.put_calls(query.chat_id, [callback_answer(query.query_id, reason, is_alert=True)])

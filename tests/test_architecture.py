@@ -74,7 +74,7 @@ ORDER = {
         *("limits", "messages", "replies", "access", "model_markdown", "markdown_writer", "markdown"),
         *("keyed_executor", "pacing", "transport", "failures", "media_calls", "calls"),
         *("due_replies", "outbox", "drafts", "rich_text", "contents", "updates", "albums", "router", "dispatcher"),
-        *("heartbeat", "fence", "polling_failures", "polling"),
+        *("heartbeat", "fence", "polling_failures", "update_handler", "polling"),
     ),
     "llm": (
         *(

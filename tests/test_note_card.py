@@ -146,6 +146,7 @@ def test_the_new_text_is_not_awaited_after_cancel() -> None:
     assert ask_bot("отмена") == texts.CANCELED
     assert ask_bot("ещё заметка").startswith("Заметка #3")
     assert ask_bot("/note_edit 77") == texts.note_missing(77)
+    assert ask_bot("это не новый текст").startswith("Заметка #4")
 
 
 def test_a_pin_is_confirmed_and_limited() -> None:
@@ -160,6 +161,12 @@ def test_a_pin_is_confirmed_and_limited() -> None:
     assert ask_bot("/note_pin 77") == texts.note_missing(77)
     tap(under[texts.UNPIN])
     assert ask_bot("/note_pin 11") == texts.note_pinned(11)
+
+
+def test_a_note_without_text_cannot_be_asked_about() -> None:
+    db.add_note(ANN, ANN, 1, "", 1_700_000_000)
+    under = buttons(open_from_list(1))
+    assert tap(under[texts.ASK_MODEL]) == ButtonResult(texts.NOTHING_TO_ASK)
 
 
 def test_a_whole_note_has_the_same_buttons() -> None:

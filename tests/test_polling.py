@@ -23,6 +23,7 @@ from telegram.polling import Polling
 from telegram.replies import AccessDenied, ButtonResult, HandlerResult, Job, Question, Reply
 from telegram.router import Router
 from telegram.transport import Telegram
+from telegram.update_handler import Callbacks, UpdateHandler
 
 ANN, GROUP = 1, -100500
 
@@ -40,18 +41,15 @@ class Bot:
         self.stop_requests: list[tuple[int, int]] = []
         self.has_failed = False
         self.outbox = Outbox(telegram)
-        self.polling = Polling(
-            telegram,
-            Dispatcher(self._make_router(), settings, "sandbox_notes_bot"),
-            self.outbox,
-            settings=settings,
+        callbacks = Callbacks(
             on_question=lambda question, **details: self.questions.append((question, details)),
             on_stop_request=lambda chat_id, question_id: self.stop_requests.append((chat_id, question_id)),
             on_job=self._add_job,
             on_transcription=lambda *details: None,  # noqa: ARG005
-            on_failure=self._fail,
-            refusals=(AccessDenied, db.NotesFull),
         )
+        dispatcher = Dispatcher(self._make_router(), settings, "sandbox_notes_bot")
+        handler = UpdateHandler(dispatcher, self.outbox, callbacks, refusals=(AccessDenied, db.NotesFull))
+        self.polling = Polling(telegram, handler.handle, settings=settings, on_failure=self._fail)
 
     def stop(self) -> None:
         self.polling.stop()

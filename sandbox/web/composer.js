@@ -23,16 +23,19 @@ let commands = []; // the bot's menu
 export function setUpComposer(botCommands) {
   commands = botCommands;
   field.oninput = () => {
-    resizeField();
-    updateMenu();
+    if (!edited) saveDraft(chat.person, field.value);
+    showText();
   };
   field.onkeydown = handleKey;
+  menu.onkeydown = (event) => {
+    if (handleMenuKey(event.key)) event.preventDefault();
+  };
   field.onpaste = (event) => attach(event.clipboardData.files);
   setUpAttachments(showAttachments);
   setUpFormatting();
   byId("send").onclick = send;
   byId("menu-button").onclick = toggleMenu;
-  byId("bar-close").onclick = clearComposer;
+  byId("bar-close").onclick = cancel;
   byId("scroll").onclick = hideMenu;
   field.disabled = false;
   field.focus();
@@ -43,9 +46,13 @@ export function setUpComposer(botCommands) {
 async function send() {
   const source = field.value.trim();
   if (!source && !hasAttachments()) return;
+  const { person } = chat;
   const message = { source, replyTo, edited, attachments: await takeAttachments() };
-  clearComposer();
-  if (!(await deliver(message))) setText(source); // a text that could not be sent is not lost
+  if (!edited) saveDraft(person, "");
+  openDraft();
+  if (await deliver(message)) return;
+  saveDraft(person, source); // a text that could not be sent is not lost
+  if (chat.person === person) openDraft();
 }
 
 // Send a message or an edit; return whether it succeeded.
@@ -57,23 +64,46 @@ async function deliver({ source, replyTo, edited, attachments }) {
   return say(text, { entities, reply_to });
 }
 
-// Put a text into the field.
+// Put a text into the field, as if the person had written it.
 export function setText(text) {
   field.value = text;
-  resizeField();
-  updateMenu();
+  field.oninput();
 }
 
-function resizeField() {
+function showText() {
   field.style.height = "auto";
   field.style.height = `${field.scrollHeight}px`;
   updateButtons();
+  updateMenu();
+}
+
+// The draft, which is what a person has written and not sent. It survives a switch of persons and a restart.
+
+const draftKey = (person) => `draft of ${person}`;
+
+function saveDraft(person, text) {
+  if (text) localStorage.setItem(draftKey(person), text);
+  else localStorage.removeItem(draftKey(person));
+}
+
+// Show the person's draft, without a reply, an edit or files.
+export function openDraft() {
+  clearBar();
+  field.value = localStorage.getItem(draftKey(chat.person)) ?? "";
+  showText();
+}
+
+// End a reply or an edit, or forget the files, as the button of the bar says. Escape without a bar clears the field.
+function cancel() {
+  if (byId("bar").hidden) saveDraft(chat.person, "");
+  openDraft();
+  field.focus();
 }
 
 function handleKey(event) {
   if (event.isComposing || (event.key === "Enter" && event.shiftKey)) return;
   if (handleFormatKey(event) || handleMenuKey(event.key)) event.preventDefault();
-  else if (event.key === "Escape") clearComposer();
+  else if (event.key === "Escape") cancel();
   else if (event.key === "ArrowUp" && !field.value) editLastMessage();
   else if (event.key === "Enter") {
     event.preventDefault();
@@ -137,12 +167,8 @@ function updateButtons() {
   byId("record").hidden = hasSomething;
 }
 
-export function clearComposer() {
-  clearBar();
-  setText("");
-}
-
-// The menu of commands: it opens when "/" is typed or its button is clicked
+// The menu of commands: it opens when "/" is typed or its button is clicked. The focus stays in the field or goes to the
+// menu, and aria-activedescendant tells which command is selected.
 
 let selected = 0; // the index of the selected command
 
@@ -155,18 +181,24 @@ async function updateMenu() {
 }
 
 function toggleMenu() {
-  if (menu.hidden) showMenu(commands, 0);
-  else hideMenu();
+  if (!menu.hidden) return hideMenu();
+  showMenu(commands, 0);
+  return menu.focus();
 }
 
 function showMenu(items, index) {
   menu.replaceChildren(...items.map(menuItem));
-  menu.hidden = !items.length;
-  select(index);
+  if (!items.length) return hideMenu();
+  menu.hidden = false;
+  byId("menu-button").ariaExpanded = "true";
+  return select(index);
 }
 
 function hideMenu() {
+  if (menu.contains(document.activeElement)) byId("menu-button").focus();
   menu.hidden = true;
+  byId("menu-button").ariaExpanded = "false";
+  field.removeAttribute("aria-activedescendant");
 }
 
 function menuItem({ command, description }) {
@@ -175,17 +207,17 @@ function menuItem({ command, description }) {
     send(); // together with a chosen file, as a reply or as an edit
   };
   const name = make("b", {}, `/${command}`);
-  const item = make("button", { onclick, role: "option" }, name, make("span", {}, description));
+  const item = make("div", { onclick, role: "option", id: `menu-${command}` }, name, make("span", {}, description));
   item.dataset.command = command;
   return item;
 }
 
 function select(index) {
   const items = [...menu.children];
-  if (!items.length) return;
   selected = (index + items.length) % items.length;
   items.forEach((item, place) => item.setAttribute("aria-selected", place === selected));
   items[selected].scrollIntoView({ block: "nearest" });
+  for (const element of [field, menu]) element.setAttribute("aria-activedescendant", items[selected].id);
 }
 
 // Handle a key of the open menu; return whether it was one. Enter sends the command, Tab only writes it.
@@ -196,7 +228,9 @@ function handleMenuKey(key) {
   else if (key === "ArrowUp") select(selected - 1);
   else if (key === "Escape") hideMenu();
   else if (key === "Enter") item.click();
-  else if (key === "Tab") setText(`/${item.dataset.command} `);
-  else return false;
+  else if (key === "Tab") {
+    setText(`/${item.dataset.command} `);
+    field.focus();
+  } else return false;
   return true;
 }
