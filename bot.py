@@ -15,6 +15,7 @@ if sys.version_info < (3, 11):
 import json
 from collections.abc import Sequence
 
+import bot_messages
 import clock
 import config
 import db
@@ -24,7 +25,7 @@ import journal
 import journal_awaited
 import storage
 from app import checks, service
-from entities import FormattedText
+from bot_messages import zone_of
 from llm import model_menu, settings_menu
 from notes import (
     capture,
@@ -42,10 +43,10 @@ from notes import (
 from notes.note_card import NO_PLACE, Place
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
-from telegram.messages import Attachment, CallbackQuery, Message, RepliedMessage
+from telegram.messages import Attachment, CallbackQuery, Message
 from telegram.pacing import Limits
-from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reaction, Reply, UsageError
-from telegram.router import Router, parse_number, parse_number_and_text
+from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
+from telegram.router import Router, parse_number
 from unicode_text import let_streams_print
 
 NOTES_PER_PAGE, MAX_NOTES_PER_PAGE = 10, 50
@@ -75,45 +76,45 @@ def help_(message: Message, text: str) -> HandlerResult:
 def note_add(message: Message, text: str) -> HandlerResult:
     """Add a note; it may span several lines."""
     if text or message.attachments:
-        _expect_more_parts(message, text)
-        return _keep(message, text)
+        bot_messages.expect_more_parts(message, text)
+        return bot_messages.keep(message, text)
     if message.replied_to is None:
         raise UsageError
-    return _keep_replied(message, message.replied_to)
+    return bot_messages.keep_replied(message, message.replied_to)
 
 
 @router.edited("note_add")
 def note_add_edited(message: Message, text: str) -> HandlerResult:
     """Edit the note when its message is edited; add it if the command was mistyped at first."""
     if text or message.attachments:
-        note, whole_text = _find_note(message, text)
-        return _follow_message(note, message, whole_text) if note else note_add(message, text)
+        note, whole_text = bot_messages.find_edited_note(message, text)
+        return bot_messages.follow_message(note, message, whole_text) if note else note_add(message, text)
     return note_add(message, text)
 
 
 @router.command("note_list", "последние заметки или заметки за день", usage="[сколько или день]")
 def note_list(message: Message, text: str) -> HandlerResult:
     """List the newest notes, ten per page or as many as you say, or those of a day, a month or another period."""
-    page = listing.period_page(message.user_id, text, NOTES_PER_PAGE, _zone(message))
+    page = listing.period_page(message.user_id, text, NOTES_PER_PAGE, zone_of(message))
     if page:
         return page
     page_size = parse_number(text, default=NOTES_PER_PAGE)
     if page_size == 0:
         raise UsageError
     page_size = min(page_size, MAX_NOTES_PER_PAGE)
-    return listing.first_page(message.user_id, "", page_size, _zone(message)) or texts.NO_NOTES
+    return listing.first_page(message.user_id, "", page_size, zone_of(message)) or texts.NO_NOTES
 
 
 @router.command("note_show", "показать заметку целиком", usage="<номер>")
 def note_show(message: Message, text: str) -> HandlerResult:
     """Show a whole note; in reply to a note, without its number."""
-    number = _note_number(message, text)
+    number = bot_messages.note_number(message, text)
     note = db.get_note(message.user_id, number)
     if note is None:
         return texts.note_missing(number)
     if note["deleted_at"] is not None:
         return texts.note_is_deleted(number)
-    return note_card.show(note, _zone(message))
+    return note_card.show(note, zone_of(message))
 
 
 @router.command("note_find", "найти заметки", usage="<слова или «фраза»>")
@@ -121,7 +122,7 @@ def note_find(message: Message, text: str) -> HandlerResult:
     """Find notes that contain all the words, or a "quoted phrase"."""
     if not text:
         raise UsageError
-    page = listing.period_page(message.user_id, text, NOTES_PER_PAGE, _zone(message), is_search=True)
+    page = listing.period_page(message.user_id, text, NOTES_PER_PAGE, zone_of(message), is_search=True)
     if page:
         return page
     job = Job("find", {"query": text, "page_size": NOTES_PER_PAGE})
@@ -129,7 +130,7 @@ def note_find(message: Message, text: str) -> HandlerResult:
         return job  # searches are slow for this person, and their results come in order
     try:
         page = listing.first_page(
-            message.user_id, text, NOTES_PER_PAGE, _zone(message), deadline=listing.deadline()
+            message.user_id, text, NOTES_PER_PAGE, zone_of(message), deadline=listing.deadline()
         )
     except storage.DeadlinePassed:
         return job
@@ -172,18 +173,18 @@ def show_page(query: CallbackQuery, listing_id: int, position: int) -> ButtonRes
 @router.button("open", numbers=3)
 def open_note(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
     """Open a note of a list."""
-    return note_card.open_note(query.user_id, number, Place(listing_id, position), _zone(query))
+    return note_card.open_note(query.user_id, number, Place(listing_id, position), zone_of(query))
 
 
 @router.command("note_edit", "изменить заметку", usage="<номер> <текст>")
 def note_edit(message: Message, text: str) -> HandlerResult:
     """Replace the text of a note, with a button to undo it."""
-    number, new_text = _number_and_text(message, text)
+    number, new_text = bot_messages.number_and_text(message, text)
     if not new_text:
-        prompt = note_card.ask_for_text(message.user_id, number, NO_PLACE, _zone(message))
+        prompt = note_card.ask_for_text(message.user_id, number, NO_PLACE, zone_of(message))
         if prompt is None:
             return texts.note_missing(number)
-        _await_new_text(message, number, message.sent_at)
+        bot_messages.await_new_text(message, number, message.sent_at)
         return prompt
     return editing.edit_note(message.user_id, number, message.formatted(new_text))
 
@@ -191,7 +192,7 @@ def note_edit(message: Message, text: str) -> HandlerResult:
 @router.edited("note_edit")
 def note_edit_edited(message: Message, text: str) -> HandlerResult:
     """Edit the note again when the message with the command is edited."""
-    number, new_text = _number_and_text(message, text)
+    number, new_text = bot_messages.number_and_text(message, text)
     if not new_text:
         raise UsageError
     return editing.edit_note_again(message.user_id, number, message.formatted(new_text))
@@ -200,10 +201,10 @@ def note_edit_edited(message: Message, text: str) -> HandlerResult:
 @router.button("edit", numbers=3)
 def ask_for_new_text(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
     """Ask for the new text of a note; the next message is it."""
-    prompt = note_card.ask_for_text(query.user_id, number, Place(listing_id, position), _zone(query))
+    prompt = note_card.ask_for_text(query.user_id, number, Place(listing_id, position), zone_of(query))
     if prompt is None:
         return ButtonResult(texts.note_missing(number))
-    _await_new_text(query, number, clock.now())
+    bot_messages.await_new_text(query, number, clock.now())
     return ButtonResult(edit=prompt)
 
 
@@ -211,7 +212,7 @@ def ask_for_new_text(query: CallbackQuery, listing_id: int, position: int, numbe
 def keep_text(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
     """Wait no longer for the new text of a note."""
     journal_awaited.take(query.chat_id, query.thread_id, query.user_id, clock.now())
-    return note_card.open_note(query.user_id, number, Place(listing_id, position), _zone(query))
+    return note_card.open_note(query.user_id, number, Place(listing_id, position), zone_of(query))
 
 
 @router.button("unedit")
@@ -235,7 +236,7 @@ def note_del(message: Message, text: str) -> HandlerResult:
     if len(words) > 1:
         numbers = dict.fromkeys(parse_number(word) for word in words)
         return trash.delete_several(message.user_id, list(numbers))
-    number = _note_number(message, text)
+    number = bot_messages.note_number(message, text)
     if not db.delete_note(message.user_id, number):
         return texts.note_missing(number)
     return note_card.deleted(number)
@@ -250,13 +251,13 @@ def restore_all(query: CallbackQuery, deletion_id: int) -> ButtonResult:
 @router.command("note_trash", "удалённые заметки")
 def note_trash(message: Message, text: str) -> HandlerResult:
     """Show the notes deleted in the last 30 days, with a button to restore each."""
-    return trash.page(message.user_id, _zone(message))
+    return trash.page(message.user_id, zone_of(message))
 
 
 @router.button("untrash")
 def restore_from_trash(query: CallbackQuery, number: int) -> ButtonResult:
     """Restore a note of the trash."""
-    return trash.restore(query.user_id, number, _zone(query))
+    return trash.restore(query.user_id, number, zone_of(query))
 
 
 @router.button("del", numbers=3)
@@ -268,7 +269,7 @@ def delete_note(query: CallbackQuery, listing_id: int, position: int, number: in
 @router.command("note_restore", "вернуть удалённую заметку", usage="<номер>")
 def note_restore(message: Message, text: str) -> HandlerResult:
     """Restore a note that was deleted in the last 30 days."""
-    return editing.restore_note(message.user_id, _note_number(message, text))
+    return editing.restore_note(message.user_id, bot_messages.note_number(message, text))
 
 
 @router.button("restore")
@@ -280,7 +281,7 @@ def restore_note(query: CallbackQuery, number: int) -> ButtonResult:
 @router.command("note_pin", "закрепить заметку в начале списка", usage="<номер>")
 def note_pin(message: Message, text: str) -> HandlerResult:
     """Pin a note: pinned notes lead the list."""
-    number = _note_number(message, text)
+    number = bot_messages.note_number(message, text)
     problem = note_card.pin(message.user_id, number)
     unpin = Button(texts.UNPIN, f"unpin:0:0:{number}")
     return problem or Reply(texts.note_pinned(number), buttons=[[unpin]])
@@ -289,13 +290,13 @@ def note_pin(message: Message, text: str) -> HandlerResult:
 @router.button("pin", numbers=3)
 def pin_note(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
     """Pin a note."""
-    return note_card.pin_in_place(query.user_id, number, Place(listing_id, position), _zone(query))
+    return note_card.pin_in_place(query.user_id, number, Place(listing_id, position), zone_of(query))
 
 
 @router.button("unpin", numbers=3)
 def unpin_note(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
     """Unpin a note."""
-    return note_card.unpin_in_place(query.user_id, number, Place(listing_id, position), _zone(query))
+    return note_card.unpin_in_place(query.user_id, number, Place(listing_id, position), zone_of(query))
 
 
 @router.command("note_count", "сколько заметок")
@@ -344,7 +345,7 @@ def plain_text(message: Message, text: str) -> HandlerResult:
         question = journal.question_answered_by(message.chat_id, message.replied_to_message_id)
         if question is not None:
             return _continue_conversation(message, text, question)
-        note = None if message.is_forwarded else _replied_note(message)
+        note = None if message.is_forwarded else bot_messages.replied_note(message)
         if note is not None:
             return editing.append(note, message.formatted(text))
     if not message.is_private:
@@ -355,9 +356,9 @@ def plain_text(message: Message, text: str) -> HandlerResult:
     if text.startswith("/") and not message.is_forwarded:
         return texts.HINT
     if not message.is_forwarded:
-        _expect_more_parts(message, text)
+        bot_messages.expect_more_parts(message, text)
     mode = db_people.get_settings(message.user_id)["plain_text"] or message.settings.plain_text
-    return _confirm(message, plain_texts.receive(message, asks_first=mode == "ask_first"))
+    return bot_messages.confirm(message, plain_texts.receive(message, asks_first=mode == "ask_first"))
 
 
 @router.media
@@ -367,7 +368,7 @@ def media(message: Message, text: str) -> HandlerResult:
         question = journal.question_answered_by(message.chat_id, message.replied_to_message_id)
         if question is not None:
             return _continue_conversation(message, text, question)
-    return _keep(message, text) if message.is_private else None
+    return bot_messages.keep(message, text) if message.is_private else None
 
 
 @router.album_part
@@ -396,10 +397,10 @@ def remove_transcript(query: CallbackQuery, attachment_id: int) -> ButtonResult:
 @router.edited_text
 def plain_text_edited(message: Message, text: str) -> HandlerResult:
     """Edit the note that was made from a message when the message is edited."""
-    note, whole = _find_note(message, text)
+    note, whole = bot_messages.find_edited_note(message, text)
     if note is not None:
-        return _follow_message(note, message, whole)
-    message_id, _, whole = _replace_part(message, message.formatted(text))
+        return bot_messages.follow_message(note, message, whole)
+    message_id, _, whole = bot_messages.replace_part(message, message.formatted(text))
     db_messages.update_plain_text(message.user_id, message.chat_id, message_id, whole.text, whole.entities)
     return None
 
@@ -474,14 +475,14 @@ def remind(message: Message, text: str) -> HandlerResult:
     """Set a reminder of a note or of a text, once or repeatedly."""
     if not text:
         return texts.REMIND_WHEN
-    note = _replied_note(message)
-    return reminders.set_by_command(message, text, note["number"] if note else None, _zone(message))
+    note = bot_messages.replied_note(message)
+    return reminders.set_by_command(message, text, note["number"] if note else None, zone_of(message))
 
 
 @router.command("reminders", "ближайшие напоминания")
 def list_reminders(message: Message, text: str) -> HandlerResult:
     """List the next reminders, with a button to cancel each."""
-    return reminders.upcoming(message.user_id, message.chat_id, _zone(message))
+    return reminders.upcoming(message.user_id, message.chat_id, zone_of(message))
 
 
 @router.button("remind_menu", numbers=3)
@@ -493,13 +494,13 @@ def show_reminder_choices(query: CallbackQuery, listing_id: int, position: int, 
 @router.button("remind", numbers=4)
 def remind_of_note(query: CallbackQuery, listing_id: int, position: int, number: int, choice: int) -> ButtonResult:
     """Set a reminder of a note."""
-    return reminders.choose(query, number, Place(listing_id, position), choice, _zone(query))
+    return reminders.choose(query, number, Place(listing_id, position), choice, zone_of(query))
 
 
 @router.button("unremind")
 def cancel_reminder(query: CallbackQuery, reminder_id: int) -> ButtonResult:
     """Cancel a reminder."""
-    return reminders.cancel(query, reminder_id, _zone(query))
+    return reminders.cancel(query, reminder_id, zone_of(query))
 
 
 @router.button("reminded")
@@ -511,7 +512,7 @@ def finish_reminder(query: CallbackQuery, reminder_id: int) -> ButtonResult:
 @router.button("postpone", numbers=2)
 def postpone_reminder(query: CallbackQuery, reminder_id: int, choice: int) -> ButtonResult:
     """Let a reminder come again."""
-    return reminders.postpone(query, reminder_id, choice, _zone(query))
+    return reminders.postpone(query, reminder_id, choice, zone_of(query))
 
 
 # Questions ---------------------------------------------------------------------------------------------
@@ -520,7 +521,10 @@ def postpone_reminder(query: CallbackQuery, reminder_id: int, choice: int) -> Bu
 @router.command("ask", "спросить модель", usage="<вопрос>")
 def ask(message: Message, text: str) -> HandlerResult:
     """Ask the active model; in a caption or in reply to a photo, about that photo. A recording is the question."""
-    pictures, speech = capture.pictures(message, _replied_note(message)), transcripts.speech_of(message)
+    pictures, speech = (
+        capture.pictures(message, bot_messages.replied_note(message)),
+        transcripts.speech_of(message),
+    )
     if any(map(transcripts.is_speech, message.attachments)) and speech is None and not text:
         return texts.TRANSCRIPTION_OFF
     text = text or (texts.WHAT_IS_IN_THE_PICTURE if pictures else "")
@@ -673,7 +677,7 @@ def usage(message: Message, text: str) -> HandlerResult:
     """Show your requests to models and the free requests used today; for an admin, `all` shows everybody's."""
     words = text.split()
     days = _parse_days(" ".join(word for word in words if word != "all"), MAX_USAGE_DAYS)
-    since = clock.period_start(days, _zone(message))
+    since = clock.period_start(days, zone_of(message))
     if "all" in words:
         check_access(message.settings, message.user_id, admin_only=True)
         return texts.usage_of_everyone(journal.usage_by_model(since), journal.usage_by_person(since), days)
@@ -691,131 +695,11 @@ def status(message: Message, text: str) -> HandlerResult:
 # Helpers -----------------------------------------------------------------------------------------------
 
 
-def _zone(source: Message | CallbackQuery) -> clock.TimeZone:
-    """Return the time zone in which to show times to the person."""
-    return db_people.zone_in_chat(source.user_id, source.chat_id, source.settings.timezone)
-
-
-def _confirm(message: Message, reply: Reply) -> HandlerResult:
-    """Return the reply that confirms a note, or a reaction if the person prefers that; another reply as it is."""
-    own = db_people.settings_in_chat(message.user_id, message.chat_id)
-    return Reaction("👍") if reply.note_id and own["confirmation"] == "reaction" else reply
-
-
-def _replied_note(message: Message) -> db.Note | None:
-    """Return the note that a message replies to: what the bot shows or confirms, or the person's own message."""
-    if message.replied_to_message_id is None:
-        return None
-    note_id = journal.note_of_message(message.chat_id, message.replied_to_message_id)
-    note = None if note_id is None else db.get_note_by_id(message.user_id, note_id)
-    if note is None and message.replied_to is not None and not message.replied_to.is_bot:
-        replied_to = message.replied_to
-        note = capture.find_note(message.user_id, replied_to.chat_id, replied_to.message_id, replied_to.sent_at)
-    return note
-
-
-def _note_number(message: Message, text: str) -> int:
-    """Return the number that a person typed, or that of the note replied to; UsageError without either."""
-    note = None if text else _replied_note(message)
-    return note["number"] if note else parse_number(text)
-
-
-def _number_and_text(message: Message, text: str) -> tuple[int, str]:
-    """Return the note to edit and its new text, "" without one; in reply to a note the number is left out."""
-    words = text.split(maxsplit=1)
-    note = _replied_note(message)
-    if note is not None and (not words or words[0].removeprefix("#") != str(note["number"])):
-        return note["number"], text
-    if len(words) == 1:
-        return parse_number(text), ""
-    return parse_number_and_text(text)
-
-
-def _await_new_text(source: Message | CallbackQuery, number: int, asked_at: int) -> None:
-    journal_awaited.await_text(
-        source.chat_id, source.thread_id, source.user_id, "note_edit", str(number), asked_at
-    )
-
-
-def _expect_more_parts(message: Message, text: str) -> None:
-    stored = message.formatted(text)
-    long_messages.start(
-        message.user_id, message.chat_id, message.message_id, message.text, stored, message.sent_at
-    )
-
-
-def _replace_part(message: Message, text: FormattedText) -> tuple[int, int, FormattedText]:
-    return long_messages.replace_part(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
-
-
-def _find_note(message: Message, text: str) -> tuple[db.Note | None, FormattedText]:
-    """Return the note of an edited message, and what its text is now; None if there is no such note."""
-    formatted = message.formatted(text)
-    if message.media_group_id:
-        note = db.get_note_by_attachment(message.user_id, message.chat_id, message.message_id)
-        if note is not None:
-            return note, capture.replace_caption(note, message, formatted)
-    message_id, sent_at, whole = _replace_part(message, formatted)
-    return db.get_note_by_message(message.user_id, message.chat_id, message_id, sent_at), whole
-
-
-def _follow_message(note: db.Note, message: Message, text: FormattedText) -> HandlerResult:
-    """Replace the text and the attachments of a note after its message was edited; None if nothing changes."""
-    is_replaced = note["deleted_at"] is None and capture.replace_attachments(note["id"], message)
-    if any(attachment.kind == "location" for attachment in message.attachments):
-        return None  # a live location moves every few seconds and has no caption
-    result = editing.follow_message(note, text)
-    if result is None and is_replaced:
-        result = texts.note_edited(note["number"])
-    return transcripts.request(note["id"], message, message, result) if is_replaced else result
-
-
-def _keep(message: Message, text: str) -> HandlerResult:
-    """Make a note of a message; the messages of an album are one note."""
-    formatted = message.formatted(text)
-    if message.unsupported and not text:
-        return texts.unsupported(message.unsupported)
-    album_note_id = journal.album_note(message.chat_id, message.media_group_id) if message.media_group_id else None
-    if album_note_id is not None:
-        capture.add_album_part(album_note_id, message, formatted)
-        return transcripts.request(album_note_id, message, message, None)
-    note = capture.keep(message, formatted)
-    if message.media_group_id:
-        journal.set_album_note(message.chat_id, message.media_group_id, note["id"])
-    if message.unsupported:
-        return texts.unsupported(message.unsupported, note["number"])
-    source = message if message.attachments else message.replied_to or message
-    confirmation = _confirm(message, capture.confirmation(note, message))
-    return transcripts.request(note["id"], source, message, confirmation)
-
-
-def _keep_replied(message: Message, replied_to: RepliedMessage) -> HandlerResult:
-    """Make a note of the message replied to, once."""
-    question = journal.question_answered_by(replied_to.chat_id, replied_to.message_id)
-    if question is not None and question["answer"] is not None:
-        number, is_new = db.save_answer(
-            message.user_id, replied_to.chat_id, replied_to.message_id, question["id"], question["answer"]
-        )
-        return texts.note_saved(number, is_new=is_new)
-    note = capture.find_note(message.user_id, replied_to.chat_id, replied_to.message_id, replied_to.sent_at)
-    if note is not None and note["deleted_at"] is not None:
-        return texts.note_is_deleted(note["number"])
-    if note is not None:
-        return texts.note_already_saved(note["number"])
-    if not replied_to.text and not replied_to.attachments:
-        return texts.unsupported(replied_to.unsupported) if replied_to.unsupported else texts.CONTENT_UNKNOWN
-    added = capture.keep_replied(message, replied_to)
-    if replied_to.unsupported:
-        return texts.unsupported(replied_to.unsupported, added["number"])
-    confirmation = _confirm(message, capture.confirmation(added, message))
-    return transcripts.request(added["id"], replied_to, message, confirmation)
-
-
 def _turn_page(query: CallbackQuery, listing_id: int, position: int, *, to_older: bool) -> ButtonResult:
     job = Job("turn_page", {"listing_id": listing_id, "position": position, "to_older": to_older})
     if journal.has_job(query.user_id, SEARCH_JOBS):
         return ButtonResult(texts.SEARCHING, job=job)
-    zone = _zone(query)
+    zone = zone_of(query)
     try:
         return listing.turn_page(
             query.user_id, listing_id, position, zone, to_older=to_older, deadline=listing.deadline()

@@ -65,7 +65,8 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     },
     "llm": LLM,
     "app": LLM | {"notes", "app", "db_cleanup", "journal_cleanup"},
-    "bot": LLM | {"notes", "app"},
+    "bot_messages": LLM | {"notes"},
+    "bot": LLM | {"bot_messages", "notes", "app"},
 }
 
 # Inside a folder a module may import only modules that come before it.
