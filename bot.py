@@ -12,6 +12,9 @@ import texts
 if sys.version_info < (3, 11):
     sys.exit(texts.PYTHON_TOO_OLD)
 
+import json
+from collections.abc import Sequence
+
 import bot_messages
 import clock
 import config
@@ -26,6 +29,7 @@ from bot_messages import zone_of
 from llm import model_menu, settings_menu
 from notes import (
     capture,
+    contents,
     editing,
     exports,
     listing,
@@ -39,7 +43,7 @@ from notes import (
 from notes.note_card import NO_PLACE, Place
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
-from telegram.messages import CallbackQuery, Document, Message
+from telegram.messages import Attachment, CallbackQuery, Document, Message
 from telegram.pacing import Limits
 from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
 from telegram.router import Router, parse_number
@@ -372,8 +376,8 @@ def plain_text(message: Message, text: str) -> HandlerResult:
 
 @router.media
 def media(message: Message, text: str) -> HandlerResult:
-    """Keep a photo, a file, a place, … as a note; continue a conversation with a caption in reply to an answer."""
-    if message.replied_to_message_id is not None and text:
+    """Keep a photo, a file, a place, … as a note; continue a conversation with a caption or speech in a reply."""
+    if message.replied_to_message_id is not None and (text or transcripts.speech_of(message)):
         question = journal.question_answered_by(message.chat_id, message.replied_to_message_id)
         if question is not None:
             return _continue_conversation(message, text, question)
@@ -529,11 +533,18 @@ def postpone_reminder(query: CallbackQuery, reminder_id: int, choice: int) -> Bu
 
 @router.command("ask", "спросить модель", usage="<вопрос>")
 def ask(message: Message, text: str) -> HandlerResult:
-    """Ask the active model."""
+    """Ask the active model; in a caption or in reply to a photo, about that photo. A recording is the question."""
+    pictures, speech = (
+        capture.pictures(message, bot_messages.replied_note(message)),
+        transcripts.speech_of(message),
+    )
+    if any(map(transcripts.is_speech, message.attachments)) and speech is None and not text:
+        return texts.TRANSCRIPTION_OFF
+    text = text or (texts.WHAT_IS_IN_THE_PICTURE if pictures else "")
     previous = _latest_question_in_topic(message)
-    if text and previous is not None:
-        return _continue_conversation(message, text, previous)
-    return _question(text, "ask")
+    if previous is not None and (text or speech):
+        return _continue_conversation(message, text, previous, pictures)
+    return _question(text, "ask", pictures, speech)
 
 
 @router.command("compare", "спросить три модели сразу", usage="<вопрос>")
@@ -563,7 +574,9 @@ def ask_again(query: CallbackQuery, question_id: int) -> ButtonResult:
     is_own = question["user_id"] == query.user_id
     parent_id = question["parent_id"] if is_own else None
     kind = "ask" if question["kind"] == "compare" else question["kind"]
-    return ButtonResult(texts.ASKED_AGAIN, Question(question["text"], parent_id, kind, is_repeat=True))
+    pictures = tuple(json.loads(question["pictures"]))
+    again = Question(question["text"], parent_id, kind, is_repeat=True, pictures=pictures)
+    return ButtonResult(texts.ASKED_AGAIN, again)
 
 
 @router.button("save")
@@ -708,10 +721,12 @@ def _turn_page(query: CallbackQuery, listing_id: int, position: int, *, to_older
         return ButtonResult(texts.SEARCHING, job=job)
 
 
-def _question(text: str, kind: str) -> HandlerResult:
-    if not text:
+def _question(
+    text: str, kind: str, pictures: Sequence[str] = (), speech: Attachment | None = None
+) -> HandlerResult:
+    if not text and speech is None:
         raise UsageError
-    return Question(text, kind=kind) if db.list_models() else texts.NO_MODELS
+    return Question(text, kind=kind, pictures=pictures, speech=speech) if db.list_models() else texts.NO_MODELS
 
 
 def _latest_question_in_topic(message: Message) -> journal.QuestionRow | None:
@@ -721,11 +736,15 @@ def _latest_question_in_topic(message: Message) -> journal.QuestionRow | None:
     return journal.latest_question_in_topic(message.user_id, message.chat_id, message.thread_id)
 
 
-def _continue_conversation(message: Message, text: str, question: journal.QuestionRow) -> HandlerResult:
+def _continue_conversation(
+    message: Message, text: str, question: journal.QuestionRow, pictures: Sequence[str] = ()
+) -> HandlerResult:
     if question["user_id"] != message.user_id:
         return texts.NOT_YOUR_CONVERSATION
     kind = "note_ask" if question["kind"] == "note_ask" else "ask"
-    return Question(text, parent_id=question["id"], kind=kind)
+    pictures = pictures or contents.pictures(message.attachments) or tuple(json.loads(question["pictures"]))
+    speech = transcripts.speech_of(message)
+    return Question(text, parent_id=question["id"], kind=kind, pictures=pictures, speech=speech)
 
 
 def _parse_days(text: str, max_days: int = MAX_DAYS) -> int:

@@ -87,6 +87,7 @@ class CatalogModel(TypedDict):
     label: str
     context_length: int | None
     category: str
+    sees_images: bool
 
 
 class Model(CatalogModel):
@@ -443,7 +444,9 @@ def move_chat(old_chat_id: int, new_chat_id: int) -> None:
 
 # Models --------------------------------------------------------------------------------------------------
 
-_SELECT_MODEL = "SELECT id, key, label, active, gateway, available, context_length, category FROM models"
+_SELECT_MODEL = (
+    "SELECT id, key, label, active, gateway, available, context_length, category, sees_images FROM models"
+)
 
 
 def list_models() -> list[Model]:
@@ -478,7 +481,7 @@ def set_active_model(model_id: int) -> Model:
 
 def _models(condition: str, parameters: tuple[int | str, ...] = ()) -> list[Model]:
     rows: list[Model] = storage.fetch_all(f"{_SELECT_MODEL} {condition}", parameters)
-    return [{**row, "active": bool(row["active"])} for row in rows]
+    return [{**row, "active": bool(row["active"]), "sees_images": bool(row["sees_images"])} for row in rows]
 
 
 def mark_model_unavailable(model_id: int) -> None:
@@ -495,10 +498,10 @@ def update_catalog(gateway: str, models: list[CatalogModel]) -> tuple[int, int]:
         known = {model["key"]: model for model in _models("WHERE gateway = ?", (gateway,))}
         for model in models:
             storage.execute(
-                "INSERT INTO models (key, label, context_length, category, gateway)"
-                " VALUES (:key, :label, :context_length, :category, :gateway)"
+                "INSERT INTO models (key, label, context_length, category, sees_images, gateway)"
+                " VALUES (:key, :label, :context_length, :category, :sees_images, :gateway)"
                 " ON CONFLICT (gateway, key) DO UPDATE SET label = :label, category = :category, available = 1,"
-                " context_length = coalesce(:context_length, context_length)",
+                " sees_images = :sees_images, context_length = coalesce(:context_length, context_length)",
                 {**model, "gateway": gateway},
             )
         offered = {model["key"] for model in models}

@@ -15,6 +15,7 @@ import storage
 MESSAGE_TEXTS_KEPT_S = 30 * clock.DAY_S
 CACHED_ANSWERS_KEPT_S = 3600
 MAX_USAGE_ROWS = 50
+HEARD = "{}"  # in place of the recording of a question, once its words are in the text
 
 Call = tuple[str, dict[str, Any]]  # a method of the Bot API and its parameters
 
@@ -38,6 +39,8 @@ class NewQuestion(TypedDict):
     text: str
     asked_at: int
     is_repeat: NotRequired[bool]
+    pictures: NotRequired[str]
+    speech: NotRequired[str | None]
     thread_id: NotRequired[int | None]
 
 
@@ -61,6 +64,8 @@ class QuestionRow(TypedDict):
     finished_at: int | None
     is_repeat: int
     thread_id: int | None
+    pictures: str  # JSON: a list of file_ids
+    speech: str | None  # JSON: an attachment, or HEARD; None: the question was typed
 
 
 class CachedAnswer(TypedDict):
@@ -305,9 +310,10 @@ def add_question(question: NewQuestion) -> int:
     """Store a question and return its id."""
     cursor = storage.execute(
         "INSERT INTO questions (user_id, chat_id, message_id, is_private, kind, is_parallel, parent_id, model_id,"
-        " text, asked_at, is_repeat, thread_id) VALUES (:user_id, :chat_id, :message_id, :is_private, :kind,"
-        " :is_parallel, :parent_id, :model_id, :text, :asked_at, :is_repeat, :thread_id)",
-        {"is_repeat": False, "thread_id": None, **question},
+        " text, asked_at, is_repeat, thread_id, pictures, speech) VALUES (:user_id, :chat_id, :message_id,"
+        " :is_private, :kind, :is_parallel, :parent_id, :model_id, :text, :asked_at, :is_repeat, :thread_id,"
+        " :pictures, :speech)",
+        {"is_repeat": False, "thread_id": None, "pictures": "[]", "speech": None, **question},
     )
     return int(cursor.lastrowid or 0)
 
@@ -362,6 +368,11 @@ def has_pending_question(user_id: int, chat_id: int, message_id: int) -> bool:
         (user_id, chat_id, message_id),
     )
     return row is not None
+
+
+def set_heard(question_id: int, text: str) -> None:
+    """Store the text of a question that was spoken."""
+    storage.execute("UPDATE questions SET text = ?, speech = ? WHERE id = ?", (text, HEARD, question_id))
 
 
 def is_question_stopped(question_id: int) -> bool:

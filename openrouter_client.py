@@ -25,7 +25,7 @@ from gateway_stream import Stream
 # Names of other modules that callers may import from here.
 __all__ = ["Completion", "ErrorKind", "Json", "OpenRouterError", "RequestCloser", "Stream"]
 
-ChatMessage = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": …}
+ChatMessage = Json  # {"role": "system" | "user" | "assistant", "content": a text, or a list of parts}
 
 MAX_TOKENS = 2000  # of an answer; reasoning models also spend them on thinking: with 300 they answer nothing
 WEB_SEARCH_LIMITS = {"max_results": 5, "max_total_results": 5}  # each result costs money

@@ -267,6 +267,7 @@ CREATE TABLE models (
     available      INTEGER NOT NULL DEFAULT 1 CHECK (available IN (0, 1)),   -- 0: the gateway no longer offers it
     context_length INTEGER,                   -- in tokens; NULL while unknown
     category       TEXT    NOT NULL DEFAULT 'text' CHECK (category IN ('text', 'image')),   -- the kind of its output
+    sees_images    INTEGER NOT NULL DEFAULT 0 CHECK (sees_images IN (0, 1)),   -- 1: it accepts pictures
     UNIQUE (gateway, key)
 ) STRICT;
 
@@ -322,7 +323,9 @@ CREATE TABLE questions (
     is_parallel INTEGER NOT NULL DEFAULT 0 CHECK (is_parallel IN (0, 1)),
     thread_id   INTEGER,            -- the topic of the chat; NULL outside of topics
     -- 1: asked again with the button: the answer cache is not used
-    is_repeat   INTEGER NOT NULL DEFAULT 0 CHECK (is_repeat IN (0, 1))
+    is_repeat   INTEGER NOT NULL DEFAULT 0 CHECK (is_repeat IN (0, 1)),
+    pictures    TEXT    NOT NULL DEFAULT '[]',   -- JSON: the file_ids of the pictures that it is about
+    speech      TEXT                             -- JSON: the recording with the question; {}: its words are in the text
 ) STRICT;
 
 CREATE INDEX ix_questions_pending ON questions(user_id, id) WHERE state = 'pending';

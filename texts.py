@@ -498,14 +498,16 @@ def unsupported(kind: str, number: int | None = None) -> str:
 
 # Speech --------------------------------------------------------------------------------------------------
 
+MAX_HEARD_LENGTH = 300  # characters of a spoken question
 REMOVE_TRANSCRIPT = "🗑 Убрать расшифровку"
 TRANSCRIPT_UNAVAILABLE = "Этой заметки больше нет."
 TRANSCRIPTION_OFF = (
     "Превращать речь в текст бот пока не умеет: владелец включит это настройкой TRANSCRIBE_MODEL в .env"
     " (docs/ru/settings.md)."
 )
-RECORDING_TOO_LARGE = "Расшифровки не будет: Telegram отдаёт ботам файлы не больше 20 МБ. Сама запись сохранена."
-RECORDING_UNAVAILABLE = "Расшифровки не будет: Telegram больше не отдаёт эту запись."
+RECORDING_TOO_LARGE = "Расшифровки не будет: Telegram отдаёт ботам файлы не больше 20 МБ."
+RECORDING_UNAVAILABLE = "Расшифровки не будет: Telegram не отдаёт эту запись."
+NOBODY_SPEAKS = "Речи в записи не слышно. Задайте вопрос ещё раз."
 
 
 def transcript(text: str) -> str:
@@ -528,9 +530,24 @@ def nobody_speaks(number: int) -> str:
     return f"Заметка #{number}: речи в записи не слышно, расшифровки не будет."
 
 
+def heard(question: str) -> str:
+    """Show in the foot of an answer which question was heard."""
+    shown = question if len(question) <= MAX_HEARD_LENGTH else question[:MAX_HEARD_LENGTH] + ELLIPSIS
+    return f"Вопрос: «{' '.join(shown.split())}»"
+
+
 def not_transcribed(error: object) -> str:
     """Report that a recording is not transcribed."""
     return f"Расшифровать запись не удалось. Ошибка: {error}"
+
+
+# Pictures ------------------------------------------------------------------------------------------------
+
+WHAT_IS_IN_THE_PICTURE = "Что на картинке?"
+REASON_CANNOT_SEE = "не видит картинок"
+NO_SEEING_MODEL = "Сейчас ни одна бесплатная модель не видит картинок. Обновите список: /models_refresh"
+PICTURE_UNAVAILABLE = "Telegram не отдаёт эту картинку. Пришлите её ещё раз."
+PICTURE_TOO_LARGE = "Эта картинка слишком большая. Пришлите её как фото, а не файлом."
 
 
 # Statistics, export and import --------------------------------------------------------------------------

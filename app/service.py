@@ -91,8 +91,9 @@ class Service:
     ) -> None:
         self._outbox = Outbox(telegram, _move_chat)
         self._catalog = Catalog(settings)
-        self._answers = Answers(settings, telegram, self._outbox, self._catalog)
-        self._transcriptions = Transcriptions(SpeechToText(settings, telegram), self._outbox)
+        speech = SpeechToText(settings, telegram)
+        self._answers = Answers(settings, telegram, self._outbox, self._catalog, speech)
+        self._transcriptions = Transcriptions(speech, self._outbox)
         handlers = JobHandlers(
             settings, telegram, error_log, clock.now(), count_dropped_replies=lambda: self._outbox.dropped_replies
         )

@@ -1,7 +1,7 @@
 """The answer cache: the same question of the same person to the same model, asked again soon, costs no request.
 
-Only whole answers to questions outside of conversations are kept. The button that asks again is not
-answered from here.
+Only whole answers to questions without pictures and outside of conversations are kept. The button that asks again
+is not answered from here.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ def store(question: QuestionRow, result: CallResult) -> None:
 
 
 def _can_be_cached(question: QuestionRow) -> bool:
-    return question["kind"] == "ask" and question["parent_id"] is None
+    return question["kind"] == "ask" and question["parent_id"] is None and question["pictures"] == "[]"
 
 
 def _key(question: QuestionRow) -> str:

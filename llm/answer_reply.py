@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import texts
 from clock import TimeZone
-from db_search import FoundNote
 from journal import QuestionRow
 from llm.models import FREE_ROUTER
 from llm.progress import CallResult
+from llm.prompts import PromptNote
 from openrouter_client import Completion, ErrorKind, OpenRouterError
 from telegram.replies import Button, Reply
 
@@ -23,12 +23,14 @@ WARNINGS = {  # by the finish reason
 }
 
 
-def build_reply(question: QuestionRow, notes: Sequence[FoundNote], result: CallResult, zone: TimeZone) -> Reply:
+def build_reply(question: QuestionRow, notes: Sequence[PromptNote], result: CallResult, zone: TimeZone) -> Reply:
     """Return the reply to a question; `notes` are the notes that the model got."""
     completion = result.completion
     if completion is None:
         return _failure_reply(question, result, zone)
     footer = _footer(completion, result, notes)
+    if question["speech"]:
+        footer = f"{texts.heard(question['text'])}\n{footer}"
     buttons = [_ask_again_button(question)]
     if completion.text:
         buttons.append(Button(texts.SAVE_AS_NOTE, f"save:{question['id']}"))
@@ -57,7 +59,7 @@ def _failure_reply(question: QuestionRow, result: CallResult, zone: TimeZone) ->
     return Reply(text, buttons=[[_ask_again_button(question)]])
 
 
-def _footer(completion: Completion, result: CallResult, notes: Sequence[FoundNote]) -> str:
+def _footer(completion: Completion, result: CallResult, notes: Sequence[PromptNote]) -> str:
     model_key = result.model["key"]
     fallback_from = result.fallback_from
     if completion.fallback_from and completion.fallback_from != completion.model:  # the gateway's own fallback

@@ -4,10 +4,11 @@ Two threads serve one question. The first shows the growing answer, reacts to St
 second calls models (see model_caller.py) and may block in the network.
 """
 
+import dataclasses
+import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
 from functools import partial
 
 import db
@@ -16,20 +17,22 @@ import journal
 import openrouter_client
 import storage
 import texts
-from config import Gateway, Settings
+from config import Settings
 from journal import QuestionKey, QuestionRow
-from llm import answer_cache, free_router
+from llm import answer_cache, pictures
 from llm.answer_reply import build_reply
-from llm.catalog import Catalog, fetch_catalog
+from llm.catalog import Catalog
 from llm.costs import CostLookup
 from llm.gateway_pace import GatewayPace
 from llm.model_caller import ModelCaller
-from llm.models import ROUTER_GATEWAY, fallback_models, model_for, ready_gateways
+from llm.model_choice import first_model, models_for
 from llm.progress import CallResult, QuestionProgress
 from llm.prompts import Prompt, build_prompt
 from llm.queue_positions import QueuePositions
 from llm.quota import check_question_quota
 from llm.rate_limiter import WINDOW_S, RateLimiter
+from llm.speech import SpeechError, SpeechToText
+from llm.spoken_questions import hear, is_unheard
 from openrouter_client import FEATURES, OpenRouterError
 from telegram.drafts import Draft, Drafts
 from telegram.keyed_executor import KeyedExecutor
@@ -41,17 +44,20 @@ log = logging.getLogger(__name__)
 
 # Each takes two threads that only wait, and 0.24 MiB (docs/benchmarks.md). A person has at most three.
 MAX_QUESTIONS_IN_PROGRESS = 200
-MAX_COMPARED_MODELS = 3
 MAX_ATTEMPTS = 3  # to answer a question whose result cannot be stored
 
 
 class Answers:
     """Answers the stored questions: those of one person in order, those of different people in parallel."""
 
-    def __init__(self, settings: Settings, telegram: Telegram, outbox: Outbox, catalog: Catalog) -> None:
+    def __init__(
+        self, settings: Settings, telegram: Telegram, outbox: Outbox, catalog: Catalog, speech: SpeechToText
+    ) -> None:
         self._settings = settings
+        self._telegram = telegram
         self._outbox = outbox
         self._catalog = catalog
+        self._speech = speech
         self._executor: KeyedExecutor[QuestionKey] = KeyedExecutor(
             "answers", self._answer_next, MAX_QUESTIONS_IN_PROGRESS
         )
@@ -61,10 +67,8 @@ class Answers:
         self._in_progress: dict[int, QuestionProgress] = {}  # by question
         self._failed_attempts: dict[int, int] = {}  # by question
         now = time.time()
-        recent = journal.free_request_times(int(now - WINDOW_S))
-        self._rate_limiter = RateLimiter(
-            settings.free_requests_per_minute, [now - requested_at for requested_at in recent]
-        )
+        ages_s = [now - requested_at for requested_at in journal.free_request_times(int(now - WINDOW_S))]
+        self._rate_limiter = RateLimiter(settings.free_requests_per_minute, ages_s)
         self._paces = {
             name: GatewayPace(features.requests_per_minute)
             for name, features in FEATURES.items()
@@ -106,7 +110,9 @@ class Answers:
         check_question_quota(self._settings, user_id, asked_at, zone)
         if replacement := db.take_model_replacement():
             self._outbox.put(chat_id, Reply(texts.model_vanished(replacement)), thread_id=thread_id)
-        for number, model in enumerate(self._models_for(question, user_id, chat_id)):
+        for number, model in enumerate(
+            models_for(question.kind, user_id, chat_id, allow_paid=self._settings.allow_paid_models)
+        ):
             is_parallel = number > 0
             question_id = journal.add_question(
                 {
@@ -122,6 +128,8 @@ class Answers:
                     "asked_at": asked_at,
                     "is_repeat": question.is_repeat,
                     "thread_id": thread_id,
+                    "pictures": json.dumps(question.pictures),
+                    "speech": json.dumps(dataclasses.asdict(question.speech)) if question.speech else None,
                 }
             )
             storage.on_commit(
@@ -133,15 +141,6 @@ class Answers:
         """End a question with the text that has arrived so far."""
         if journal.stop_question(chat_id, question_id):
             storage.on_commit(partial(self._stop_progress, question_id))
-
-    def _models_for(self, question: Question, user_id: int, chat_id: int) -> list[db.Model]:
-        """Return the active model of the person, or for a comparison several available ones."""
-        active = model_for(user_id, chat_id, allow_paid=self._settings.allow_paid_models)
-        if question.kind != "compare":
-            return [active]
-        models = [active, *fallback_models(active, allow_paid=self._settings.allow_paid_models)]
-        available = [model for model in models if model["available"] and model["gateway"] != ROUTER_GATEWAY]
-        return available[:MAX_COMPARED_MODELS] or [active]
 
     def _stop_progress(self, question_id: int) -> None:
         progress = self._in_progress.get(question_id)
@@ -155,6 +154,8 @@ class Answers:
         question = journal.next_question(*key)
         if question is None:
             return None
+        if is_unheard(question):
+            return self._hear(question)
         progress = QuestionProgress()
         self._in_progress[question["id"]] = progress
         try:
@@ -170,6 +171,16 @@ class Answers:
         finally:
             del self._in_progress[question["id"]]
         self._failed_attempts.pop(question["id"], None)
+        return 0.0
+
+    def _hear(self, question: QuestionRow) -> float:
+        """Put a spoken question into words; return the seconds until it can be answered, or heard again."""
+        try:
+            hear(self._speech, question)
+        except SpeechError as error:
+            if error.retry_after_s is None:
+                self._store_reply(question, "failed", None, Reply(str(error)))
+            return error.retry_after_s or 0.0
         return 0.0
 
     def _is_given_up(self, question: QuestionRow) -> bool:
@@ -259,10 +270,12 @@ class Answers:
             if cached := answer_cache.find(question):
                 return cached
             gateways = openrouter_client.load_gateways()
-            model = free_router.route(model, question["text"], gateways)
+            shown = pictures.download(self._telegram, question, progress.is_stopped)
+            prompt = dataclasses.replace(prompt, pictures=shown)
+            allow_paid = self._settings.allow_paid_models
             caller = ModelCaller(
                 question,
-                self._usable_model(model, gateways),
+                first_model(model, question["text"], gateways, allow_paid=allow_paid, needs_sight=bool(shown)),
                 prompt,
                 progress,
                 settings=self._settings,
@@ -279,19 +292,6 @@ class Answers:
         except Exception:
             log.exception("question %d failed", question["id"])
             return CallResult(None, model)
-
-    def _usable_model(self, chosen: db.Model, gateways: Mapping[str, Gateway]) -> db.Model:
-        """Return the chosen model; if its gateway lacks a key, the first model of a gateway that is ready."""
-        ready = ready_gateways(gateways)
-        if chosen["gateway"] in ready or not ready:
-            return chosen
-        allow_paid = self._settings.allow_paid_models
-        candidates = fallback_models(chosen, allow_paid=allow_paid, gateways=ready)
-        if not candidates:  # right after the first start, the lists may not have arrived yet
-            for name in sorted(ready):
-                fetch_catalog(gateways[name], allow_paid=allow_paid)
-            candidates = fallback_models(chosen, allow_paid=allow_paid, gateways=ready)
-        return candidates[0] if candidates else chosen
 
 
 def _is_shown_while_growing(question: QuestionRow) -> bool:

@@ -59,8 +59,7 @@ def _read_openrouter_model(description: Json, *, allow_paid: bool) -> CatalogMod
     architecture = description.get("architecture")
     if not isinstance(key, str) or not isinstance(architecture, dict):
         return None
-    inputs = architecture.get("input_modalities")
-    reads_text = isinstance(inputs, list) and "text" in inputs
+    reads_text = "text" in _inputs(description)
     writes_only_text = architecture.get("output_modalities") == ["text"]
     if not reads_text or not writes_only_text or _is_expired(description.get("expiration_date")):
         return None
@@ -68,7 +67,8 @@ def _read_openrouter_model(description: Json, *, allow_paid: bool) -> CatalogMod
         return None
     if not is_free("openrouter", key) and not allow_paid:
         return None
-    return _catalog_model(key, description.get("name"), description.get("context_length"))
+    sees_images = "image" in _inputs(description)
+    return _catalog_model(key, description.get("name"), description.get("context_length"), sees_images=sees_images)
 
 
 def _read_rvfreellm_model(description: Json) -> CatalogModel | None:
@@ -87,10 +87,12 @@ def _read_local_model(description: Json) -> CatalogModel | None:
     meta = description.get("meta")
     in_use = meta.get("n_ctx") if isinstance(meta, dict) else None  # llama.cpp: the context that it has allocated
     context_length = in_use or description.get("context_length") or description.get("max_model_len")
-    return _catalog_model(key, key, context_length)
+    return _catalog_model(key, key, context_length, sees_images="image" in _inputs(description))
 
 
-def _catalog_model(key: str, label: object, context_length: object, category: str = "text") -> CatalogModel | None:
+def _catalog_model(
+    key: str, label: object, context_length: object, category: str = "text", *, sees_images: bool = False
+) -> CatalogModel | None:
     if not 0 < len(key) <= MAX_KEY_LENGTH:
         return None
     if not isinstance(label, str) or not label.strip():
@@ -102,7 +104,15 @@ def _catalog_model(key: str, label: object, context_length: object, category: st
         "label": unicode_text.storable(label[:MAX_LABEL_LENGTH]),
         "context_length": context_length,
         "category": category,
+        "sees_images": sees_images,
     }
+
+
+def _inputs(description: Json) -> list[object]:
+    """Return what a model accepts ("text", "image", …); [] if the gateway does not say."""
+    architecture = description.get("architecture")
+    inputs = architecture.get("input_modalities") if isinstance(architecture, dict) else None
+    return inputs if isinstance(inputs, list) else []
 
 
 def _costs_nothing(pricing: object) -> bool:

@@ -54,20 +54,26 @@ def select_model(task: Task, models: Collection[db.Model]) -> db.Model | None:
     return max(models, key=_RULES[task], default=None)
 
 
-def route(chosen: db.Model, question: str, gateways: Mapping[str, Gateway]) -> db.Model:
+def route(
+    chosen: db.Model, question: str, gateways: Mapping[str, Gateway], *, needs_sight: bool = False
+) -> db.Model:
     """Return the model to ask: `chosen`, or if that is the router's entry, a free model of these gateways.
 
-    Gateways that lack a key come last. OpenRouterError if there is no free model.
+    Gateways that lack a key come last. With needs_sight, only models that accept pictures count.
+    OpenRouterError if there is no free model.
     """
     if chosen["gateway"] != ROUTER_GATEWAY:
         return chosen
     ready = ready_gateways(gateways)
     available = [model for model in db.list_models() if model["available"] and not is_paid(model)]
+    if needs_sight:
+        available = [model for model in available if model["sees_images"]]
     free = [model for model in available if model["gateway"] in ready]
     free = free or [model for model in available if model["gateway"] in gateways]
     selected = select_model(task_of(question), free)
     if selected is None:
-        raise OpenRouterError(404, texts.NO_FREE_MODEL, ErrorKind.SETUP)
+        msg = texts.NO_SEEING_MODEL if needs_sight else texts.NO_FREE_MODEL
+        raise OpenRouterError(404, msg, ErrorKind.SETUP)
     return selected
 
 

@@ -14,6 +14,7 @@ import openrouter_client
 import texts
 from config import Gateway, Settings
 from journal import LlmRequest, QuestionRow
+from llm.failure_rules import is_missing_model, is_worth_another_model, is_worth_retry, ran_out_of_tokens, reason
 from llm.gateway_pace import GatewayPace
 from llm.ledger import ledger_row
 from llm.models import fallback_models, is_free, may_search_web, ready_gateways
@@ -35,15 +36,6 @@ log = logging.getLogger(__name__)
 
 # What the owner can fix, beside a wrong key (401) and an empty account (402)
 OWNER_KINDS = (ErrorKind.DATA_POLICY, ErrorKind.KEY_LIMIT, ErrorKind.LIMIT_DAY)
-ERROR_REASONS = {
-    ErrorKind.TIMEOUT: texts.REASON_TIMEOUT,
-    ErrorKind.CONNECTION: texts.REASON_CONNECTION,
-    ErrorKind.CUT: texts.REASON_CUT,
-    ErrorKind.EMPTY: texts.REASON_EMPTY,
-    ErrorKind.UNKNOWN_MODEL: texts.REASON_UNAVAILABLE,
-    ErrorKind.DATA_POLICY: texts.REASON_DATA_POLICY,
-    ErrorKind.FEATURE: texts.REASON_FEATURE,
-}
 
 
 class ModelCaller:
@@ -84,6 +76,8 @@ class ModelCaller:
     def run(self) -> CallResult:
         """Call the first model and then its fallback models until one answers; never raises OpenRouterError."""
         fallback_from: tuple[str, str] | None = None
+        if not self._sees(self._first_model):
+            fallback_from = self._first_model["key"], texts.REASON_CANNOT_SEE
         for model in self._models():
             self._progress.set_model(model)
             try:
@@ -92,17 +86,21 @@ class ModelCaller:
                 if error.kind is ErrorKind.TOO_LONG and model is not self._first_model:
                     continue  # the context of this fallback model is too small: try the next one
                 self._handle_failure(model, error)
-                if not _is_worth_another_model(error):
+                if not is_worth_another_model(error):
                     break
-                fallback_from = fallback_from or (model["key"], _reason(error))
+                fallback_from = fallback_from or (model["key"], reason(error))
                 self._progress.set_stream(None)
             else:
                 return CallResult(completion, model, fallback_from, ledger_row=row)
+        if fallback_from and self._failure.error is None:  # no other model was called
+            no_model = OpenRouterError(404, texts.NO_SEEING_MODEL, ErrorKind.SETUP)
+            return CallResult(None, self._first_model, error=no_model)
         return self._partial_answer or self._failure  # half an answer is better than none
 
     def _models(self) -> Iterator[db.Model]:
         """Yield the models to call: the first one, then its fallback models while there is time."""
-        yield self._first_model
+        if self._sees(self._first_model):
+            yield self._first_model
         if self._question["kind"] == "compare":
             return
         candidates = fallback_models(
@@ -110,6 +108,7 @@ class ModelCaller:
             allow_paid=self._settings.allow_paid_models,
             gateways=ready_gateways(self._gateways),
             search_web=self._question["kind"] == "web",
+            needs_sight=bool(self._prompt.pictures),
         )
         for model in candidates:
             is_enough = len(self._called_models) >= MAX_MODELS or time.monotonic() > self._deadline
@@ -118,8 +117,12 @@ class ModelCaller:
             if model["gateway"] not in self._exhausted_gateways:
                 yield model
 
+    def _sees(self, model: db.Model) -> bool:
+        """Return whether a model sees everything that the question is about."""
+        return model["sees_images"] or not self._prompt.pictures
+
     def _handle_failure(self, model: db.Model, error: OpenRouterError) -> None:
-        if _is_missing_model(error):
+        if is_missing_model(error):
             db.mark_model_unavailable(model["id"])
             self._on_missing_model(model["gateway"])
         if error.kind in (ErrorKind.LIMIT_MINUTE, ErrorKind.LIMIT_DAY):
@@ -154,14 +157,14 @@ class ModelCaller:
                     limit_reasoning = False
                 elif requests_sent >= MAX_REQUESTS_PER_MODEL:
                     raise
-                elif _ran_out_of_tokens(error):
+                elif ran_out_of_tokens(error):
                     max_tokens = min(max_tokens * MORE_TOKENS_FACTOR, max_answer_tokens(model))
                 elif not self._wait_before_retry(error):
                     raise
 
     def _wait_before_retry(self, error: OpenRouterError) -> bool:
         """Wait before the next request to the same model; return False if it makes no sense."""
-        if not _is_worth_retry(error):
+        if not is_worth_retry(error):
             return False
         delay_s = error.retry_after_s or random.uniform(0, FIRST_RETRY_DELAY_S)
         retry_at = time.monotonic() + delay_s
@@ -251,42 +254,3 @@ def _log_failure(error: OpenRouterError) -> None:
     # The gateway's message stays out of the log, because providers quote the question in it.
     level = logging.WARNING if error.status in (401, 402) or error.kind in OWNER_KINDS else logging.INFO
     log.log(level, "a model did not answer: HTTP %d, %s", error.status, error.cause)
-
-
-# What an error means for the next step -------------------------------------------------------------------
-
-
-def _is_missing_model(error: OpenRouterError) -> bool:
-    return error.kind is ErrorKind.UNKNOWN_MODEL
-
-
-def _is_worth_retry(error: OpenRouterError) -> bool:
-    """Return whether the same model may answer a moment later."""
-    if error.kind in (ErrorKind.TIMEOUT, ErrorKind.SETUP):
-        return False  # it had its time, or would fail in the same way
-    if error.status == 429:
-        return error.kind is ErrorKind.LIMIT_MINUTE or error.retry_after_s is not None
-    return error.status in (0, 408) or error.status >= 500
-
-
-def _is_worth_another_model(error: OpenRouterError) -> bool:
-    """Return whether another model may answer: not if the key, the balance or the question caused the error."""
-    if error.kind in (ErrorKind.REFUSED, ErrorKind.SETUP, ErrorKind.TOO_LONG):
-        return False
-    return _is_missing_model(error) or error.status in (0, 404, 408, 429) or error.status >= 500
-
-
-def _ran_out_of_tokens(error: OpenRouterError) -> bool:
-    """Return whether a reasoning model spent its tokens on thinking and had none left for the answer."""
-    if error.kind is not ErrorKind.EMPTY:
-        return False
-    details = error.usage.get("completion_tokens_details")
-    has_thought = isinstance(details, dict) and bool(details.get("reasoning_tokens"))
-    return error.finish_reason == "length" or has_thought
-
-
-def _reason(error: OpenRouterError) -> str:
-    """Return a few words for the footer of the answer that another model gives."""
-    if error.kind in ERROR_REASONS:
-        return ERROR_REASONS[error.kind]
-    return texts.STATUS_REASONS.get(error.status, texts.REASON_OTHER)

@@ -42,18 +42,26 @@ def may_search_web(gateway: str, *, allow_paid: bool) -> bool:
 
 
 def fallback_models(
-    first: db.Model, *, allow_paid: bool, gateways: Collection[str] | None = None, search_web: bool = False
+    first: db.Model,
+    *,
+    allow_paid: bool,
+    gateways: Collection[str] | None = None,
+    search_web: bool = False,
+    needs_sight: bool = False,
 ) -> list[db.Model]:
     """Return the available models that may answer when `first` fails, in the order in which to ask them.
 
     They answer with the same kind of content (text or image). Paid models are included only with allow_paid.
-    `gateways` are the gateways to use (None: all); with search_web, only those that can search the web.
+    `gateways` are the gateways to use (None: all); with search_web, only those that can search the web; with
+    needs_sight, only the free models that accept pictures.
     """
     candidates = [
         model
         for model in _candidates(first, allow_paid=allow_paid)
         if model["category"] == first["category"] and (gateways is None or model["gateway"] in gateways)
     ]
+    if needs_sight:
+        candidates = [model for model in candidates if model["sees_images"] and not is_paid(model)]
     if search_web:
         return [model for model in candidates if may_search_web(model["gateway"], allow_paid=allow_paid)]
     return candidates

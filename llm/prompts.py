@@ -1,25 +1,41 @@
 """Prompts: the messages that a model gets, with the conversation so far and with notes."""
 
+import base64
 import json
 from dataclasses import dataclass
+from typing import TypedDict
 
 import db
+import db_attachments
 import db_people
 import db_search
 import journal
 import openrouter_client
 import texts
 from clock import TimeZone
+from db_attachments import Attachment, Source
 from db_search import FoundNote
 from notes import contents, search
-from openrouter_client import ChatMessage, ErrorKind, OpenRouterError
+from openrouter_client import ChatMessage, ErrorKind, Json, OpenRouterError
 
 DEFAULT_CONTEXT_TOKENS = 16384  # of a model whose context length is unknown
 CHARACTERS_PER_TOKEN = 2  # of Russian text, at least
+PICTURE_TOKENS = 1000  # of a photo of about 800 pixels, at most
 MAX_NOTES = 12
 CANDIDATES_PER_NOTE = 2  # about half of the candidates only share some letters with the question
 MAX_NOTE_LENGTH = 2500  # characters
 MAX_NOTES_LENGTH = 9000  # characters, all notes together
+
+
+class PromptNote(TypedDict):
+    """A note as a model gets it."""
+
+    number: int
+    created_at: int
+    text: str
+    transcript: str  # of the speech in it
+    files: list[str]  # what is attached: Фото; Файл «Договор.pdf»
+    source: str  # of a forward
 
 
 @dataclass(frozen=True)
@@ -28,9 +44,10 @@ class Prompt:
 
     question: str
     conversation: list[journal.Turn]  # the latest turn first
-    notes: list[FoundNote]  # the notes to answer from; empty unless the question is about the person's notes
+    notes: list[PromptNote]  # the notes to answer from; empty unless the question is about the person's notes
     zone: TimeZone
     own_instructions: str  # of the person; "" if there are none
+    pictures: tuple[bytes, ...] = ()  # JPEG, as Telegram stores photos
 
     def messages(self, model: db.Model) -> list[ChatMessage]:
         """Return the messages for a model; the oldest turns are left out if the conversation is too long for it.
@@ -43,10 +60,11 @@ class Prompt:
         messages: list[ChatMessage] = [{"role": "system", "content": system_prompt}]
         if self.notes:
             messages.append({"role": "user", "content": _notes_as_json(self.notes, self.zone)})
-        question: ChatMessage = {"role": "user", "content": self.question}
+        question: ChatMessage = {"role": "user", "content": self._content()}
 
         room = (_context_tokens(model) - answer_tokens(model)) * CHARACTERS_PER_TOKEN
-        room -= sum(len(message["content"]) for message in [*messages, question])
+        room -= sum(len(message["content"]) for message in messages) + len(self.question)
+        room -= len(self.pictures) * PICTURE_TOKENS * CHARACTERS_PER_TOKEN
         if room < 0:
             raise OpenRouterError(413, texts.QUESTION_TOO_LONG, ErrorKind.TOO_LONG)
         for turn in reversed(_turns_that_fit(self.conversation, room)):
@@ -54,6 +72,14 @@ class Prompt:
             messages.append({"role": "assistant", "content": turn["answer"]})
         messages.append(question)
         return messages
+
+    def _content(self) -> str | list[Json]:
+        """Return the question as a text, or as parts: its text and then its pictures."""
+        if not self.pictures:
+            return self.question
+        urls = [f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}" for picture in self.pictures]
+        pictures: list[Json] = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+        return [{"type": "text", "text": self.question}, *pictures]
 
 
 def answer_tokens(model: db.Model) -> int:
@@ -76,7 +102,7 @@ def build_prompt(question: journal.QuestionRow, default_zone: TimeZone) -> Promp
     zone = db_people.zone_in_chat(user_id, chat_id, default_zone)
     own_instructions = db_people.settings_in_chat(user_id, chat_id)["prompt"] or ""
     conversation = journal.conversation_before(question["id"])
-    notes: list[FoundNote] = []
+    notes: list[PromptNote] = []
     if question["kind"] == "note_ask":
         # A question such as "And when does it end?" only makes sense together with the questions before it.
         asked = " ".join([question["text"], *(turn["text"] for turn in conversation)])
@@ -84,28 +110,46 @@ def build_prompt(question: journal.QuestionRow, default_zone: TimeZone) -> Promp
     return Prompt(question["text"], conversation, notes, zone, own_instructions)
 
 
-def _notes_for(user_id: int, asked: str) -> list[FoundNote]:
+def _notes_for(user_id: int, asked: str) -> list[PromptNote]:
     """Return the notes most similar to a question, shortened to fit into the prompt."""
     candidates = db_search.similar_notes(user_id, search.trigrams(asked), CANDIDATES_PER_NOTE * MAX_NOTES)
     similar = [note for note in candidates if search.is_similar(asked, note["text"] + note["search_extra"])]
-    notes: list[FoundNote] = []
+    ids = [note["id"] for note in similar[:MAX_NOTES]]
+    attachments, sources = db_attachments.attachments_of_notes(ids), db_attachments.sources_of_notes(ids)
+    notes: list[PromptNote] = []
     room = MAX_NOTES_LENGTH
     for note in similar[:MAX_NOTES]:
-        text = contents.plain_text(note)
-        if len(text) > MAX_NOTE_LENGTH:
-            text = text[:MAX_NOTE_LENGTH] + texts.ELLIPSIS
-        room -= len(text)
+        shown = _prompt_note(note, attachments.get(note["id"], []), sources.get(note["id"]))
+        room -= len("".join([shown["text"], shown["transcript"], shown["source"], *shown["files"]]))
         if room < 0:
             break
-        notes.append({**note, "text": text})
+        notes.append(shown)
     return notes
 
 
-def _notes_as_json(notes: list[FoundNote], zone: TimeZone) -> str:
+def _prompt_note(note: FoundNote, attachments: list[Attachment], source: Source | None) -> PromptNote:
+    text = _shorten(contents.plain_text(note), MAX_NOTE_LENGTH)
+    return {
+        "number": note["number"],
+        "created_at": note["created_at"],
+        "text": text,
+        "transcript": _shorten("\n".join(contents.transcripts(attachments)), MAX_NOTE_LENGTH - len(text)),
+        "files": [texts.attachment(attachment) for attachment in attachments],
+        "source": source["name"] if source else "",
+    }
+
+
+def _shorten(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: max(length, 0)] + texts.ELLIPSIS
+
+
+def _notes_as_json(notes: list[PromptNote], zone: TimeZone) -> str:
     """Quote notes as data, one JSON object a line: no note can end its string and pass for an instruction."""
     lines = []
     for note in notes:
         fields = {"id": note["number"], "date": texts.when(note["created_at"], zone), "text": note["text"]}
+        extra = {"transcript": note["transcript"], "files": note["files"], "forwarded_from": note["source"]}
+        fields |= {name: value for name, value in extra.items() if value}
         lines.append(json.dumps(fields, ensure_ascii=False))
     return "\n".join(lines)
 

@@ -53,12 +53,14 @@ class SpeechToText:
         self._limiter = RateLimiter(settings.free_requests_per_minute)
         self._failures: Counter[str] = Counter()  # by file_id
 
-    def transcribe(self, user_id: int, attachment: Attachment) -> tuple[Completion, LlmRequest]:
+    def transcribe(
+        self, user_id: int, attachment: Attachment, max_failures: int = MAX_FAILURES
+    ) -> tuple[Completion, LlmRequest]:
         """Return a transcript and the ledger row to store with it; SpeechError if there is none."""
         try:
             result = self._transcribe(user_id, attachment)
         except (TelegramError, OpenRouterError) as error:
-            retry_after_s = self._retry_after_s(attachment.file_id, error)
+            retry_after_s = self._retry_after_s(attachment.file_id, error, max_failures)
             if retry_after_s is None:
                 self._failures.pop(attachment.file_id, None)
             raise SpeechError(self._sentence(error), retry_after_s) from error
@@ -95,7 +97,9 @@ class SpeechToText:
         self._telegram.download(attachment.file_id, content)
         return content.getvalue()
 
-    def _retry_after_s(self, file_id: str, error: TelegramError | OpenRouterError) -> float | None:
+    def _retry_after_s(
+        self, file_id: str, error: TelegramError | OpenRouterError, max_failures: int
+    ) -> float | None:
         """Count a failure; return after how many seconds to try again, None if that makes no sense."""
         if isinstance(error, TelegramError):
             if error.is_final:
@@ -106,7 +110,7 @@ class SpeechToText:
             return None
         self._failures[file_id] += 1
         failures = self._failures[file_id]
-        if failures >= MAX_FAILURES:
+        if failures >= max_failures:
             return None
         delay_s = min(FIRST_RETRY_S * RETRY_FACTOR ** (failures - 1), MAX_RETRY_S)
         asked_s = (error.retry_after if isinstance(error, TelegramError) else error.retry_after_s) or 0.0

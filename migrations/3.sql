@@ -242,6 +242,9 @@ INSERT INTO models (id, key, label, gateway) VALUES (0, 'free-by-task', 'Free mo
 
 -- The answer cache.
 ALTER TABLE questions ADD COLUMN is_repeat INTEGER NOT NULL DEFAULT 0 CHECK (is_repeat IN (0, 1));
+ALTER TABLE questions ADD COLUMN pictures TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE questions ADD COLUMN speech TEXT;
+ALTER TABLE models ADD COLUMN sees_images INTEGER NOT NULL DEFAULT 0 CHECK (sees_images IN (0, 1));
 CREATE TABLE answer_cache (
     user_id        INTEGER NOT NULL,
     model_id       INTEGER NOT NULL REFERENCES models(id),

@@ -48,6 +48,19 @@ def keep_replied(message: Message, replied_to: RepliedMessage) -> db.AddedNote:
     return added
 
 
+def pictures(message: Message, replied_note: db.Note | None = None) -> tuple[str, ...]:
+    """Return the file_ids of the photos that a question is about, in a size that models can use.
+
+    They are those of the message, of the note that it replies to, or of the message that it replies to.
+    """
+    if message.attachments or message.replied_to is None:
+        return contents.pictures(message.attachments)
+    if replied_note is None or replied_note["deleted_at"] is not None:
+        return contents.pictures(message.replied_to.attachments)
+    attachments = db_attachments.attachments_of(replied_note["id"])
+    return contents.pictures([contents.sent_attachment(attachment) for attachment in attachments])
+
+
 def find_note(user_id: int, chat_id: int, message_id: int, sent_at: int) -> db.Note | None:
     """Return the note that was made from a message, alone or as a part of an album."""
     note = db.get_note_by_message(user_id, chat_id, message_id, sent_at)

@@ -1,5 +1,7 @@
 """What notes hold: their plain text, what they are called without one, and the whole of them as a reply."""
 
+from collections.abc import Sequence
+
 import db
 import db_attachments
 import entities
@@ -11,6 +13,8 @@ from entities import FormattedText
 from telegram.messages import Attachment as SentAttachment
 from telegram.replies import Reply
 from unicode_text import utf16_length
+
+MAX_PICTURES = 4  # of a question
 
 
 def describe(attachments: list[Attachment]) -> str:
@@ -25,10 +29,15 @@ def plain_text(note: FoundNote | db.Note) -> str:
     return entities.with_links(note["text"], entities.loads(note["entities"]))
 
 
+def transcripts(attachments: Sequence[Attachment]) -> list[str]:
+    """Return what is said in attachments, as far as it was transcribed."""
+    return [attachment["transcript"] for attachment in attachments if attachment["transcript"]]
+
+
 def line(note: FoundNote, attachments: list[Attachment]) -> str:
     """Return what a list shows of a note: an icon, and its text or what it holds."""
     held = describe(attachments)
-    heard = " ".join(attachment["transcript"] for attachment in attachments if attachment["transcript"])
+    heard = " ".join(transcripts(attachments))
     shown = plain_text(note) or (f"{held}: {heard}" if heard else held)
     return f"{texts.attachment_icon(attachments[0]['kind'])} {shown}" if attachments else shown
 
@@ -42,9 +51,8 @@ def whole_note(note: db.Note, zone: TimeZone) -> Reply:
     text = FormattedText(note["text"], entities.loads(note["entities"]))
     whole = head + FormattedText("\n") + text if text.text else head
     attachments = db_attachments.attachments_of(note["id"])
-    for attachment in attachments:
-        if attachment["transcript"]:
-            whole += FormattedText(f"\n\n{texts.transcript(attachment['transcript'])}")
+    for transcript in transcripts(attachments):
+        whole += FormattedText(f"\n\n{texts.transcript(transcript)}")
     media = [sent_attachment(attachment) for attachment in attachments]
     return Reply(whole.text, whole.entities, media)
 
@@ -63,6 +71,12 @@ def sent_attachment(attachment: Attachment) -> SentAttachment:
         height=attachment["height"],
         details=attachment["details"],
     )
+
+
+def pictures(attachments: Sequence[SentAttachment]) -> tuple[str, ...]:
+    """Return the file_ids of the photos among attachments, in a size that models can use; at most MAX_PICTURES."""
+    photos = [attachment for attachment in attachments if attachment.kind == "photo"]
+    return tuple(photo.details.get("preview_file_id") or photo.file_id for photo in photos[:MAX_PICTURES])
 
 
 def _source_line(source: db_attachments.Source) -> FormattedText:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import db
+import db_attachments
 import texts
 from clock import TimeZone
 from entities import clip
@@ -94,9 +95,13 @@ def ask(user_id: int, number: int) -> ButtonResult:
         return ButtonResult(texts.note_missing(number))
     if not db.list_models():
         return ButtonResult(texts.NO_MODELS)
-    if not note["text"]:
+    attachments = db_attachments.attachments_of(note["id"])
+    pictures = contents.pictures([contents.sent_attachment(attachment) for attachment in attachments])
+    words = "\n\n".join(filter(None, [contents.plain_text(note), *contents.transcripts(attachments)]))
+    if not words and not pictures:
         return ButtonResult(texts.NOTHING_TO_ASK)
-    return ButtonResult(texts.PLAIN_TEXT_ASKED, Question(contents.plain_text(note)))
+    question = Question(words or texts.WHAT_IS_IN_THE_PICTURE, pictures=pictures)
+    return ButtonResult(texts.PLAIN_TEXT_ASKED, question)
 
 
 def ask_for_text(user_id: int, number: int, place: Place, zone: TimeZone) -> Reply | None:

@@ -17,6 +17,13 @@ def is_speech(attachment: Attachment) -> bool:
     return attachment.kind in SPEECH_KINDS
 
 
+def speech_of(message: Message) -> Attachment | None:
+    """Return the recording in a message, if it can be transcribed."""
+    if message.settings.transcribe_model is None:
+        return None
+    return next(filter(is_speech, message.attachments), None)
+
+
 def request(
     note_id: int, source: Message | RepliedMessage, asker: Message, confirmation: HandlerResult
 ) -> HandlerResult:
@@ -50,7 +57,8 @@ def store(attachment_id: int, user_id: int, transcript: str) -> Reply | None:
     if not transcript:
         return Reply(texts.nobody_speaks(note["number"]))
     button = Button(texts.REMOVE_TRANSCRIPT, f"untranscribe:{attachment_id}")
-    return Reply(texts.transcript_of_note(note["number"], transcript), buttons=[[button]])
+    text = texts.transcript_of_note(note["number"], transcript)
+    return Reply(text, buttons=[[button]], note_id=note["id"])
 
 
 def remove(user_id: int, attachment_id: int) -> ButtonResult:
@@ -64,8 +72,10 @@ def remove(user_id: int, attachment_id: int) -> ButtonResult:
 
 
 def _with_hint(user_id: int, confirmation: HandlerResult) -> HandlerResult:
-    if isinstance(confirmation, str):
-        confirmation = Reply(confirmation)
-    if not isinstance(confirmation, Reply) or not db_people.mark_told_of_transcription(user_id):
+    if confirmation is None or not db_people.mark_told_of_transcription(user_id):
         return confirmation
-    return dataclasses.replace(confirmation, text=f"{confirmation.text}\n\n{texts.TRANSCRIPTION_OFF}")
+    if isinstance(confirmation, str):
+        return f"{confirmation}\n\n{texts.TRANSCRIPTION_OFF}"
+    if isinstance(confirmation, Reply):
+        return dataclasses.replace(confirmation, text=f"{confirmation.text}\n\n{texts.TRANSCRIPTION_OFF}")
+    return Reply(texts.TRANSCRIPTION_OFF)  # in place of a reaction

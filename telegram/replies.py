@@ -42,6 +42,8 @@ class Question:
     parent_id: int | None = None  # the previous question of the conversation
     kind: str = "ask"  # "ask", "compare" (several models), "web" (with web search) or "note_ask" (from the notes)
     is_repeat: bool = False  # asked again: the answer cache is not used
+    pictures: Sequence[str] = ()  # the file_ids of the pictures that it is about
+    speech: Attachment | None = None  # a recording with more of the question
 
 
 @dataclass(frozen=True)

@@ -648,7 +648,13 @@ def test_a_limit_of_the_account_leaves_out_its_gateway(
 
 @pytest.mark.usefixtures("database")
 def test_the_order_of_fallback_models() -> None:
-    local: db.CatalogModel = {"key": "local", "label": "local", "context_length": None, "category": "text"}
+    local: db.CatalogModel = {
+        "key": "local",
+        "label": "local",
+        "context_length": None,
+        "category": "text",
+        "sees_images": False,
+    }
     db.update_catalog("local", [local, {**local, "key": "picture", "category": "image"}])
     db.update_catalog("openrouter", [*_seed_models(), {**local, "key": "vendor/paid"}])
 
@@ -664,7 +670,7 @@ def test_the_order_of_fallback_models() -> None:
 
 def _seed_models() -> list[db.CatalogModel]:
     return [
-        {"key": m["key"], "label": m["label"], "context_length": None, "category": "text"}
+        {"key": m["key"], "label": m["label"], "context_length": None, "category": "text", "sees_images": False}
         for m in db.list_models()
         if m["gateway"] == "openrouter" and m["available"]
     ]

@@ -532,7 +532,13 @@ def test_the_schema_allows_only_one_active_model(sql: str) -> None:
 
 
 def offered(key: str, **changes: object) -> db.CatalogModel:
-    model: db.CatalogModel = {"key": key, "label": key.upper(), "context_length": None, "category": "text"}
+    model: db.CatalogModel = {
+        "key": key,
+        "label": key.upper(),
+        "context_length": None,
+        "category": "text",
+        "sees_images": False,
+    }
     return {**model, **changes}  # type: ignore[typeddict-item]
 
 

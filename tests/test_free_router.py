@@ -40,7 +40,16 @@ def add(gateway: str, *keys: str, category: str = "text", context_length: int | 
     """Add models to the list, and make all other models of the gateway unavailable."""
     db.update_catalog(
         gateway,
-        [{"key": key, "label": key, "context_length": context_length, "category": category} for key in keys],
+        [
+            {
+                "key": key,
+                "label": key,
+                "context_length": context_length,
+                "category": category,
+                "sees_images": False,
+            }
+            for key in keys
+        ],
     )
 
 

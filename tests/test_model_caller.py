@@ -32,6 +32,7 @@ from llm.model_caller import ModelCaller
 from llm.progress import CallResult, QuestionProgress
 from llm.prompts import build_prompt
 from llm.rate_limiter import WINDOW_S, RateLimiter
+from llm.speech import SpeechToText
 from sandbox import openrouter
 from sandbox.openrouter import BEHAVIORS, EmulatedGateway
 from sandbox.openrouter.documented_errors import DOCUMENTED_ERRORS
@@ -361,7 +362,7 @@ def running_answers(loaded: Settings) -> Iterator[Answers]:
     """Give an Answers that leaves no threads behind, which would try to send for ever."""
     telegram = Telegram(loaded)
     outbox = Outbox(telegram)
-    running = Answers(loaded, telegram, outbox, Catalog(loaded))
+    running = Answers(loaded, telegram, outbox, Catalog(loaded), SpeechToText(loaded, telegram))
     try:
         yield running
     finally:

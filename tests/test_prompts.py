@@ -59,7 +59,7 @@ def prompt_for(question: QuestionRow) -> Prompt:
 
 
 def note_ids_for(question: str) -> list[int]:
-    return [note["id"] for note in prompt_for(add_question(question)).notes]
+    return [note["number"] for note in prompt_for(add_question(question)).notes]
 
 
 @pytest.mark.usefixtures("database")
@@ -138,7 +138,7 @@ def test_a_conversation_continues_from_the_notes_it_began_with() -> None:
     first = add_question("Когда стоматолог?")
     journal.finish_question(first["id"], "answered", "В среду #1")
     prompt = prompt_for(add_question("А во сколько?", parent_id=first["id"]))
-    assert [note["id"] for note in prompt.notes] == [1]
+    assert [note["number"] for note in prompt.notes] == [1]
     roles = [message["role"] for message in prompt.messages(model())]
     assert roles == ["system", "user", "user", "assistant", "user"]
 

@@ -14,6 +14,7 @@ import texts
 from llm import answers, queue_positions
 from llm.answers import Answers
 from llm.catalog import Catalog
+from llm.speech import SpeechToText
 from sandbox import telegram as sandbox
 from sandbox.openrouter import EmulatedGateway
 from sandbox.telegram import World
@@ -45,7 +46,7 @@ def asking(
     settings = config.load_settings()
     telegram = Telegram(settings, NO_LIMITS)
     outbox = Outbox(telegram)
-    asking = Answers(settings, telegram, outbox, Catalog(settings))
+    asking = Answers(settings, telegram, outbox, Catalog(settings), SpeechToText(settings, telegram))
     yield asking
     asking.stop()
     outbox.stop(0, 30)

@@ -89,7 +89,7 @@ def as_in_catalog(model: db.Model) -> db.CatalogModel:
 
 
 def catalog_model(key: str) -> db.CatalogModel:
-    return {"key": key, "label": key, "context_length": None, "category": "text"}
+    return {"key": key, "label": key, "context_length": None, "category": "text", "sees_images": False}
 
 
 @pytest.mark.usefixtures("database")
