@@ -117,6 +117,8 @@ def test_a_question_is_stored_with_everything() -> None:
         "asked_at": 1_700_000_000,
         "finished_at": None,
         "is_repeat": 0,
+        "pictures": "[]",
+        "speech": None,
         "thread_id": None,
     }
     assert journal.next_question(ANN, 0) == question

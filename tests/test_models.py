@@ -406,7 +406,7 @@ def test_the_providers_command(
 ) -> None:
     rvfreellm.providers = [SAMPLE_PROVIDER]
     gateways("rvfreellm", "sandbox/echo")
-    assert ann.asks("/providers") == "Провайдеры RVFreeLLM:\nCapi: 18 моделей, 1552 мс, качество 8.2"
+    assert ann.asks("/providers") == "Провайдеры RVFreeLLM:\nCapi: 18 моделей, 1,6 с, качество 8,2"
     assert ann.asks("/providers sandbox").startswith("• echo — ⚡ 1.5s")
     assert ann.asks("/providers nobody") == texts.NOTHING_FOUND
     rvfreellm.providers = [{"name": f"Провайдер номер {n}", "models": {"total": n}} for n in range(300)]

@@ -211,6 +211,7 @@ def test_reminders_come_from_the_running_bot_with_attachments_and_by_reply(
     assert "опоздало" in came["caption"]
     assert came["caption"].endswith("ёлка")
     ann.taps(came, texts.REMINDER_FINISH)
+    assert ann.hears()["reply_markup"]["inline_keyboard"] == []
     assert ann.asks("/reminders") == texts.NO_REMINDERS
 
 
