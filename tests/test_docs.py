@@ -19,7 +19,7 @@ import pytest
 from conftest import PATIENCE_S, ROOT
 
 DOCS = ROOT / "docs"
-TRANSLATED_PAGES = ["architecture.md", "add-a-command.md", "settings.md", "hosting.md"]
+TRANSLATED_PAGES = ["architecture.md", "add-a-command.md", "settings.md", "hosting.md", "commands.md"]
 PAGES = [*TRANSLATED_PAGES, *(f"ru/{page}" for page in TRANSLATED_PAGES)]
 NAME = re.compile(r"(?P<file>[\w./-]+\.(?:py|sql|md|svg)|[\w./-]+/)(?:: (?P<name>[\w.]+))?")
 
@@ -106,7 +106,7 @@ def test_the_names_in_the_picture_exist() -> None:
 def test_the_files_on_a_page_exist_or_will_be_created(page: str) -> None:
     created = {step.file for step in steps(page)} | {"migrations/N.sql"}
     files = [span for span in code_spans(page) if re.fullmatch(r"[\w./-]+\.(py|sql|md|svg|txt|lock)", span)]
-    assert files or page.endswith(("settings.md", "benchmarks.md", "guarantees.md"))
+    assert files or page.endswith(("settings.md", "commands.md", "benchmarks.md", "guarantees.md"))
     assert [file for file in files if file not in created and find_file(file) is None] == []
 
 
