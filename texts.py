@@ -579,6 +579,7 @@ def stats_caption(
     else:
         lines.append(best[0].upper() + best[1:])
     lines.append(f"Дольше всего без перерыва: {days(longest_streak)}.")
+    lines.append(f"Заметки того дня: /note_list {best_day:%d.%m.%Y}")
     return "\n".join(lines)
 
 
