@@ -306,4 +306,5 @@ def without_times(text: str) -> str:
     """Replace dates, times and durations, which differ from run to run, with fixed ones."""
     text = re.sub(r"\d\d\.\d\d\.\d{4} \d\d:\d\d", "21.11.2026 12:00", text)
     text = re.sub(r"\d\d\.\d\d\.\d{4}:", "21.11.2026:", text)
+    text = re.sub(r"/note_list \d\d\.\d\d\.\d{4}", "/note_list 21.11.2026", text)
     return re.sub(r"^\d+ мс", "812 мс", text, flags=re.MULTILINE)
