@@ -13,7 +13,7 @@ if sys.version_info < (3, 11):
     sys.exit(texts.PYTHON_TOO_OLD)
 
 import json
-from collections.abc import Sequence
+from dataclasses import replace
 
 import bot_messages
 import clock
@@ -29,7 +29,6 @@ from bot_messages import zone_of
 from llm import model_menu, settings_menu
 from notes import (
     capture,
-    contents,
     editing,
     exports,
     listing,
@@ -43,7 +42,7 @@ from notes import (
 from notes.note_card import NO_PLACE, Place
 from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
-from telegram.messages import Attachment, CallbackQuery, Document, Message
+from telegram.messages import CallbackQuery, Document, Message
 from telegram.pacing import Limits
 from telegram.replies import Button, ButtonResult, HandlerResult, Job, Question, Reply, UsageError
 from telegram.router import Router, parse_number
@@ -357,7 +356,7 @@ def plain_text(message: Message, text: str) -> HandlerResult:
     if message.replied_to_message_id is not None:
         question = journal.question_answered_by(message.chat_id, message.replied_to_message_id)
         if question is not None:
-            return _continue_conversation(message, text, question)
+            return _continue_conversation(message, bot_messages.question(message, text), question)
         note = None if message.is_forwarded else bot_messages.replied_note(message)
         if note is not None:
             return editing.append(note, message.formatted(text))
@@ -365,7 +364,7 @@ def plain_text(message: Message, text: str) -> HandlerResult:
         return None
     topic_question = None if message.is_forwarded else _latest_question_in_topic(message)
     if topic_question is not None and not text.startswith("/"):
-        return _continue_conversation(message, text, topic_question)
+        return _continue_conversation(message, bot_messages.question(message, text), topic_question)
     if text.startswith("/") and not message.is_forwarded:
         return texts.HINT
     if not message.is_forwarded:
@@ -380,7 +379,7 @@ def media(message: Message, text: str) -> HandlerResult:
     if message.replied_to_message_id is not None and (text or transcripts.speech_of(message)):
         question = journal.question_answered_by(message.chat_id, message.replied_to_message_id)
         if question is not None:
-            return _continue_conversation(message, text, question)
+            return _continue_conversation(message, bot_messages.question(message, text), question)
     return bot_messages.keep(message, text) if message.is_private else None
 
 
@@ -389,6 +388,7 @@ def album_part(message: Message, text: str) -> HandlerResult:
     """Add a further photo or file of an album to its note."""
     note_id = journal.album_note(message.chat_id, message.media_group_id)
     if note_id is None:
+        bot_messages.add_picture_to_question(message)
         return None
     capture.add_album_part(note_id, message, message.formatted(text))
     return transcripts.request(note_id, message, message, None)
@@ -534,35 +534,36 @@ def postpone_reminder(query: CallbackQuery, reminder_id: int, choice: int) -> Bu
 @router.command("ask", "спросить модель", usage="<вопрос>")
 def ask(message: Message, text: str) -> HandlerResult:
     """Ask the active model; in a caption or in reply to a photo, about that photo. A recording is the question."""
-    pictures, speech = (
-        capture.pictures(message, bot_messages.replied_note(message)),
-        transcripts.speech_of(message),
+    question = replace(
+        bot_messages.question(message, text),
+        pictures=capture.pictures(message, bot_messages.replied_note(message)),
     )
-    if any(map(transcripts.is_speech, message.attachments)) and speech is None and not text:
+    if any(map(transcripts.is_speech, message.attachments)) and not question.speech and not text:
         return texts.TRANSCRIPTION_OFF
-    text = text or (texts.WHAT_IS_IN_THE_PICTURE if pictures else "")
+    if question.pictures and not text:
+        question = replace(question, text=texts.WHAT_IS_IN_THE_PICTURE)
     previous = _latest_question_in_topic(message)
-    if previous is not None and (text or speech):
-        return _continue_conversation(message, text, previous, pictures)
-    return _question(text, "ask", pictures, speech)
+    if previous is not None and (question.text or question.speech):
+        return _continue_conversation(message, question, previous)
+    return _ask_model(question)
 
 
 @router.command("compare", "спросить три модели сразу", usage="<вопрос>")
 def compare(message: Message, text: str) -> HandlerResult:
     """Ask three models the same question at once."""
-    return _question(text, "compare")
+    return _ask_model(Question(text, kind="compare"))
 
 
 @router.command("web", "спросить с поиском в интернете", usage="<вопрос>")
 def web(message: Message, text: str) -> HandlerResult:
     """Ask the active model to search the web and answer."""
-    return _question(text, "web")
+    return _ask_model(Question(text, kind="web"))
 
 
 @router.command("note_ask", "спросить модель о своих заметках", usage="<вопрос>")
 def note_ask(message: Message, text: str) -> HandlerResult:
     """Ask the active model about your notes; it gets the notes that are similar to the question."""
-    return _question(text, "note_ask")
+    return _ask_model(Question(text, kind="note_ask"))
 
 
 @router.button("again")
@@ -598,7 +599,7 @@ def new(message: Message, text: str) -> HandlerResult:
     if message.is_private and message.thread_id is not None:
         journal.begin_conversation(message.chat_id, message.thread_id)
         reply = texts.NEW_CONVERSATION
-    return _question(text, "ask") if text else reply
+    return _ask_model(Question(text)) if text else reply
 
 
 # Personal settings -------------------------------------------------------------------------------------
@@ -721,12 +722,10 @@ def _turn_page(query: CallbackQuery, listing_id: int, position: int, *, to_older
         return ButtonResult(texts.SEARCHING, job=job)
 
 
-def _question(
-    text: str, kind: str, pictures: Sequence[str] = (), speech: Attachment | None = None
-) -> HandlerResult:
-    if not text and speech is None:
+def _ask_model(question: Question) -> HandlerResult:
+    if not question.text and question.speech is None:
         raise UsageError
-    return Question(text, kind=kind, pictures=pictures, speech=speech) if db.list_models() else texts.NO_MODELS
+    return question if db.list_models() else texts.NO_MODELS
 
 
 def _latest_question_in_topic(message: Message) -> journal.QuestionRow | None:
@@ -736,15 +735,12 @@ def _latest_question_in_topic(message: Message) -> journal.QuestionRow | None:
     return journal.latest_question_in_topic(message.user_id, message.chat_id, message.thread_id)
 
 
-def _continue_conversation(
-    message: Message, text: str, question: journal.QuestionRow, pictures: Sequence[str] = ()
-) -> HandlerResult:
-    if question["user_id"] != message.user_id:
+def _continue_conversation(message: Message, question: Question, previous: journal.QuestionRow) -> HandlerResult:
+    if previous["user_id"] != message.user_id:
         return texts.NOT_YOUR_CONVERSATION
-    kind = "note_ask" if question["kind"] == "note_ask" else "ask"
-    pictures = pictures or contents.pictures(message.attachments) or tuple(json.loads(question["pictures"]))
-    speech = transcripts.speech_of(message)
-    return Question(text, parent_id=question["id"], kind=kind, pictures=pictures, speech=speech)
+    kind = "note_ask" if previous["kind"] == "note_ask" else "ask"
+    pictures = question.pictures or tuple(json.loads(previous["pictures"]))
+    return replace(question, parent_id=previous["id"], kind=kind, pictures=pictures)
 
 
 def _parse_days(text: str, max_days: int = MAX_DAYS) -> int:

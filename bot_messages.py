@@ -3,6 +3,8 @@
 Each function runs inside the transaction of the update.
 """
 
+import json
+
 import clock
 import db
 import db_people
@@ -10,10 +12,12 @@ import journal
 import journal_awaited
 import texts
 from entities import FormattedText
-from notes import capture, editing, long_messages, transcripts
+from notes import capture, contents, editing, long_messages, transcripts
 from telegram.messages import CallbackQuery, Message, RepliedMessage
-from telegram.replies import HandlerResult, Reaction, Reply
+from telegram.replies import HandlerResult, Question, Reaction, Reply
 from telegram.router import parse_number, parse_number_and_text
+
+ALBUM_WAIT_S = 1.0  # the messages of an album may arrive in several batches
 
 
 def zone_of(source: Message | CallbackQuery) -> clock.TimeZone:
@@ -61,6 +65,27 @@ def await_new_text(source: Message | CallbackQuery, number: int, asked_at: int) 
     journal_awaited.await_text(
         source.chat_id, source.thread_id, source.user_id, "note_edit", str(number), asked_at
     )
+
+
+def question(message: Message, text: str) -> Question:
+    """Return the question in a message, with its pictures and its recording."""
+    return Question(
+        text,
+        pictures=contents.pictures(message.attachments),
+        speech=transcripts.speech_of(message),
+        delay_s=ALBUM_WAIT_S if message.media_group_id else 0.0,
+    )
+
+
+def add_picture_to_question(message: Message) -> None:
+    """Add the photo of a further message of an album to the question in the caption of the album."""
+    asked = journal.question_of_album(message.user_id, message.chat_id, message.media_group_id)
+    if asked is None:
+        return
+    before = json.loads(asked["pictures"])
+    if before:  # other questions are about their words only
+        together = [*before, *contents.pictures(message.attachments)]
+        journal.set_pictures(asked["id"], json.dumps(together[: contents.MAX_PICTURES]))
 
 
 def expect_more_parts(message: Message, text: str) -> None:
@@ -119,10 +144,10 @@ def keep(message: Message, text: str) -> HandlerResult:
 
 def keep_replied(message: Message, replied_to: RepliedMessage) -> HandlerResult:
     """Make a note of the message replied to, once."""
-    question = journal.question_answered_by(replied_to.chat_id, replied_to.message_id)
-    if question is not None and question["answer"] is not None:
+    answered = journal.question_answered_by(replied_to.chat_id, replied_to.message_id)
+    if answered is not None and answered["answer"] is not None:
         number, is_new = db.save_answer(
-            message.user_id, replied_to.chat_id, replied_to.message_id, question["id"], question["answer"]
+            message.user_id, replied_to.chat_id, replied_to.message_id, answered["id"], answered["answer"]
         )
         return texts.note_saved(number, is_new=is_new)
     note = capture.find_note(message.user_id, replied_to.chat_id, replied_to.message_id, replied_to.sent_at)
