@@ -65,11 +65,11 @@ def count_reminders(user_id: int) -> int:
     return int(row["n"])
 
 
-def due_reminders(now: int, limit: int) -> list[Reminder]:
-    """Return reminders of all people that are due, the longest waiting first."""
-    return storage.fetch_all(
-        f"SELECT {_COLUMNS} FROM reminders WHERE is_waiting = 1 AND due_at <= ? ORDER BY due_at, id LIMIT ?",
-        (now, limit),
+def first_due(now: int) -> Reminder | None:
+    """Return the reminder of all people that has been due longest; None if none is due."""
+    return storage.fetch_one(
+        f"SELECT {_COLUMNS} FROM reminders WHERE is_waiting = 1 AND due_at <= ? ORDER BY due_at, id LIMIT 1",
+        (now,),
     )
 
 

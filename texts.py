@@ -81,6 +81,11 @@ FAILED = "Что-то пошло не так, ошибка записана в �
 JOB_GIVEN_UP = "Это не получилось: бот дважды прервался на этой команде и больше её не повторяет."
 
 
+def shorten(text: str, limit: int) -> str:
+    """Return the text; if it is longer than `limit` characters, its beginning with an ellipsis as the last one."""
+    return text if len(text) <= limit else text[: max(limit - 1, 0)] + ELLIPSIS
+
+
 def help_line(name: str, usage: str, summary: str) -> str:
     """Describe one command."""
     command = f"/{name} {usage}".strip()
@@ -107,9 +112,9 @@ def unknown_command(name: str) -> str:
 
 NO_NOTES = "Заметок пока нет. Добавьте первую: /note_add <текст>"
 NOTHING_FOUND = "Ничего не нашлось."
-ELLIPSIS = "…"
 PREVIOUS, NEXT = "◀", "▶"
 SEARCHING = "Ищу, это займёт немного времени."
+ELLIPSIS = "…"
 NO_MORE_NOTES = "Дальше ничего нет."
 LIST_UNAVAILABLE = "Этот список устарел или чужой. Откройте свой: /note_list"
 DELETE = "🗑 Удалить"
@@ -339,9 +344,7 @@ def tags_heading(shown: int, *, has_more: bool) -> str:
 
 def tag_button(label: str, number_of_notes: int) -> str:
     """Return the label of the button that lists the notes with a tag."""
-    if len(label) > MAX_TAG_LENGTH:
-        label = label[: MAX_TAG_LENGTH - 1] + ELLIPSIS
-    return f"#{label} · {number_of_notes}"
+    return f"#{shorten(label, MAX_TAG_LENGTH)} · {number_of_notes}"
 
 
 def period_heading(since: int, until: int, shown: int, zone: clock.TimeZone, *, has_more: bool) -> str:
@@ -532,8 +535,7 @@ def nobody_speaks(number: int) -> str:
 
 def heard(question: str) -> str:
     """Show in the foot of an answer which question was heard."""
-    shown = question if len(question) <= MAX_HEARD_LENGTH else question[:MAX_HEARD_LENGTH] + ELLIPSIS
-    return f"Вопрос: «{' '.join(shown.split())}»"
+    return f"Вопрос: «{shorten(' '.join(question.split()), MAX_HEARD_LENGTH)}»"
 
 
 def not_transcribed(error: object) -> str:

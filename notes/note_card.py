@@ -30,7 +30,7 @@ NO_PLACE = Place()
 
 def confirm_new(note: db.AddedNote) -> Reply:
     """Confirm a note that was made from a message without a command."""
-    data = _data(NO_PLACE, note["number"])
+    data = button_data(NO_PLACE, note["number"])
     ask = Button(texts.ASK_MODEL, f"ask_note:{data}")
     delete = Button(texts.DELETE, f"del:{data}")
     return Reply(texts.note_added(note["number"]), buttons=[[ask, delete]], note_id=note["id"])
@@ -110,7 +110,7 @@ def ask_for_text(user_id: int, number: int, place: Place, zone: TimeZone) -> Rep
     if note is None:
         return None
     card = _card(note, place, zone)
-    buttons = [[Button(texts.CANCEL, f"keep_text:{_data(place, number)}")]]
+    buttons = [[Button(texts.CANCEL, f"keep_text:{button_data(place, number)}")]]
     if 0 < utf16_length(note["text"]) <= MAX_COPY_LENGTH:
         buttons[0].insert(0, Button(texts.COPY_TEXT, copy_text=note["text"]))
     return replace(card, text=f"{card.text}\n\n{texts.ASK_FOR_NEW_TEXT}", buttons=buttons, note_id=None)
@@ -134,7 +134,7 @@ def _card(note: db.Note, place: Place, zone: TimeZone) -> Reply:
 
 def _buttons(note: db.Note, place: Place) -> list[list[Button]]:
     """Return a button for everything that can be done with a note."""
-    data = _data(place, note["number"])
+    data = button_data(place, note["number"])
     pin_or_unpin = Button(texts.UNPIN, f"unpin:{data}") if note["pinned_at"] else Button(texts.PIN, f"pin:{data}")
     return [
         [Button(texts.EDIT, f"edit:{data}"), pin_or_unpin],
@@ -150,7 +150,8 @@ def _back(place: Place) -> list[list[Button]]:
     return [[Button(texts.BACK, f"page:{place.listing_id}:{place.position}")]]
 
 
-def _data(place: Place, number: int) -> str:
+def button_data(place: Place, number: int) -> str:
+    """Return the data of a button that acts on a note, behind the button's name."""
     return f"{place.listing_id}:{place.position}:{number}"
 
 
