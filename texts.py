@@ -81,7 +81,7 @@ GREETING = (
 HINT = "Не понял команду. Список: /help"
 REPLY_DROPPED = "Один из моих ответов Telegram так и не принял, больше я его не отправляю. Попробуйте ещё раз."
 FAILED = "Что-то пошло не так, ошибка записана в журнал. Попробуйте ещё раз."
-JOB_GIVEN_UP = "Это не получилось: бот дважды прервался на этой команде и больше её не повторяет."
+JOB_GIVEN_UP = "Не получилось: бот дважды аварийно остановился на этой команде и больше её не повторяет."
 
 
 def help_line(name: str, usage: str, summary: str) -> str:
@@ -123,9 +123,9 @@ RESTORE, UNDO_EDIT, REDO_EDIT = "↩️ Вернуть", "↩️ Отменит�
 COPY_TEXT = "📋 Скопировать текст"
 
 # What the bot asks for
-CANCELED = "Хорошо, не нужно."
-ANSWER_PLACEHOLDER = "Отмена — если передумали"
-ASK_FOR_NEW_TEXT = "Пришлите новый текст следующим сообщением. В группе — ответом на это."
+CANCELED = "Отменено."
+ANSWER_PLACEHOLDER = "Передумали? Напишите «отмена»"
+ASK_FOR_NEW_TEXT = "Пришлите новый текст следующим сообщением. В группе — ответом на это сообщение."
 COMMAND_QUESTIONS = {  # what the bot asks when a command comes without its text
     "note_add": "Что записать?",
     "note_show": "Какую заметку показать? Пришлите её номер.",
@@ -265,7 +265,7 @@ def restore_button(number: int) -> str:
 
 def trash(notes: Iterable[tuple[Mapping[str, Any], str]], zone: clock.TimeZone) -> str:
     """Show the deleted notes, each as a pair (note, its first characters)."""
-    paragraphs = ["Удалённые заметки. Вернуть их можно 30 дней:"]
+    paragraphs = ["Удалённые заметки. Вернуть их можно в течение 30 дней:"]
     for note, line in notes:
         paragraphs.append(f"#{note['number']} · удалена {when(note['deleted_at'], zone)}\n{line}")
     return "\n\n".join(paragraphs)
@@ -466,7 +466,7 @@ MAX_HEARD_LENGTH = 300  # characters of a spoken question
 REMOVE_TRANSCRIPT = "🗑 Убрать расшифровку"
 TRANSCRIPT_UNAVAILABLE = "Этой заметки больше нет."
 TRANSCRIPTION_OFF = (
-    "Превращать речь в текст бот пока не умеет: владелец включит это настройкой TRANSCRIBE_MODEL в .env"
+    "Превращать речь в текст бот пока не умеет: хозяин может включить это настройкой TRANSCRIBE_MODEL в .env"
     " (docs/ru/settings.md)."
 )
 RECORDING_TOO_LARGE = "Расшифровки не будет: Telegram отдаёт ботам файлы не больше 20 МБ."
@@ -624,7 +624,7 @@ def import_remarks(incomplete: int, foreign_files: int) -> str:
     """Say what an import could not bring back of the notes in its file."""
     remarks = ""
     if incomplete:
-        remarks += f" Без части оформления, вложений или источника: {incomplete}."
+        remarks += f" Не полностью, без части оформления, вложений или источника: {incomplete}."
     if foreign_files:
         remarks += (
             f" Вложений из другого бота: {foreign_files}. Здесь они не откроются: Telegram отдаёт файл только тому"
@@ -777,7 +777,7 @@ NO_SIMILAR_NOTES = (
 NOT_YOUR_CONVERSATION = "Это ответ на чужой вопрос. Чтобы спросить самому: /ask <вопрос>"
 NEW_CONVERSATION = "Начинаем заново: прежний разговор модель больше не видит. Задайте вопрос: /ask <вопрос>"
 ALWAYS_NEW_CONVERSATION = (
-    "Здесь каждый /ask и так начинает новый разговор, а продолжает его ответ на сообщение модели."
+    "Здесь каждый /ask и так начинает новый разговор. Чтобы продолжить прежний, ответьте на сообщение модели."
 )
 QUESTION_TOO_LONG = "Вопрос не помещается в память модели. Сократите его или выберите другую модель: /models."
 ASK_AGAIN = "🔁 Ещё раз"
@@ -880,7 +880,7 @@ def reminder_head(was_due_at: float | None, zone: clock.TimeZone) -> str:
     """Return the first line of a reminder; was_due_at if it comes late."""
     if was_due_at is None:
         return "⏰ Напоминание"
-    return f"⏰ Напоминание опоздало: оно было на {when(was_due_at, zone)}"
+    return f"⏰ Напоминание опоздало, назначено было на {when(was_due_at, zone)}"
 
 
 def note_title(number: int, text: str) -> str:
@@ -985,7 +985,10 @@ def prompt_page(prompt: str | None) -> str:
 
 def prompt_too_long(length: int, limit: int) -> str:
     """Refuse instructions that are too long."""
-    return f"Указания слишком длинные: {length} символов из {limit} возможных. Сократите их."
+    return (
+        f"Указания слишком длинные: {plural(length, 'символ', 'символа', 'символов')}, а можно не больше {limit}."
+        " Сократите их."
+    )
 
 
 def own_model_heading(label: str | None) -> str:
@@ -1053,7 +1056,7 @@ def bot_state(
     """
     waiting = f"Ответов ждёт отправки: {replies}"
     if oldest_reply_s is not None:
-        waiting += f", старший ждёт {duration(oldest_reply_s)}"
+        waiting += f", самый давний ждёт {duration(oldest_reply_s)}"
     if dropped_replies:
         waiting += f"; не удалось отправить: {dropped_replies}"
     lines = [
@@ -1080,7 +1083,7 @@ def _failure(failure: Mapping[str, Any]) -> str:
 def key_balance(key: Mapping[str, Any]) -> str:
     """Describe what is left of an OpenRouter key, from the answer of GET /key."""
     limit, daily = key.get("limit_remaining"), key.get("free_model_daily_requests")
-    money = f"осталось ${limit:.2f}" if isinstance(limit, (int, float)) else "без предела по деньгам"
+    money = f"осталось ${limit:.2f}" if isinstance(limit, (int, float)) else "без ограничения по сумме"
     if isinstance(daily, Mapping) and "remaining" in daily:
         return f"{money}, бесплатных запросов сегодня осталось {daily['remaining']} из {daily.get('limit', '?')}."
     return f"{money}."
@@ -1094,7 +1097,7 @@ WEB_COSTS = (
     " Разрешить платное: ALLOW_PAID_MODELS=1 в .env. Без поиска: /ask"
 )
 NO_GATEWAY = "Шлюз этой модели не настроен (.env). Выберите другую: /models."
-LIMIT_MINUTE = "Запросы этой минуты к OpenRouter кончились, следующие — через минуту. Спросите снова."
+LIMIT_MINUTE = "Запросы к OpenRouter на эту минуту израсходованы, новые — через минуту. Спросите после этого."
 LIMIT_DAY = (
     "Бесплатные запросы к OpenRouter на сегодня израсходованы, новые — после полуночи по UTC."
     " Спросите после этого."
@@ -1253,7 +1256,7 @@ def limit_minute(reset_at: float | None, zone: clock.TimeZone) -> str:
     if reset_at is None:
         return LIMIT_MINUTE
     opens = clock.to_local(reset_at, zone)
-    return f"Запросы этой минуты к OpenRouter кончились, следующие — в {opens:%H:%M:%S}. Спросите снова."
+    return f"Запросы к OpenRouter на эту минуту израсходованы, новые — в {opens:%H:%M:%S}. Спросите после этого."
 
 
 def limit_day(reset_at: float | None, zone: clock.TimeZone) -> str:
@@ -1278,7 +1281,7 @@ STATUS_REASONS = {408: REASON_TIMEOUT, 404: REASON_UNAVAILABLE, 429: REASON_LIMI
 NO_TOKEN = "Не задан TOKEN: получите его у @BotFather и впишите в .env (образец — .env.example)."
 BAD_TOKEN = "TOKEN записан неверно: он выглядит как 123456789:AAE… — скопируйте его у @BotFather целиком."
 TOKEN_REFUSED = "Telegram не принял TOKEN: скопируйте его у @BotFather заново и впишите в .env."
-BAD_TIMEZONE = "TIMEZONE не найдена: нужен часовой пояс вида Europe/Moscow."
+BAD_TIMEZONE = "TIMEZONE: такого часового пояса нет. Название выглядит так: Europe/Moscow."
 BAD_ENV_FILE = "Файл .env не в кодировке UTF-8: сохраните его как UTF-8."
 BAD_PLAIN_TEXT = "PLAIN_TEXT должен быть note или ask_first."
 BAD_TRANSCRIBE_MODEL = (
