@@ -120,7 +120,6 @@ ORDER = {
         "editing",
         "note_card",
         "trash",
-        "dates",
         "schedule",
         "reminders",
         "plain_texts",
