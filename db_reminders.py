@@ -95,7 +95,7 @@ def repeat_once(reminder_id: int, due_at: int) -> None:
 
 
 def end_reminder(reminder_id: int) -> None:
-    """Let a reminder come no more. It can be moved again until it is purged."""
+    """End a reminder. It can be moved again until db_cleanup deletes it."""
     storage.execute("UPDATE reminders SET is_waiting = 0 WHERE id = ?", (reminder_id,))
 
 

@@ -197,7 +197,7 @@ class Waiting(TypedDict):
 
 
 class Progress(Waiting):
-    """The same, and the updates handled in a period."""
+    """What waits now, and how many updates were handled in a period."""
 
     updates: int
 
