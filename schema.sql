@@ -214,7 +214,7 @@ CREATE TABLE plain_texts (
 ) STRICT;
 
 -- A message of more than 4096 characters arrives as several, and an album may have several captions. These are the
--- parts: the first is the message that a note or a plain text was made from.
+-- parts: the first is the message that a note, a plain text or a question was made from, or that changed a note.
 CREATE TABLE message_parts (
     chat_id          INTEGER NOT NULL,
     message_id       INTEGER NOT NULL,
@@ -224,6 +224,7 @@ CREATE TABLE message_parts (
     length           INTEGER NOT NULL,   -- of the whole message, in UTF-16 units; 0: a caption, which no text continues
     sent_at          INTEGER NOT NULL,
     entities         TEXT    NOT NULL DEFAULT '[]',   -- as in notes
+    note_id          INTEGER,   -- the note that gets the whole text; NULL: the one made from the first message
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
 

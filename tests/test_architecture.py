@@ -27,7 +27,7 @@ LEAVES = {"clock", "unicode_text", "entities", "texts", "config"}
 TELEGRAM = LEAVES | {"storage", "journal", "journal_awaited", "telegram"}
 DB = {path.stem for path in ROOT.glob("db*.py")}  # what people keep
 LLM = TELEGRAM | DB | {"journal_transcriptions", "openrouter_client", "gateway_audio", "llm"}
-LLM |= {"notes.search", "notes.contents", "notes.transcripts"}
+LLM |= {"notes.search", "notes.contents", "notes.transcripts", "notes.long_messages"}
 
 # For each module at the root and each folder: the modules and folders that it may import.
 ALLOWED_IMPORTS: dict[str, set[str]] = {
