@@ -12,6 +12,8 @@ import texts
 if sys.version_info < (3, 11):
     sys.exit(texts.PYTHON_TOO_OLD)
 
+from dataclasses import replace
+
 import bot_buttons
 import bot_messages
 import clock
@@ -42,7 +44,7 @@ from telegram.access import check_access, is_admin
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.messages import Message
 from telegram.pacing import Limits
-from telegram.replies import Button, HandlerResult, Job, Reply, UsageError
+from telegram.replies import Button, HandlerResult, Job, Question, Reply, UsageError
 from telegram.router import Router, parse_number
 from unicode_text import let_streams_print
 
@@ -246,9 +248,9 @@ def note_import(message: Message, text: str) -> HandlerResult:
 @router.text
 def plain_text(message: Message, text: str) -> HandlerResult:
     """Continue a conversation, in reply to an answer or in a topic; otherwise save the text or offer to ask."""
-    question = conversations.replied_question(message)
-    if question is not None:
-        return conversations.follow_up(message, text, question)
+    previous = conversations.replied_question(message)
+    if previous is not None:
+        return conversations.follow_up(message, conversations.question_in(message, text), previous)
     note = None if message.is_forwarded else bot_messages.replied_note(message)
     if note is not None:
         return editing.append(note, message.formatted(text))
@@ -257,9 +259,9 @@ def plain_text(message: Message, text: str) -> HandlerResult:
     if not message.is_forwarded:
         if text.startswith("/"):
             return texts.HINT
-        question = conversations.latest_in_topic(message)
-        if question is not None:
-            return conversations.follow_up(message, text, question)
+        previous = conversations.latest_in_topic(message)
+        if previous is not None:
+            return conversations.follow_up(message, conversations.question_in(message, text), previous)
         bot_messages.expect_more_parts(message, text)
     mode = db_people.get_settings(message.user_id)["plain_text"] or message.settings.plain_text
     return bot_messages.confirm(message, plain_texts.receive(message, asks_first=mode == "ask_first"))
@@ -268,15 +270,15 @@ def plain_text(message: Message, text: str) -> HandlerResult:
 @router.media
 def media(message: Message, text: str) -> HandlerResult:
     """Keep a photo, a file, a place, … as a note; continue a conversation with a caption or speech in a reply."""
-    question = conversations.replied_question(message)
-    if question is not None and (text or transcripts.speech_of(message)):
-        return conversations.follow_up(message, text, question)
+    previous = conversations.replied_question(message)
+    if previous is not None and (text or transcripts.speech_of(message)):
+        return conversations.follow_up(message, conversations.question_in(message, text), previous)
     return bot_messages.keep(message, text) if message.is_private else None
 
 
 @router.album_part
 def album_part(message: Message, text: str) -> HandlerResult:
-    """Add a further photo or file of an album to its note."""
+    """Add a further photo or file of an album to its note, or to the question in its caption."""
     return bot_messages.add_album_part(message, text)
 
 
@@ -352,33 +354,34 @@ def list_reminders(message: Message, text: str) -> HandlerResult:
 @router.command("ask", "спросить модель", usage="<вопрос>")
 def ask(message: Message, text: str) -> HandlerResult:
     """Ask the active model; in a caption or in reply to a photo, about that photo. A recording is the question."""
-    pictures = capture.pictures(message, bot_messages.replied_note(message))
-    speech = transcripts.speech_of(message)
-    if any(map(transcripts.is_speech, message.attachments)) and speech is None and not text:
+    question = conversations.question_in(message, text)
+    question = replace(question, pictures=capture.pictures(message, bot_messages.replied_note(message)))
+    if any(map(transcripts.is_speech, message.attachments)) and not question.speech and not text:
         return texts.TRANSCRIPTION_OFF
-    text = text or (texts.WHAT_IS_IN_THE_PICTURE if pictures else "")
+    if question.pictures and not text:
+        question = replace(question, text=texts.WHAT_IS_IN_THE_PICTURE)
     previous = conversations.latest_in_topic(message)
-    if previous is not None and (text or speech):
-        return conversations.follow_up(message, text, previous, pictures)
-    return conversations.new_question(text, "ask", pictures, speech)
+    if previous is not None and (question.text or question.speech):
+        return conversations.follow_up(message, question, previous)
+    return conversations.ask(question)
 
 
 @router.command("compare", "спросить три модели сразу", usage="<вопрос>")
 def compare(message: Message, text: str) -> HandlerResult:
     """Ask three models the same question at once."""
-    return conversations.new_question(text, "compare")
+    return conversations.ask(Question(text, kind="compare"))
 
 
 @router.command("web", "спросить с поиском в интернете", usage="<вопрос>")
 def web(message: Message, text: str) -> HandlerResult:
     """Ask the active model to search the web and answer."""
-    return conversations.new_question(text, "web")
+    return conversations.ask(Question(text, kind="web"))
 
 
 @router.command("note_ask", "спросить модель о своих заметках", usage="<вопрос>")
 def note_ask(message: Message, text: str) -> HandlerResult:
     """Ask the active model about your notes; it gets the notes that are similar to the question."""
-    return conversations.new_question(text, "note_ask")
+    return conversations.ask(Question(text, kind="note_ask"))
 
 
 @router.command("new", "начать разговор с моделью заново", usage="[вопрос]")
@@ -388,7 +391,7 @@ def new(message: Message, text: str) -> HandlerResult:
     if message.is_private and message.thread_id is not None:
         journal.begin_conversation(message.chat_id, message.thread_id)
         reply = texts.NEW_CONVERSATION
-    return conversations.new_question(text, "ask") if text else reply
+    return conversations.ask(Question(text)) if text else reply
 
 
 # Personal settings -------------------------------------------------------------------------------------

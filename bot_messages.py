@@ -10,6 +10,7 @@ import journal
 import texts
 from entities import FormattedText
 from journal import QuestionRow
+from llm import conversations
 from notes import capture, editing, long_messages, transcripts
 from telegram import dispatcher
 from telegram.messages import CallbackQuery, Document, Message, RepliedMessage
@@ -124,9 +125,12 @@ def keep(message: Message, text: str) -> HandlerResult:
 
 
 def add_album_part(message: Message, text: str) -> HandlerResult:
-    """Add a further message of an album to its note, if the album became one."""
+    """Add a further message of an album to its note, or its photo to the question in the caption of the album."""
     note_id = _album_note(message)
-    return None if note_id is None else _add_to_album(note_id, message, message.formatted(text))
+    if note_id is not None:
+        return _add_to_album(note_id, message, message.formatted(text))
+    conversations.add_pictures(message)
+    return None
 
 
 def keep_replied(message: Message, replied_to: RepliedMessage) -> HandlerResult:

@@ -1,26 +1,43 @@
 """Conversations with a model: new questions, those that continue an earlier one, and those asked again."""
 
 import json
-from collections.abc import Sequence
+from dataclasses import replace
 
 import db
 import journal
 import texts
 from journal import QuestionRow
 from notes import contents, transcripts
-from telegram.messages import Attachment, CallbackQuery, Message
+from telegram.messages import CallbackQuery, Message
 from telegram.replies import ButtonResult, HandlerResult, Question, UsageError
 
+ALBUM_WAIT_S = 1.0  # the messages of an album may arrive in several batches
 
-def new_question(
-    text: str, kind: str, pictures: Sequence[str] = (), speech: Attachment | None = None
-) -> HandlerResult:
-    """Return a question that continues no other; UsageError if it is empty."""
-    if not text and speech is None:
+
+def question_in(message: Message, text: str) -> Question:
+    """Return the question in a message, with its pictures and its recording."""
+    return Question(
+        text,
+        pictures=contents.pictures(message.attachments),
+        speech=transcripts.speech_of(message),
+        delay_s=ALBUM_WAIT_S if message.media_group_id else 0.0,
+    )
+
+
+def ask(question: Question) -> HandlerResult:
+    """Return a question that continues no other, if there are models; UsageError if it is empty."""
+    if not question.text and question.speech is None:
         raise UsageError
-    if not db.list_models():
-        return texts.NO_MODELS
-    return Question(text, kind=kind, pictures=pictures, speech=speech)
+    return question if db.list_models() else texts.NO_MODELS
+
+
+def follow_up(message: Message, question: Question, previous: QuestionRow) -> HandlerResult:
+    """Return a question that continues an earlier one; it is about the same pictures unless it brings others."""
+    if previous["user_id"] != message.user_id:
+        return texts.NOT_YOUR_CONVERSATION
+    kind = "note_ask" if previous["kind"] == "note_ask" else "ask"
+    pictures = question.pictures or tuple(json.loads(previous["pictures"]))
+    return replace(question, parent_id=previous["id"], kind=kind, pictures=pictures)
 
 
 def replied_question(message: Message) -> QuestionRow | None:
@@ -37,14 +54,15 @@ def latest_in_topic(message: Message) -> QuestionRow | None:
     return journal.latest_question_in_topic(message.user_id, message.chat_id, message.thread_id)
 
 
-def follow_up(message: Message, text: str, previous: QuestionRow, pictures: Sequence[str] = ()) -> HandlerResult:
-    """Return a question that continues an earlier one; it is about the same pictures unless it brings others."""
-    if previous["user_id"] != message.user_id:
-        return texts.NOT_YOUR_CONVERSATION
-    kind = "note_ask" if previous["kind"] == "note_ask" else "ask"
-    pictures = pictures or contents.pictures(message.attachments) or tuple(json.loads(previous["pictures"]))
-    speech = transcripts.speech_of(message)
-    return Question(text, parent_id=previous["id"], kind=kind, pictures=pictures, speech=speech)
+def add_pictures(message: Message) -> None:
+    """Add the photo of a further message of an album to the question in the caption of the album."""
+    question = journal.question_of_album(message.user_id, message.chat_id, message.media_group_id)
+    if question is None:
+        return
+    before = json.loads(question["pictures"])
+    if before:  # other questions are about their words only
+        together = [*before, *contents.pictures(message.attachments)]
+        journal.set_pictures(question["id"], json.dumps(together[: contents.MAX_PICTURES]))
 
 
 def ask_again(query: CallbackQuery, question_id: int) -> ButtonResult:

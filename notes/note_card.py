@@ -46,14 +46,14 @@ def show(note: db.Note, zone: TimeZone) -> Reply:
 def open_note(user_id: int, number: int, place: Place, zone: TimeZone) -> ButtonResult:
     """Show a note in place of the list."""
     note = _existing(user_id, number)
-    return ButtonResult(edit=_card(note, place, zone)) if note else ButtonResult(texts.note_missing(number))
+    return ButtonResult(edit=_card(note, place, zone)) if note else ButtonResult(_why_missing(user_id, number))
 
 
 def pin(user_id: int, number: int) -> str:
     """Pin a note; return why it cannot be pinned, "" if it is."""
     note = _existing(user_id, number)
     if note is None:
-        return texts.note_missing(number)
+        return _why_missing(user_id, number)
     if note["pinned_at"] is None and len(db.list_pinned_notes(user_id)) >= MAX_PINS:
         return texts.too_many_pins(MAX_PINS)
     db.pin_note(user_id, number, is_pinned=True)
@@ -71,14 +71,14 @@ def pin_in_place(user_id: int, number: int, place: Place, zone: TimeZone) -> But
 def unpin_in_place(user_id: int, number: int, place: Place, zone: TimeZone) -> ButtonResult:
     """Unpin the note that is shown."""
     if not db.pin_note(user_id, number, is_pinned=False):
-        return ButtonResult(texts.note_missing(number))
+        return ButtonResult(_why_missing(user_id, number))
     return ButtonResult(texts.note_unpinned(number), edit=open_note(user_id, number, place, zone).edit)
 
 
 def delete(user_id: int, number: int, place: Place = NO_PLACE) -> ButtonResult:
     """Delete a note; a button restores it."""
     if not db.delete_note(user_id, number):
-        return ButtonResult(texts.note_missing(number))
+        return ButtonResult(_why_missing(user_id, number))
     return ButtonResult(edit=deleted(number, place))
 
 
@@ -92,7 +92,7 @@ def ask(user_id: int, number: int) -> ButtonResult:
     """Ask the model what a note says."""
     note = _existing(user_id, number)
     if note is None:
-        return ButtonResult(texts.note_missing(number))
+        return ButtonResult(_why_missing(user_id, number))
     if not db.list_models():
         return ButtonResult(texts.NO_MODELS)
     attachments = db_attachments.attachments_of(note["id"])
@@ -158,3 +158,9 @@ def button_data(place: Place, number: int) -> str:
 def _existing(user_id: int, number: int) -> db.Note | None:
     note = db.get_note(user_id, number)
     return note if note and note["deleted_at"] is None else None
+
+
+def _why_missing(user_id: int, number: int) -> str:
+    """Return the sentence about a note that is deleted or was never there."""
+    is_deleted = db.get_note(user_id, number) is not None
+    return texts.note_is_deleted(number) if is_deleted else texts.note_missing(number)
