@@ -1097,7 +1097,7 @@ WEB_COSTS = (
     " Разрешить платное: ALLOW_PAID_MODELS=1 в .env. Без поиска: /ask"
 )
 NO_GATEWAY = "Шлюз этой модели не настроен (.env). Выберите другую: /models."
-LIMIT_MINUTE = "Запросы к OpenRouter на эту минуту израсходованы, новые — через минуту. Спросите после этого."
+LIMIT_MINUTE = "Запросы к OpenRouter на эту минуту израсходованы, следующие — через минуту. Спросите после этого."
 LIMIT_DAY = (
     "Бесплатные запросы к OpenRouter на сегодня израсходованы, новые — после полуночи по UTC."
     " Спросите после этого."
@@ -1256,7 +1256,9 @@ def limit_minute(reset_at: float | None, zone: clock.TimeZone) -> str:
     if reset_at is None:
         return LIMIT_MINUTE
     opens = clock.to_local(reset_at, zone)
-    return f"Запросы к OpenRouter на эту минуту израсходованы, новые — в {opens:%H:%M:%S}. Спросите после этого."
+    return (
+        f"Запросы к OpenRouter на эту минуту израсходованы, следующие — в {opens:%H:%M:%S}. Спросите после этого."
+    )
 
 
 def limit_day(reset_at: float | None, zone: clock.TimeZone) -> str:
