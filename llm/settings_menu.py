@@ -54,7 +54,7 @@ def reset(user_id: int, default_zone: TimeZone) -> ButtonResult:
 
 
 def switch_plain_text(settings: Settings, user_id: int) -> ButtonResult:
-    """Switch between a note at once and a question what to do with a text without a command."""
+    """Switch between saving a text without a command at once and asking what to do with it."""
     own = db_people.get_settings(user_id)
     is_note = (own["plain_text"] or settings.plain_text) == "note"
     db_people.save_settings(user_id, {**own, "plain_text": "ask_first" if is_note else "note"})
