@@ -230,7 +230,7 @@ def note_export(message: Message, text: str) -> HandlerResult:
     return Job("export", {"format": format})
 
 
-@router.command("note_import", "вернуть заметки из файла json", takes_file=True)
+@router.command("note_import", "вернуть заметки из файла json или zip", takes_file=True)
 def note_import(message: Message, text: str) -> HandlerResult:
     """Import an exported json or zip file: sent next, with this command as its caption, or replied to."""
     document = message.document or bot_messages.replied_document(message)
