@@ -248,9 +248,9 @@ def note_import(message: Message, text: str) -> HandlerResult:
 @router.text
 def plain_text(message: Message, text: str) -> HandlerResult:
     """Continue a conversation, in reply to an answer or in a topic; otherwise save the text or offer to ask."""
-    previous = conversations.replied_question(message)
-    if previous is not None:
-        return conversations.follow_up(message, conversations.question_in(message, text), previous)
+    question = conversations.replied_question(message)
+    if question is not None:
+        return conversations.follow_up(message, conversations.question_in(message, text), question)
     note = None if message.is_forwarded else bot_messages.replied_note(message)
     if note is not None:
         return editing.append(note, message.formatted(text))
@@ -259,9 +259,9 @@ def plain_text(message: Message, text: str) -> HandlerResult:
     if not message.is_forwarded:
         if text.startswith("/"):
             return texts.HINT
-        previous = conversations.latest_in_topic(message)
-        if previous is not None:
-            return conversations.follow_up(message, conversations.question_in(message, text), previous)
+        question = conversations.latest_in_topic(message)
+        if question is not None:
+            return conversations.follow_up(message, conversations.question_in(message, text), question)
         bot_messages.expect_more_parts(message, text)
     mode = db_people.get_settings(message.user_id)["plain_text"] or message.settings.plain_text
     return bot_messages.confirm(message, plain_texts.receive(message, asks_first=mode == "ask_first"))
@@ -270,15 +270,15 @@ def plain_text(message: Message, text: str) -> HandlerResult:
 @router.media
 def media(message: Message, text: str) -> HandlerResult:
     """Keep a photo, a file, a place, … as a note; continue a conversation with a caption or speech in a reply."""
-    previous = conversations.replied_question(message)
-    if previous is not None and (text or transcripts.speech_of(message)):
-        return conversations.follow_up(message, conversations.question_in(message, text), previous)
+    question = conversations.replied_question(message)
+    if question is not None and (text or transcripts.speech_of(message)):
+        return conversations.follow_up(message, conversations.question_in(message, text), question)
     return bot_messages.keep(message, text) if message.is_private else None
 
 
 @router.album_part
 def album_part(message: Message, text: str) -> HandlerResult:
-    """Add a further photo or file of an album to its note, or to the question in its caption."""
+    """Add a further photo or file of an album to its note."""
     return bot_messages.add_album_part(message, text)
 
 
@@ -354,34 +354,34 @@ def list_reminders(message: Message, text: str) -> HandlerResult:
 @router.command("ask", "спросить модель", usage="<вопрос>")
 def ask(message: Message, text: str) -> HandlerResult:
     """Ask the active model; in a caption or in reply to a photo, about that photo. A recording is the question."""
-    question = conversations.question_in(message, text)
-    question = replace(question, pictures=capture.pictures(message, bot_messages.replied_note(message)))
+    pictures = capture.pictures(message, bot_messages.replied_note(message))
+    question = replace(conversations.question_in(message, text), pictures=pictures)
     if any(map(transcripts.is_speech, message.attachments)) and not question.speech and not text:
         return texts.TRANSCRIPTION_OFF
-    if question.pictures and not text:
+    if pictures and not text:
         question = replace(question, text=texts.WHAT_IS_IN_THE_PICTURE)
     previous = conversations.latest_in_topic(message)
     if previous is not None and (question.text or question.speech):
         return conversations.follow_up(message, question, previous)
-    return conversations.ask(question)
+    return conversations.begin(question)
 
 
 @router.command("compare", "спросить три модели сразу", usage="<вопрос>")
 def compare(message: Message, text: str) -> HandlerResult:
     """Ask three models the same question at once."""
-    return conversations.ask(Question(text, kind="compare"))
+    return conversations.begin(Question(text, kind="compare"))
 
 
 @router.command("web", "спросить с поиском в интернете", usage="<вопрос>")
 def web(message: Message, text: str) -> HandlerResult:
     """Ask the active model to search the web and answer."""
-    return conversations.ask(Question(text, kind="web"))
+    return conversations.begin(Question(text, kind="web"))
 
 
 @router.command("note_ask", "спросить модель о своих заметках", usage="<вопрос>")
 def note_ask(message: Message, text: str) -> HandlerResult:
     """Ask the active model about your notes; it gets the notes that are similar to the question."""
-    return conversations.ask(Question(text, kind="note_ask"))
+    return conversations.begin(Question(text, kind="note_ask"))
 
 
 @router.command("new", "начать разговор с моделью заново", usage="[вопрос]")
@@ -391,7 +391,7 @@ def new(message: Message, text: str) -> HandlerResult:
     if message.is_private and message.thread_id is not None:
         journal.begin_conversation(message.chat_id, message.thread_id)
         reply = texts.NEW_CONVERSATION
-    return conversations.ask(Question(text)) if text else reply
+    return conversations.begin(Question(text)) if text else reply
 
 
 # Personal settings -------------------------------------------------------------------------------------

@@ -125,12 +125,12 @@ def keep(message: Message, text: str) -> HandlerResult:
 
 
 def add_album_part(message: Message, text: str) -> HandlerResult:
-    """Add a further message of an album to its note, or its photo to the question in the caption of the album."""
+    """Add a further message of an album to the note that the album became, or to the question in its caption."""
     note_id = _album_note(message)
-    if note_id is not None:
-        return _add_to_album(note_id, message, message.formatted(text))
-    conversations.add_pictures(message)
-    return None
+    if note_id is None:
+        conversations.add_picture(message)
+        return None
+    return _add_to_album(note_id, message, message.formatted(text))
 
 
 def keep_replied(message: Message, replied_to: RepliedMessage) -> HandlerResult:

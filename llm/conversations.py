@@ -15,7 +15,7 @@ ALBUM_WAIT_S = 1.0  # the messages of an album may arrive in several batches
 
 
 def question_in(message: Message, text: str) -> Question:
-    """Return the question in a message, with its pictures and its recording."""
+    """Return the question that a message is: its text, its pictures, its recording."""
     return Question(
         text,
         pictures=contents.pictures(message.attachments),
@@ -24,20 +24,11 @@ def question_in(message: Message, text: str) -> Question:
     )
 
 
-def ask(question: Question) -> HandlerResult:
-    """Return a question that continues no other, if there are models; UsageError if it is empty."""
+def begin(question: Question) -> HandlerResult:
+    """Return a question that continues no other; UsageError if it is empty."""
     if not question.text and question.speech is None:
         raise UsageError
     return question if db.list_models() else texts.NO_MODELS
-
-
-def follow_up(message: Message, question: Question, previous: QuestionRow) -> HandlerResult:
-    """Return a question that continues an earlier one; it is about the same pictures unless it brings others."""
-    if previous["user_id"] != message.user_id:
-        return texts.NOT_YOUR_CONVERSATION
-    kind = "note_ask" if previous["kind"] == "note_ask" else "ask"
-    pictures = question.pictures or tuple(json.loads(previous["pictures"]))
-    return replace(question, parent_id=previous["id"], kind=kind, pictures=pictures)
 
 
 def replied_question(message: Message) -> QuestionRow | None:
@@ -54,8 +45,17 @@ def latest_in_topic(message: Message) -> QuestionRow | None:
     return journal.latest_question_in_topic(message.user_id, message.chat_id, message.thread_id)
 
 
-def add_pictures(message: Message) -> None:
-    """Add the photo of a further message of an album to the question in the caption of the album."""
+def follow_up(message: Message, question: Question, previous: QuestionRow) -> HandlerResult:
+    """Return a question that continues an earlier one; it is about the same pictures unless it brings others."""
+    if previous["user_id"] != message.user_id:
+        return texts.NOT_YOUR_CONVERSATION
+    kind = "note_ask" if previous["kind"] == "note_ask" else "ask"
+    pictures = question.pictures or tuple(json.loads(previous["pictures"]))
+    return replace(question, parent_id=previous["id"], kind=kind, pictures=pictures)
+
+
+def add_picture(message: Message) -> None:
+    """Add the photo in a further message of an album to the question in the caption of the album."""
     question = journal.question_of_album(message.user_id, message.chat_id, message.media_group_id)
     if question is None:
         return
