@@ -248,9 +248,9 @@ def note_import(message: Message, text: str) -> HandlerResult:
 @router.text
 def plain_text(message: Message, text: str) -> HandlerResult:
     """Continue a conversation, in reply to an answer or in a topic; otherwise save the text or offer to ask."""
-    question = conversations.replied_question(message)
-    if question is not None:
-        return conversations.follow_up(message, conversations.question_in(message, text), question)
+    previous = conversations.replied_question(message)
+    if previous is not None:
+        return conversations.follow_up(message, conversations.question_in(message, text), previous)
     note = None if message.is_forwarded else bot_messages.replied_note(message)
     if note is not None:
         return editing.append(note, message.formatted(text))
@@ -259,9 +259,9 @@ def plain_text(message: Message, text: str) -> HandlerResult:
     if not message.is_forwarded:
         if text.startswith("/"):
             return texts.HINT
-        question = conversations.latest_in_topic(message)
-        if question is not None:
-            return conversations.follow_up(message, conversations.question_in(message, text), question)
+        previous = conversations.latest_in_topic(message)
+        if previous is not None:
+            return conversations.follow_up(message, conversations.question_in(message, text), previous)
         bot_messages.expect_more_parts(message, text)
     mode = db_people.get_settings(message.user_id)["plain_text"] or message.settings.plain_text
     return bot_messages.confirm(message, plain_texts.receive(message, asks_first=mode == "ask_first"))
@@ -270,15 +270,15 @@ def plain_text(message: Message, text: str) -> HandlerResult:
 @router.media
 def media(message: Message, text: str) -> HandlerResult:
     """Keep a photo, a file, a place, … as a note; continue a conversation with a caption or speech in a reply."""
-    question = conversations.replied_question(message)
-    if question is not None and (text or transcripts.speech_of(message)):
-        return conversations.follow_up(message, conversations.question_in(message, text), question)
+    previous = conversations.replied_question(message)
+    if previous is not None and (text or transcripts.speech_of(message)):
+        return conversations.follow_up(message, conversations.question_in(message, text), previous)
     return bot_messages.keep(message, text) if message.is_private else None
 
 
 @router.album_part
 def album_part(message: Message, text: str) -> HandlerResult:
-    """Add a further photo or file of an album to its note."""
+    """Add a further photo or file of an album to its note, or to the question in its caption."""
     return bot_messages.add_album_part(message, text)
 
 
