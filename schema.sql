@@ -44,7 +44,7 @@ CREATE TABLE people (
 -- It reads the notes through this view, which makes three changes:
 -- * fold(), a function of unicode_text.py, makes a text independent of case, of ё or е, and of the way in which its
 --   letters are encoded;
--- * two spaces are appended, so that the last two characters also begin a term (db.py looks up one or two
+-- * two spaces are appended, so that the last two characters also begin a term (db_search.py looks up one or two
 --   characters as the beginning of a term);
 -- * the row number is (people.number << 40 | notes.id), so that the notes of a person are neighbors in the index
 --   and a search reads no others.

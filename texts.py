@@ -1345,7 +1345,7 @@ def db_missing(path: object) -> str:
 
 def db_busy(path: object) -> str:
     """Report a database that another program has locked."""
-    return f"База {path} занята другой программой: закройте её и запустите бота снова."
+    return f"База {path} занята другой программой: закройте эту программу и запустите бота снова."
 
 
 def db_foreign(path: object) -> str:
