@@ -331,6 +331,8 @@ CREATE TABLE questions (
 CREATE INDEX ix_questions_pending ON questions(user_id, id) WHERE state = 'pending';
 CREATE INDEX ix_questions_user ON questions(user_id, asked_at);
 CREATE INDEX ix_questions_topic ON questions(chat_id, thread_id, id) WHERE thread_id IS NOT NULL;
+CREATE INDEX ix_questions_parent ON questions(parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX ix_questions_finished ON questions(finished_at) WHERE finished_at IS NOT NULL;
 
 -- Topics of private chats in which the person began a new conversation.
 CREATE TABLE topics (
@@ -339,8 +341,6 @@ CREATE TABLE topics (
     after_question INTEGER NOT NULL,   -- the last question of the previous conversation
     PRIMARY KEY (chat_id, thread_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX ix_questions_parent ON questions(parent_id) WHERE parent_id IS NOT NULL;
-CREATE INDEX ix_questions_finished ON questions(finished_at) WHERE finished_at IS NOT NULL;
 
 -- Answers to give again if the same person soon asks the same model the same question.
 CREATE TABLE answer_cache (
