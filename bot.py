@@ -232,7 +232,7 @@ def note_export(message: Message, text: str) -> HandlerResult:
     return Job("export", {"format": format})
 
 
-@router.command("note_import", "вернуть заметки из файла json", takes_file=True)
+@router.command("note_import", "вернуть заметки из файла json или zip", takes_file=True)
 def note_import(message: Message, text: str) -> HandlerResult:
     """Import an exported json or zip file: sent next, with this command as its caption, or replied to."""
     document = message.document or bot_messages.replied_document(message)
@@ -250,9 +250,9 @@ def note_import(message: Message, text: str) -> HandlerResult:
 @router.text
 def plain_text(message: Message, text: str) -> HandlerResult:
     """Continue a conversation, in reply to an answer or in a topic; otherwise save the text or offer to ask."""
-    question = conversations.replied_question(message)
-    if question is not None:
-        return conversations.follow_up(message, conversations.question_in(message, text), question)
+    previous = conversations.replied_question(message)
+    if previous is not None:
+        return conversations.follow_up(message, conversations.question_in(message, text), previous)
     note = None if message.is_forwarded else bot_messages.replied_note(message)
     if note is not None:
         return bot_messages.expect_more_parts(message, editing.append(note, message.formatted(text)))
@@ -261,9 +261,9 @@ def plain_text(message: Message, text: str) -> HandlerResult:
     if not message.is_forwarded:
         if text.startswith("/"):
             return texts.HINT
-        question = conversations.latest_in_topic(message)
-        if question is not None:
-            return conversations.follow_up(message, conversations.question_in(message, text), question)
+        previous = conversations.latest_in_topic(message)
+        if previous is not None:
+            return conversations.follow_up(message, conversations.question_in(message, text), previous)
         long_messages.start(message, message.formatted(text))
     mode = db_people.get_settings(message.user_id)["plain_text"] or message.settings.plain_text
     return bot_messages.confirm(message, plain_texts.receive(message, asks_first=mode == "ask_first"))
@@ -272,15 +272,15 @@ def plain_text(message: Message, text: str) -> HandlerResult:
 @router.media
 def media(message: Message, text: str) -> HandlerResult:
     """Keep a photo, a file, a place, … as a note; continue a conversation with a caption or speech in a reply."""
-    question = conversations.replied_question(message)
-    if question is not None and (text or transcripts.speech_of(message)):
-        return conversations.follow_up(message, conversations.question_in(message, text), question)
+    previous = conversations.replied_question(message)
+    if previous is not None and (text or transcripts.speech_of(message)):
+        return conversations.follow_up(message, conversations.question_in(message, text), previous)
     return bot_messages.keep(message, text) if message.is_private else None
 
 
 @router.album_part
 def album_part(message: Message, text: str) -> HandlerResult:
-    """Add a further photo or file of an album to its note."""
+    """Add a further photo or file of an album to its note, or to the question in its caption."""
     return bot_messages.add_album_part(message, text)
 
 

@@ -207,7 +207,7 @@ def _run_scripts(connection: sqlite3.Connection, scripts: list[Path]) -> None:
 
 
 class _UpgradeProgress:
-    """Logs how far an upgrade is: with a million notes it takes minutes."""
+    """Logs how far an upgrade is: with a million notes it takes a minute or two."""
 
     def __init__(self, version: int) -> None:
         self._started_at = self._reported_at = time.monotonic()

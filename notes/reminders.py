@@ -13,10 +13,10 @@ from notes import contents, note_card, schedule
 from notes.note_card import Place
 from notes.schedule import When
 from telegram.messages import CallbackQuery, Message
-from telegram.replies import Button, ButtonResult, HandlerResult, Reply
+from telegram.replies import Button, ButtonResult, HandlerResult, Reply, in_rows
 
 MAX_REMINDERS = 500  # of a person
-MAX_LISTED = 20
+MAX_LISTED, BUTTONS_PER_ROW = 20, 5
 MAX_EXCERPT_LENGTH = 60  # characters
 LATE_AFTER_S = 120
 
@@ -74,8 +74,8 @@ def upcoming(user_id: int, chat_id: int, zone: TimeZone) -> Reply:
     for position, reminder in enumerate(reminders[:MAX_LISTED], 1):
         lines.append(texts.reminder_line(position, reminder["due_at"], reminder["repeat"], _title(reminder), zone))
         buttons.append(Button(texts.cancel_reminder(position), f"unremind:{reminder['id']}"))
-    rows = [buttons[start : start + 5] for start in range(0, len(buttons), 5)]
-    return Reply(texts.reminder_list(lines, has_more=len(reminders) > MAX_LISTED), buttons=rows)
+    text = texts.reminder_list(lines, has_more=len(reminders) > MAX_LISTED)
+    return Reply(text, buttons=in_rows(buttons, BUTTONS_PER_ROW))
 
 
 def cancel(query: CallbackQuery, reminder_id: int, zone: TimeZone) -> ButtonResult:
