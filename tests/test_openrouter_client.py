@@ -494,40 +494,42 @@ def test_a_drip_between_two_chunks_is_a_stall(monkeypatch: pytest.MonkeyPatch) -
     assert caught.value.kind is ErrorKind.TIMEOUT
 
 
-def test_headers_that_arrive_at_the_deadline_are_too_late() -> None:
-    def wait_until_closed(response: requests.Response, **_: object) -> None:
-        connected = response.raw.connection.sock
-        connected.settimeout(None)
-        assert connected.recv(1) == b""
+def wait_until_closed(response: requests.Response, **_: object) -> None:
+    connected = response.raw.connection.sock
+    connected.settimeout(None)
+    assert connected.recv(1) == b""
 
-    headers = b"HTTP/1.1 200 OK\r\n"
-    with dripping_server(headers + CHUNKED, b"", b"") as port, gateway_connection.new_session() as session:
-        with pytest.raises(requests.Timeout):
-            gateway_connection.send(
-                session,
-                None,
-                deadline=time.monotonic() + 0.3,
-                method="GET",
-                url=f"http://127.0.0.1:{port}/",
-                stream=True,
-                hooks={"response": wait_until_closed},
-            )
+
+def test_headers_that_arrive_at_the_deadline_are_too_late() -> None:
+    with (
+        dripping_server(b"HTTP/1.1 200 OK\r\n" + CHUNKED, b"", b"") as port,
+        gateway_connection.new_session() as session,
+        pytest.raises(requests.Timeout),
+    ):
+        gateway_connection.send(
+            session,
+            None,
+            deadline=time.monotonic() + 0.3,
+            method="GET",
+            url=f"http://127.0.0.1:{port}/",
+            stream=True,
+            hooks={"response": wait_until_closed},
+        )
 
 
 def test_a_deadline_that_moves_after_the_connection_was_closed_is_a_timeout() -> None:
     headers = b"HTTP/1.1 200 OK\r\n"
-    deadline = time.monotonic() + 60
-    with dripping_server(headers + CHUNKED + b"1\r\nx\r\n", b"", CHUNK) as port:
-        with requests.get(f"http://127.0.0.1:{port}/", stream=True, timeout=60) as response:
-            chunks = gateway_response.read_bytes("openrouter", response, lambda: deadline)
-            deadline = time.monotonic() + 0.1
-            assert next(chunks) == b"x"
-            connected = response.raw.connection.sock
-            connected.settimeout(None)
-            assert connected.recv(1) == b""
-            deadline = time.monotonic() + 60
-            with pytest.raises(OpenRouterError) as caught:
-                next(chunks)
+    with (
+        dripping_server(headers + CHUNKED + b"1\r\nx\r\n", b"", CHUNK) as port,
+        requests.get(f"http://127.0.0.1:{port}/", stream=True, timeout=60) as response,
+        pytest.raises(OpenRouterError) as caught,
+    ):
+        deadline = time.monotonic() + 0.3
+        chunks = gateway_response.read_bytes("openrouter", response, lambda: deadline)
+        assert next(chunks) == b"x"
+        wait_until_closed(response)
+        deadline = time.monotonic() + 60
+        next(chunks)
     assert caught.value.kind is ErrorKind.TIMEOUT
 
 
