@@ -357,6 +357,7 @@ sys.exit(bot.main([]))
 
 
 def test_a_failed_handler_is_rolled_back_and_reported_once(bot_process: BotProcess, world: World) -> None:
+    bot_process.is_forked = False
     bot_process.command = [sys.executable, "-c", BOT_WITH_FAILING_COMMAND]
     bot_process.env["PYTHONPATH"] = str(ROOT)
     ann = Person(world, 1)
