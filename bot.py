@@ -110,12 +110,8 @@ def note_list(message: Message, text: str) -> HandlerResult:
 def note_show(message: Message, text: str) -> HandlerResult:
     """Show a whole note; in reply to a note, without its number."""
     number = bot_messages.note_number(message, text)
-    note = db.get_note(message.user_id, number)
-    if note is None:
-        return texts.note_missing(number)
-    if note["deleted_at"] is not None:
-        return texts.note_is_deleted(number)
-    return note_card.show(note, zone_of(message))
+    note = note_card.existing(message.user_id, number)
+    return note_card.show(note, zone_of(message)) if note else note_card.why_missing(message.user_id, number)
 
 
 @router.command("note_find", "найти заметки", usage="<слова или «фраза»>")

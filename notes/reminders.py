@@ -134,11 +134,9 @@ def deliver(reminder: Reminder, now: int, zone: TimeZone) -> Reply | None:
 
 
 def _set_of_note(source: Message | CallbackQuery, number: int, when: When, zone: TimeZone) -> str:
-    note = db.get_note(source.user_id, number)
+    note = note_card.existing(source.user_id, number)
     if note is None:
-        return texts.note_missing(number)
-    if note["deleted_at"] is not None:
-        return texts.note_is_deleted(number)
+        return note_card.why_missing(source.user_id, number)
     return _set(source, note["id"], "", when, zone)
 
 

@@ -68,7 +68,8 @@ class _Writer:
             # Only these need no blank line after a paragraph.
             is_next_line = is_tight and (child.kind == "code" or (child.kind == "list" and child.start == 1))
             if text:
-                content += f"{chr(10) if is_next_line else chr(10) * 2}{text}" if content else text
+                separator = "\n" if is_next_line else "\n\n"
+                content += separator + text if content else text
         return content
 
     def _table_lines(self, block: Block) -> Iterator[str]:
