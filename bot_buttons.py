@@ -1,7 +1,8 @@
 """What happens when somebody taps a button, one short handler each.
 
-A handler receives the tap and the numbers in the button's data, and returns what the tap changes. Like the handler
-of a command, it runs inside the transaction of its update.
+A handler receives the tap and the numbers in the button's data, and returns what the tap changes. Data always hold
+a number: it is 0 where a button needs none. Like the handler of a command, it runs inside the transaction of its
+update.
 """
 
 import bot_messages
