@@ -428,6 +428,8 @@ def in_steps(query: str, limit: int, *statements: str) -> Iterator[None]:
                     row = rows.pop()
                     for statement in statements:
                         shared.execute(statement, row)
+            # Copy the log into the database here, where nobody waits for it, instead of in somebody's commit.
+            connection().execute("PRAGMA wal_checkpoint(PASSIVE)")
             yield
 
 
