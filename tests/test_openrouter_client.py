@@ -495,7 +495,7 @@ def test_a_drip_between_two_chunks_is_a_stall(monkeypatch: pytest.MonkeyPatch) -
 
 
 def wait_until_closed(response: requests.Response, **_: object) -> None:
-    connected: socket.socket = response.raw.connection.sock  # type: ignore[union-attr, assignment]
+    connected: socket.socket = response.raw.connection.sock  # type: ignore[union-attr]
     connected.settimeout(None)
     assert connected.recv(1) == b""
 
