@@ -180,13 +180,23 @@ class BotProcess:
     def start(self) -> "BotProcess":
         """Start the bot; its log grows from start to start."""
         self.log_path.touch()
-        if self.is_forked:
-            run = {"folder": str(self.folder), "env": self.env, "log": str(self.log_path)}
-            self._process = fork_server().fork(run)
-            return self
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(self.command, cwd=self.folder, env=self.env, stdout=log, stderr=log)
+        self._process = self._spawn(self.log_path)
         return self
+
+    def run(self, *options: str) -> tuple[int, str]:
+        """Run the bot with options; return the exit code and what it prints."""
+        output = self.folder / "output.txt"
+        output.write_bytes(b"")
+        return self._spawn(output, *options).wait(), output.read_text(encoding="utf-8")
+
+    def _spawn(self, log: Path, *options: str) -> "subprocess.Popen[bytes] | Child":
+        if self.is_forked:
+            run = {"folder": str(self.folder), "env": self.env, "log": str(log), "arguments": options}
+            return fork_server().fork(run)
+        with log.open("ab") as file:
+            return subprocess.Popen(
+                [*self.command, *options], cwd=self.folder, env=self.env, stdout=file, stderr=file
+            )
 
     def is_running(self) -> bool:
         """Return whether the process is running."""

@@ -253,7 +253,7 @@ def _keep(connection: socket.socket) -> None:
 
 
 def _run(run: dict[str, Any]) -> int:
-    """Run the bot in a folder, with an environment and a log, and with the options of _ObservedCalls.
+    """Run the bot in a folder, with an environment, a log and arguments, and with the options of _ObservedCalls.
 
     `clock` has it read the offset of its clock from a file `clock`; `hurries` makes the waits between two attempts
     short.
@@ -274,7 +274,7 @@ def _run(run: dict[str, Any]) -> int:
         _follow_clock()
     if run.get("hurries"):
         _hurry()
-    return bot.main([], NO_LIMITS)
+    return bot.main(run.get("arguments", []), NO_LIMITS)
 
 
 if __name__ == "__main__":
