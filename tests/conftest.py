@@ -36,7 +36,7 @@ settings.register_profile("no-deadline", deadline=None, suppress_health_check=[H
 settings.load_profile("no-deadline")
 
 PATIENCE_S = 180.0  # how long a test waits for a condition before it fails; the machine may be busy
-WORKERS = 6  # more than two cores have, as most tests wait for a process or a server most of the time
+WORKERS = 4  # more than two cores have, as most tests wait for a process or a server most of the time
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads its options
@@ -52,6 +52,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if config.option.numprocesses is None and not config.option.usepdb:
         config.option.numprocesses = WORKERS
         config.option.dist = "worksteal"  # neighbors stay together: they share a browser
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # otherwise every worker compiles all tests in every run
 
 
 @pytest.fixture(autouse=True)
