@@ -54,6 +54,8 @@ def keys(word: str) -> frozenset[str]:
     """
     if word.isascii():
         return frozenset([word])
+    if word in texts.IRREGULAR_NOUNS:
+        return frozenset([texts.IRREGULAR_NOUNS[word]])
     return frozenset([_thread.stemmer.stemWord(word), _noun_base(word)])
 
 

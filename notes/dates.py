@@ -62,9 +62,10 @@ def parse_day(text: str, today: date, *, in_future: bool = False) -> date | None
     Where the week or the year is missing, the latest such day up to today is meant, or the next one from today on.
     """
     text = _normalized(text)
-    if text in texts.NEAR_DAYS:
-        return today + timedelta(days=texts.NEAR_DAYS[text])
-    weekday = WEEKDAYS.get(re.sub(texts.IN, "", text))
+    name = re.sub(texts.IN, "", text)
+    if name in texts.NEAR_DAYS:
+        return today + timedelta(days=texts.NEAR_DAYS[name])
+    weekday = WEEKDAYS.get(name)
     if weekday is not None:
         step = 1 if in_future else -1
         return next(day for day in _days_from(today, step) if day.isoweekday() == weekday)
