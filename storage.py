@@ -39,8 +39,6 @@ PROGRESS_INTERVAL_S = 5.0
 
 STEP_S = 0.005  # of in_steps()
 ROWS_IN_MEMORY = 10_000
-
-
 STEPS_PER_CHECK = 50  # of SQLite's virtual machine, between two looks at the clock in interrupted_at()
 
 
@@ -89,6 +87,7 @@ def open(path: Path | str) -> None:
     try:
         with closing(_connect(path)) as connection:
             connection.execute("PRAGMA foreign_keys = OFF")  # a migration may replace a table that others refer to
+            connection.execute("PRAGMA temp_store = FILE")  # and change more than the memory holds
             # Take the lock before looking: if two bots start at the same time, only one creates or upgrades.
             connection.execute("BEGIN IMMEDIATE")
             _check_identity(connection, path)
@@ -160,6 +159,8 @@ def _connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
+        # What a savepoint may have to restore: SQLite would write it to a file, dozens of pages for each note.
+        connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA journal_size_limit = {MAX_IDLE_WAL_BYTES}")
         # The triggers of schema.sql call these functions.
         connection.create_function("fold", 1, fold, deterministic=True)
@@ -209,7 +210,7 @@ def _run_scripts(connection: sqlite3.Connection, scripts: list[Path]) -> None:
 
 
 class _UpgradeProgress:
-    """Logs how far an upgrade is: with a million notes it takes minutes."""
+    """Logs how far an upgrade is: with a million notes it takes a minute or two."""
 
     def __init__(self, version: int) -> None:
         self._started_at = self._reported_at = time.monotonic()
@@ -430,6 +431,8 @@ def in_steps(query: str, limit: int, *statements: str) -> Iterator[None]:
                     row = rows.pop()
                     for statement in statements:
                         shared.execute(statement, row)
+            # Copy the log into the database here, where nobody waits for it, instead of in somebody's commit.
+            connection().execute("PRAGMA wal_checkpoint(PASSIVE)")
             yield
 
 

@@ -94,8 +94,7 @@ class JobHandlers:
             except TelegramError as error:
                 if not error.is_final:
                     raise
-                is_too_large = "too big" in error.description
-                return texts.IMPORT_TOO_LARGE if is_too_large else texts.IMPORT_UNAVAILABLE
+                return texts.IMPORT_TOO_LARGE if error.says_too_big else texts.IMPORT_UNAVAILABLE
             return imports.import_notes(
                 job["user_id"],
                 file,
@@ -113,6 +112,7 @@ class JobHandlers:
         return File("stats.png", io.BytesIO(chart.draw(per_day)), caption, is_photo=True)
 
     def _zone(self, job: JobRow) -> TimeZone:
+        """Return the time zone in which a person sees the result of a job."""
         return db_people.zone_in_chat(job["user_id"], job["chat_id"], self.settings.timezone)
 
     def status(self, job: JobRow) -> JobResult:  # noqa: ARG002

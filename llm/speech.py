@@ -41,7 +41,7 @@ class SpeechError(Exception):
 
     def __init__(self, msg: str, retry_after_s: float | None = None) -> None:
         super().__init__(msg)
-        self.retry_after_s = retry_after_s  # None: it makes no sense
+        self.retry_after_s = retry_after_s  # None: another attempt makes no sense
 
 
 class SpeechToText:
@@ -119,8 +119,7 @@ class SpeechToText:
     def _sentence(self, error: TelegramError | OpenRouterError) -> str:
         if isinstance(error, OpenRouterError):
             return texts.not_transcribed(describe_error(error, self._settings.timezone))
-        is_too_large = "too big" in error.description
-        return texts.RECORDING_TOO_LARGE if is_too_large else texts.RECORDING_UNAVAILABLE
+        return texts.RECORDING_TOO_LARGE if error.says_too_big else texts.RECORDING_UNAVAILABLE
 
 
 def audio_format(attachment: Attachment) -> str:

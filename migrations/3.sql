@@ -98,6 +98,10 @@ UPDATE notes SET number = id;
 CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
 ALTER TABLE notes ADD COLUMN pinned_at INTEGER;
 CREATE INDEX ix_notes_pinned ON notes(user_id) WHERE pinned_at IS NOT NULL;
+-- Most notes contain no answer, and need no entry here.
+DROP INDEX ux_notes_question;
+CREATE UNIQUE INDEX ux_notes_question ON notes(user_id, question_id)
+    WHERE question_id IS NOT NULL AND deleted_at IS NULL;
 ALTER TABLE people ADD COLUMN last_note_number INTEGER NOT NULL DEFAULT 0;
 UPDATE people SET last_note_number = coalesce(
     (SELECT max(number) FROM notes WHERE notes.user_id = people.user_id), 0
@@ -124,6 +128,7 @@ CREATE TABLE message_parts (
     length           INTEGER NOT NULL,
     sent_at          INTEGER NOT NULL,
     entities         TEXT    NOT NULL DEFAULT '[]',
+    note_id          INTEGER,
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -132,6 +137,7 @@ CREATE INDEX ix_message_parts_user ON message_parts(user_id, chat_id, sent_at);
 CREATE TABLE albums (
     chat_id        INTEGER NOT NULL,
     media_group_id TEXT    NOT NULL,
+    message_id     INTEGER NOT NULL,
     seen_at        INTEGER NOT NULL,
     note_id        INTEGER,
     PRIMARY KEY (chat_id, media_group_id)

@@ -1,10 +1,9 @@
 """Reminders: set by a command or a button, listed, and what comes when one is due."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 import clock
 import db
-import db_people
 import db_reminders
 import texts
 from clock import TimeZone
@@ -14,10 +13,10 @@ from notes import contents, note_card, schedule
 from notes.note_card import Place
 from notes.schedule import When
 from telegram.messages import CallbackQuery, Message
-from telegram.replies import Button, ButtonResult, HandlerResult, Reply
+from telegram.replies import Button, ButtonResult, HandlerResult, Reply, in_rows
 
 MAX_REMINDERS = 500  # of a person
-MAX_LISTED = 20
+MAX_LISTED, BUTTONS_PER_ROW = 20, 5
 MAX_EXCERPT_LENGTH = 60  # characters
 LATE_AFTER_S = 120
 
@@ -51,7 +50,7 @@ def set_by_command(message: Message, text: str, note_number: int | None, zone: T
 
 def choices(number: int, place: Place) -> ButtonResult:
     """Show the buttons that set a reminder of a note, in place of those under the note."""
-    data = f"{place.listing_id}:{place.position}:{number}"
+    data = note_card.button_data(place, number)
     buttons = [Button(label, f"remind:{data}:{choice}") for choice, label in BUTTON_TIMES.items()]
     back = Button(texts.BACK, f"remind:{data}:{GO_BACK}")
     return ButtonResult(buttons=[buttons[:2], buttons[2:], [back]])
@@ -62,7 +61,7 @@ def choose(query: CallbackQuery, number: int, place: Place, choice: int, zone: T
     toast = ""
     if choice in BUTTON_TIMES:
         now = _local_now(zone)
-        toast = _set_of_note(query, number, When(_chosen_time(choice, now, now)), zone)
+        toast = _set_of_note(query, number, When(_chosen_time(choice, now, schedule.MORNING)), zone)
     return ButtonResult(toast, buttons=note_card.buttons(query.user_id, number, place))
 
 
@@ -75,8 +74,8 @@ def upcoming(user_id: int, chat_id: int, zone: TimeZone) -> Reply:
     for position, reminder in enumerate(reminders[:MAX_LISTED], 1):
         lines.append(texts.reminder_line(position, reminder["due_at"], reminder["repeat"], _title(reminder), zone))
         buttons.append(Button(texts.cancel_reminder(position), f"unremind:{reminder['id']}"))
-    rows = [buttons[start : start + 5] for start in range(0, len(buttons), 5)]
-    return Reply(texts.reminder_list(lines, has_more=len(reminders) > MAX_LISTED), buttons=rows)
+    text = texts.reminder_list(lines, has_more=len(reminders) > MAX_LISTED)
+    return Reply(text, buttons=in_rows(buttons, BUTTONS_PER_ROW))
 
 
 def cancel(query: CallbackQuery, reminder_id: int, zone: TimeZone) -> ButtonResult:
@@ -101,7 +100,7 @@ def postpone(query: CallbackQuery, reminder_id: int, choice: int, zone: TimeZone
         return ButtonResult(texts.REMINDER_GONE)
     now = _local_now(zone)
     came_at = datetime.fromisoformat(reminder["starts_at"])
-    due_at = clock.to_moment(_chosen_time(choice, now, came_at), zone)
+    due_at = clock.to_moment(_chosen_time(choice, now, came_at.time()), zone)
     if reminder["repeat"]:
         db_reminders.repeat_once(reminder_id, due_at)
     else:
@@ -135,11 +134,9 @@ def deliver(reminder: Reminder, now: int, zone: TimeZone) -> Reply | None:
 
 
 def _set_of_note(source: Message | CallbackQuery, number: int, when: When, zone: TimeZone) -> str:
-    note = db.get_note(source.user_id, number)
+    note = note_card.existing(source.user_id, number)
     if note is None:
-        return texts.note_missing(number)
-    if note["deleted_at"] is not None:
-        return texts.note_is_deleted(number)
+        return note_card.why_missing(source.user_id, number)
     return _set(source, note["id"], "", when, zone)
 
 
@@ -165,17 +162,16 @@ def _set(source: Message | CallbackQuery, note_id: int | None, text: str, when: 
     return texts.reminder_set(due_at, when.repeat, zone)
 
 
-def _chosen_time(choice: int, now: datetime, usual: datetime) -> datetime:
-    """Return the time that a button means; tomorrow is at the time of `usual`."""
+def _chosen_time(choice: int, now: datetime, time_tomorrow: time) -> datetime:
+    """Return the moment that a button means; «tomorrow» is tomorrow at time_tomorrow."""
     if choice == IN_AN_HOUR:
         return now + timedelta(hours=1)
-    tomorrow = now.date() + timedelta(days=1)
     if choice == THIS_EVENING:
         evening = datetime.combine(now.date(), schedule.EVENING)
         return evening if evening > now else evening + timedelta(days=1)
     if choice == ON_MONDAY:
         return datetime.combine(now.date() + timedelta(days=7 - now.weekday()), schedule.MORNING)
-    return datetime.combine(tomorrow, schedule.MORNING if usual is now else usual.time())
+    return datetime.combine(now.date() + timedelta(days=1), time_tomorrow)
 
 
 def _title(reminder: Reminder) -> str:
@@ -184,14 +180,8 @@ def _title(reminder: Reminder) -> str:
     if reminder["note_id"]:
         note = db.get_note_by_id(reminder["user_id"], reminder["note_id"])
         text = texts.note_title(note["number"], note["text"]) if note else ""
-    line = " ".join(text.split())
-    return line if len(line) <= MAX_EXCERPT_LENGTH else line[: MAX_EXCERPT_LENGTH - 1] + texts.ELLIPSIS
+    return texts.shorten(" ".join(text.split()), MAX_EXCERPT_LENGTH)
 
 
 def _local_now(zone: TimeZone) -> datetime:
     return clock.to_local(clock.now(), zone).replace(tzinfo=None)
-
-
-def zone_of(reminder: Reminder, default: TimeZone) -> TimeZone:
-    """Return the time zone of a reminder's person in the chat where it comes."""
-    return db_people.zone_in_chat(reminder["user_id"], reminder["chat_id"], default)

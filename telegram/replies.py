@@ -17,6 +17,11 @@ class Button:
     copy_text: str = ""  # instead of data: a tap copies this text (at most 256 characters)
 
 
+def in_rows(buttons: Sequence[Button], per_row: int) -> list[Sequence[Button]]:
+    """Return buttons in rows of at most `per_row`."""
+    return [buttons[start : start + per_row] for start in range(0, len(buttons), per_row)]
+
+
 @dataclass(frozen=True)
 class Reply:
     """A message to send: plain text by default, with optional formatting, a picture and buttons."""
@@ -44,6 +49,7 @@ class Question:
     is_repeat: bool = False  # asked again: the answer cache is not used
     pictures: Sequence[str] = ()  # the file_ids of the pictures that it is about
     speech: Attachment | None = None  # a recording with more of the question
+    delay_s: float = 0.0  # until it is asked: further pictures of an album may arrive
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ LEAVES = {"clock", "unicode_text", "entities", "texts", "config"}
 TELEGRAM = LEAVES | {"storage", "journal", "journal_awaited", "telegram"}
 DB = {path.stem for path in ROOT.glob("db*.py")}  # what people keep
 LLM = TELEGRAM | DB | {"journal_transcriptions", "openrouter_client", "gateway_audio", "llm"}
-LLM |= {"notes.search", "notes.contents", "notes.transcripts"}
+LLM |= {"notes.search", "notes.contents", "notes.transcripts", "notes.long_messages"}
 
 # For each module at the root and each folder: the modules and folders that it may import.
 ALLOWED_IMPORTS: dict[str, set[str]] = {
@@ -67,7 +67,8 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "llm": LLM,
     "app": LLM | {"notes", "app", "db_cleanup", "journal_cleanup"},
     "bot_messages": LLM | {"notes"},
-    "bot": LLM | {"bot_messages", "notes", "app"},
+    "bot_buttons": LLM | {"bot_messages", "notes"},
+    "bot": LLM | {"bot_buttons", "bot_messages", "notes", "app"},
 }
 
 # Inside a folder a module may import only modules that come before it.
@@ -86,6 +87,7 @@ ORDER = {
             "free_router",
             "catalog_readers",
             "catalog",
+            "conversations",
             "quota",
             "prompts",
         ),
@@ -119,7 +121,6 @@ ORDER = {
         "editing",
         "note_card",
         "trash",
-        "dates",
         "schedule",
         "reminders",
         "plain_texts",

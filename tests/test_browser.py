@@ -828,7 +828,7 @@ def test_a_port_in_use_is_reported(site: str, tmp_path: Path) -> None:
         command, cwd=tmp_path, env=env, capture_output=True, text=True, encoding="utf-8", timeout=PATIENCE_S
     )
     assert sandbox.returncode == 1
-    assert "открыть нельзя" in sandbox.stderr
+    assert "Не удалось открыть порт" in sandbox.stderr
     assert "Traceback" not in sandbox.stderr
 
 
