@@ -21,8 +21,10 @@ from hypothesis import HealthCheck, settings
 import clock
 import db
 import db_cleanup
+import journal
 import journal_cleanup
 import storage
+from journal import NewQuestion
 from notes import listing
 from sandbox import bot_without_limits, openrouter, telegram
 from sandbox.openrouter import EmulatedGateway
@@ -146,6 +148,23 @@ def pytest_unconfigure() -> None:
     """End the process that forks the bots."""
     if fork_server.cache_info().currsize:
         fork_server().close()
+
+
+def store_question(user_id: int, **fields: Any) -> int:
+    """Store a question of a person, with these fields instead of the usual ones; return its id."""
+    question: NewQuestion = {
+        "user_id": user_id,
+        "chat_id": user_id,
+        "message_id": 1,
+        "is_private": True,
+        "kind": "ask",
+        "is_parallel": False,
+        "parent_id": None,
+        "model_id": 1,
+        "text": "?",
+        "asked_at": 1,
+    }
+    return journal.add_question({**question, **fields})  # type: ignore[typeddict-item]
 
 
 class BotProcess:

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from conftest import BotProcess, Person, eventually, next_delivered, text_of
+from conftest import BotProcess, Person, eventually, next_delivered, store_question, text_of
 
 import config
 import db
@@ -542,20 +542,7 @@ def app_settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def add_question(model_id: int, kind: str = "ask") -> QuestionRow:
-    question_id = journal.add_question(
-        {
-            "user_id": 1,
-            "chat_id": 1,
-            "message_id": 1,
-            "is_private": True,
-            "kind": kind,
-            "is_parallel": False,
-            "parent_id": None,
-            "model_id": model_id,
-            "text": "раз",
-            "asked_at": 1,
-        }
-    )
+    question_id = store_question(1, kind=kind, model_id=model_id, text="раз")
     question = journal.get_question(1, question_id)
     assert question
     return question

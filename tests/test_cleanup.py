@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from conftest import clean_up, eventually
+from conftest import clean_up, eventually, store_question
 
 import clock
 import db
@@ -39,20 +39,7 @@ def set_time(monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
 
 
 def ask(parent_id: int | None = None) -> int:
-    return journal.add_question(
-        {
-            "user_id": ANN,
-            "chat_id": ANN,
-            "message_id": 1,
-            "is_private": True,
-            "kind": "ask",
-            "is_parallel": False,
-            "parent_id": parent_id,
-            "model_id": 5,
-            "text": "вопрос",
-            "asked_at": NOW,
-        }
-    )
+    return store_question(ANN, parent_id=parent_id, model_id=5, text="вопрос", asked_at=NOW)
 
 
 def answered_question(parent_id: int | None = None) -> int:

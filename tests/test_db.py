@@ -13,7 +13,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from conftest import clean_up
+from conftest import clean_up, store_question
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -319,20 +319,7 @@ def test_scanned_and_indexed_results_together_respect_the_limit(monkeypatch: pyt
 
 
 def add_answered_question() -> int:
-    question_id = journal.add_question(
-        {
-            "user_id": ANN,
-            "chat_id": ANN,
-            "message_id": 1,
-            "is_private": True,
-            "kind": "ask",
-            "is_parallel": False,
-            "parent_id": None,
-            "model_id": 1,
-            "text": "?",
-            "asked_at": 1,
-        }
-    )
+    question_id = store_question(ANN)
     journal.finish_question(question_id, "answered", "да")
     return question_id
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 import zipfile
 from collections.abc import Callable
 
@@ -46,8 +47,11 @@ def test_an_archive_holds_the_files_and_comes_back(
     ann.hears()
     del world.files[lost]
     world.faults.drop_before, world.faults.methods = 0.3, frozenset(["getFile", "download"])
+    world.faults.generator = random.Random(33)  # the 4th and the 8th call fail; each makes the next pause longer
+    calls = len(world.calls)
     archive, caption = export(ann, world)
     world.faults.drop_before = 0.0
+    assert [method for method, _ in world.calls[calls:]].count("getFile") > 4, "some of four files are tried again"
     assert caption == texts.export_with_files(3, 2)
     assert archive.testzip() is None
     contents = {name: archive.read(name) for name in archive.namelist()}

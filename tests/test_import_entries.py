@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_entities import formatted_texts
 from test_exports import ANN, NOW, export
@@ -116,8 +116,8 @@ def everything() -> tuple[list[Any], list[Any]]:
     return list(db.iterate_notes(ANN)), storage.fetch_all("SELECT number, search_extra FROM notes ORDER BY number")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
-@given(notes=st.lists(contents, min_size=1, max_size=3))
+@settings(max_examples=40)  # each with two new databases
+@given(notes=st.lists(contents, min_size=1, max_size=6))
 def test_any_note_is_the_same_in_another_database(notes: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         db.open(Path(folder, "one.db"))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BotProcess, Person, eventually, text_of
+from conftest import BotProcess, Person, eventually, store_question, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_exports import ANN, BOB, NOW, export
@@ -115,20 +115,7 @@ def test_a_file_without_notes_adds_none() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_a_saved_answer_is_recognized_after_an_import() -> None:
-    question_id = journal.add_question(
-        {
-            "user_id": ANN,
-            "chat_id": ANN,
-            "message_id": 1,
-            "is_private": True,
-            "kind": "ask",
-            "is_parallel": False,
-            "parent_id": None,
-            "model_id": 1,
-            "text": "?",
-            "asked_at": 1,
-        }
-    )
+    question_id = store_question(ANN)
     journal.finish_question(question_id, "answered", "да")
     note_id, _ = db.save_answer(ANN, ANN, 2, question_id, "да")
     _, content = export("json")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import clean_up
+from conftest import clean_up, store_question
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -77,19 +77,8 @@ def test_a_clock_that_jumps_ahead_makes_nothing_old(monkeypatch: pytest.MonkeyPa
 
 
 def ask(text: str = "?", user_id: int = ANN, **changes: Any) -> int:
-    question: journal.NewQuestion = {
-        "user_id": user_id,
-        "chat_id": user_id,
-        "message_id": 7,
-        "is_private": True,
-        "kind": "ask",
-        "is_parallel": False,
-        "parent_id": None,
-        "model_id": 5,
-        "text": text,
-        "asked_at": 1_700_000_000,
-    }
-    return journal.add_question({**question, **changes})  # type: ignore[typeddict-item]
+    usual = {"message_id": 7, "model_id": 5, "text": text, "asked_at": 1_700_000_000}
+    return store_question(user_id, **usual | changes)
 
 
 def next_text(user_id: int, queue: int = 0) -> str | None:

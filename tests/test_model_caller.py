@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from conftest import PATIENCE_S, BotProcess, Person, text_of
+from conftest import PATIENCE_S, BotProcess, Person, store_question, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -68,20 +68,7 @@ def add_models(*keys: str, gateway: str = "openrouter", context_length: int | No
 
 
 def ask(text: str = "раз", kind: str = "ask") -> QuestionRow:
-    question_id = journal.add_question(
-        {
-            "user_id": 1,
-            "chat_id": 1,
-            "message_id": 1,
-            "is_private": True,
-            "kind": kind,
-            "is_parallel": False,
-            "parent_id": None,
-            "model_id": db.get_active_model()["id"],
-            "text": text,
-            "asked_at": 1,
-        }
-    )
+    question_id = store_question(1, kind=kind, model_id=db.get_active_model()["id"], text=text)
     question = journal.get_question(1, question_id)
     assert question
     return question

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import eventually
+from conftest import eventually, store_question
 
 import config
 import journal
@@ -434,25 +434,8 @@ def test_an_older_server_is_noticed_once(
 # Answers of models
 
 
-def add_question() -> int:
-    return journal.add_question(
-        {
-            "user_id": ANN,
-            "chat_id": ANN,
-            "message_id": 1,
-            "is_private": True,
-            "kind": "ask",
-            "is_parallel": False,
-            "parent_id": None,
-            "model_id": 1,
-            "text": "?",
-            "asked_at": 0,
-        }
-    )
-
-
 def test_an_answer_is_one_rich_message_with_buttons(outbox: Outbox, world: World) -> None:
-    question_id = add_question()
+    question_id = store_question(ANN)
     buttons = [[Button("🔁", "again:1"), Button("📝", "save:1")]]
     answer = Reply("# Да\n\n| a | b |\n| --- | --- |", is_markdown=True, buttons=buttons, question_id=question_id)
     outbox.put(ANN, answer, reply_to=1)
@@ -470,7 +453,9 @@ def test_a_refused_rich_message_is_sent_as_plain_text_before_the_next_reply(outb
     text = f"{REFUSED_MARKDOWN}\n" + "слово\n" * 1000
     buttons = [[Button("🔁", "again:1")]]
     with storage.transaction():
-        outbox.put(ANN, Reply(text, is_markdown=True, buttons=buttons, question_id=add_question()), reply_to=1)
+        outbox.put(
+            ANN, Reply(text, is_markdown=True, buttons=buttons, question_id=store_question(ANN)), reply_to=1
+        )
         outbox.put(ANN, Reply("потом"))
     eventually(is_empty)
     *parts, last = [event["message"] for event in world.events_of(ANN)]

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import eventually
+from conftest import eventually, store_question
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -166,19 +166,7 @@ def test_an_answer_overtakes_the_confirmations_of_other_chats(outbox: Outbox, wo
         for chat_id in range(2, 22):
             outbox.put(chat_id, Reply("раз"))
     with storage.transaction():
-        question: journal.NewQuestion = {
-            "user_id": ANN,
-            "chat_id": ANN,
-            "message_id": 1,
-            "is_private": True,
-            "kind": "ask",
-            "is_parallel": False,
-            "parent_id": None,
-            "model_id": 1,
-            "text": "?",
-            "asked_at": 0,
-        }
-        outbox.put(ANN, Reply("ответ", question_id=journal.add_question(question)))
+        outbox.put(ANN, Reply("ответ", question_id=store_question(ANN)))
     eventually(lambda: world.events_of(ANN))
     assert len(world.calls) < 15
     eventually(lambda: journal.chats_with_replies() == {})

@@ -12,7 +12,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from conftest import BotProcess, Person, eventually, next_delivered, text_of
+from conftest import BotProcess, Person, eventually, next_delivered, store_question, text_of
 from PIL import Image
 
 import config
@@ -244,20 +244,7 @@ def test_note_ask_gets_names_transcripts_and_sources() -> None:
     voice = db_attachments.add_attachment(note["id"], {**attachment, "kind": "voice", "file_name": None})
     db_attachments.set_transcript(voice, "стоматолог в среду")
     db_attachments.set_source(note["id"], {"name": "Клиника", "url": None, "sent_at": 1})
-    question_id = journal.add_question(
-        {
-            "user_id": 1,
-            "chat_id": 1,
-            "message_id": 2,
-            "is_private": True,
-            "kind": "note_ask",
-            "is_parallel": False,
-            "parent_id": None,
-            "model_id": 5,
-            "text": "Когда стоматолог?",
-            "asked_at": 1,
-        }
-    )
+    question_id = store_question(1, message_id=2, kind="note_ask", model_id=5, text="Когда стоматолог?")
     question = journal.get_question(1, question_id)
     assert question
     sent = json.loads(build_prompt(question, None).messages(db.get_active_model())[1]["content"])

@@ -11,7 +11,7 @@ from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
-from conftest import DATA, BotProcess, Person, next_delivered, text_of
+from conftest import DATA, BotProcess, Person, next_delivered, store_question, text_of
 
 import db
 import journal
@@ -35,20 +35,7 @@ def add_note(text: str, user_id: int = ANN) -> int:
 
 
 def add_question(text: str, parent_id: int | None = None, kind: str = "note_ask") -> QuestionRow:
-    question_id = journal.add_question(
-        {
-            "user_id": ANN,
-            "chat_id": ANN,
-            "message_id": 1,
-            "is_private": True,
-            "kind": kind,
-            "is_parallel": False,
-            "parent_id": parent_id,
-            "model_id": 1,
-            "text": text,
-            "asked_at": 1,
-        }
-    )
+    question_id = store_question(ANN, kind=kind, parent_id=parent_id, text=text)
     question = journal.get_question(ANN, question_id)
     assert question
     return question

@@ -4,10 +4,9 @@ import dataclasses
 from collections.abc import Callable
 
 import pytest
-from conftest import BotProcess, Person, text_of
+from conftest import BotProcess, Person, store_question, text_of
 
 import config
-import journal
 import texts
 from config import Settings
 from llm.quota import check_question_quota
@@ -42,20 +41,7 @@ def test_questions_asked_while_the_clock_was_ahead_do_not_count(settings: Settin
 def add_questions(*ages_s: int, user_id: int = ANN) -> None:
     """Store questions that were asked so many seconds ago."""
     for age_s in ages_s:
-        journal.add_question(
-            {
-                "user_id": user_id,
-                "chat_id": user_id,
-                "message_id": 1,
-                "is_private": True,
-                "kind": "ask",
-                "is_parallel": False,
-                "parent_id": None,
-                "model_id": 1,
-                "text": "?",
-                "asked_at": NOW - age_s,
-            }
-        )
+        store_question(user_id, asked_at=NOW - age_s)
 
 
 @pytest.mark.usefixtures("database")
