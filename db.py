@@ -49,6 +49,7 @@ class Note(TypedDict):
     search_extra: str
     number: int
     pinned_at: int | None
+    appended: int  # characters
 
 
 class AddedNote(TypedDict):
@@ -324,14 +325,18 @@ def note_totals() -> NoteTotals:
     return storage.fetch_one("SELECT coalesce(sum(notes), 0) AS notes, count(*) AS people FROM people")
 
 
-def edit_note(user_id: int, number: int, text: str, text_entities: Sequence[Entity] = ()) -> int | None:
+def edit_note(
+    user_id: int, number: int, text: str, text_entities: Sequence[Entity] = (), appended: int = 0
+) -> int | None:
     """Replace the text of a note and its formatting; return the id of the edit.
 
-    0 if both are already the same, None if there is no such note.
+    `appended` is how many characters at the end replies have added. The id is 0 if the text and the formatting are
+    already the same, None if there is no such note.
     """
     with storage.transaction():
         note = storage.fetch_one(
-            "SELECT id, text, entities FROM notes WHERE user_id = ? AND number = ? AND deleted_at IS NULL",
+            "SELECT id, text, entities, appended FROM notes"
+            " WHERE user_id = ? AND number = ? AND deleted_at IS NULL",
             (user_id, number),
         )
         if note is None:
@@ -339,10 +344,13 @@ def edit_note(user_id: int, number: int, text: str, text_entities: Sequence[Enti
         if note["text"] == text and entities.loads(note["entities"]) == list(text_entities):
             return 0
         _set_text(note["id"], text, text_entities)
-        storage.execute("UPDATE notes SET updated_at = ? WHERE id = ?", (clock.now(), note["id"]))
+        storage.execute(
+            "UPDATE notes SET updated_at = ?, appended = ? WHERE id = ?", (clock.now(), appended, note["id"])
+        )
         cursor = storage.execute(
-            "INSERT INTO edits (note_id, text_before, entities_before, created_at) VALUES (?,?,?,?)",
-            (note["id"], note["text"], note["entities"], clock.now()),
+            "INSERT INTO edits (note_id, text_before, entities_before, appended_before, created_at)"
+            " VALUES (?,?,?,?,?)",
+            (note["id"], note["text"], note["entities"], note["appended"], clock.now()),
         )
         return cursor.lastrowid
 
@@ -354,14 +362,15 @@ def undo_edit(user_id: int, edit_id: int) -> tuple[int, int | None]:
     """
     with storage.transaction():
         edit = storage.fetch_one(
-            "SELECT number, text_before, entities_before FROM edits JOIN notes ON notes.id = note_id"
-            " WHERE edits.id = ? AND user_id = ?",
+            "SELECT number, text_before, entities_before, appended_before"
+            " FROM edits JOIN notes ON notes.id = note_id WHERE edits.id = ? AND user_id = ?",
             (edit_id, user_id),
         )
         if edit is None:
             raise ValueError(f"no edit {edit_id}")
         entities_before = entities.loads(edit["entities_before"])
-        return edit["number"], edit_note(user_id, edit["number"], edit["text_before"], entities_before)
+        number, text_before = edit["number"], edit["text_before"]
+        return number, edit_note(user_id, number, text_before, entities_before, edit["appended_before"])
 
 
 def list_deleted_notes(user_id: int, limit: int) -> list[Note]:
@@ -376,6 +385,10 @@ def list_deleted_notes(user_id: int, limit: int) -> list[Note]:
 def complete_note(note_id: int, text: str, text_entities: Sequence[Entity] = ()) -> None:
     """Replace the text of a note whose message arrives in several parts; this is no edit that could be undone."""
     with storage.transaction():
+        storage.execute(
+            "UPDATE notes SET appended = appended + length(?) - length(text) WHERE id = ? AND appended > 0",
+            (text, note_id),
+        )
         _set_text(note_id, text, text_entities)
 
 

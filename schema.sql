@@ -19,7 +19,9 @@ CREATE TABLE notes (
     search_extra TEXT  NOT NULL DEFAULT '',  -- '' or a newline and what the search finds beside the text: hidden links,
                                              -- names of files and sources, transcripts; see db_attachments.py
     number     INTEGER NOT NULL DEFAULT 0,  -- counts the notes of the person from 1; never 0, see _NEXT_NUMBER in db.py
-    pinned_at  INTEGER             -- NULL: not pinned; pinned notes lead the list
+    pinned_at  INTEGER,            -- NULL: not pinned; pinned notes lead the list
+    appended   INTEGER NOT NULL DEFAULT 0   -- characters at the end that replies have added; an edit of the message
+                                            -- that the note was made from leaves them
 ) STRICT;
 
 CREATE INDEX ix_notes_user ON notes(user_id, id) WHERE deleted_at IS NULL;
@@ -143,7 +145,8 @@ CREATE TABLE edits (
     note_id     INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE,
     text_before TEXT    NOT NULL,
     created_at  INTEGER NOT NULL,
-    entities_before TEXT NOT NULL DEFAULT '[]'
+    entities_before TEXT NOT NULL DEFAULT '[]',
+    appended_before INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE INDEX ix_edits_note ON edits(note_id);

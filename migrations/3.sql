@@ -97,6 +97,8 @@ ALTER TABLE notes ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
 UPDATE notes SET number = id;
 CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
 ALTER TABLE notes ADD COLUMN pinned_at INTEGER;
+ALTER TABLE notes ADD COLUMN appended INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE edits ADD COLUMN appended_before INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX ix_notes_pinned ON notes(user_id) WHERE pinned_at IS NOT NULL;
 -- Most notes contain no answer, and need no entry here.
 DROP INDEX ux_notes_question;

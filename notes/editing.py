@@ -26,8 +26,14 @@ def edit_note_again(user_id: int, number: int, text: FormattedText) -> HandlerRe
 
 
 def follow_message(note: db.Note, text: FormattedText) -> HandlerResult:
-    """Replace the text of a note after the message it came from was edited; None if nothing changes."""
-    edit_id = db.edit_note(note["user_id"], note["number"], text.text, text.entities)
+    """Replace the text of a note after the message it came from was edited; None if nothing changes.
+
+    What replies have added stays.
+    """
+    before = FormattedText(note["text"], entities.loads(note["entities"]))
+    added = before.ending(note["text"][len(note["text"]) - note["appended"] :])
+    whole = _joined(text, added)
+    edit_id = db.edit_note(note["user_id"], note["number"], whole.text, whole.entities, note["appended"])
     if edit_id is None:
         return texts.note_is_deleted(note["number"])
     return _confirmation(note["user_id"], note["number"], edit_id) if edit_id else None
@@ -35,15 +41,20 @@ def follow_message(note: db.Note, text: FormattedText) -> HandlerResult:
 
 def append(note: db.Note, text: FormattedText) -> HandlerResult:
     """Append a text to a note as a new line."""
-    before = FormattedText(note["text"], entities.loads(note["entities"]))
-    whole = before + FormattedText("\n") + text if note["text"] else text
+    whole = _joined(FormattedText(note["text"], entities.loads(note["entities"])), text)
     if len(whole.text) > MAX_LENGTH:
         return texts.NOTE_TOO_LONG
-    edit_id = db.edit_note(note["user_id"], note["number"], whole.text, whole.entities)
+    appended = len(text.text) + (note["appended"] + 1 if note["appended"] else 0)
+    edit_id = db.edit_note(note["user_id"], note["number"], whole.text, whole.entities, appended)
     if edit_id is None:
         return texts.note_is_deleted(note["number"])
     undo = Button(texts.UNDO_EDIT, f"unedit:{edit_id}")
     return Reply(texts.note_appended(note["number"]), buttons=[[undo]], note_id=note["id"])
+
+
+def _joined(text: FormattedText, following: FormattedText) -> FormattedText:
+    """Return two texts on lines of their own; only one of them if the other is empty."""
+    return text + FormattedText("\n") + following if text.text and following.text else text + following
 
 
 def undo_edit(user_id: int, edit_id: int) -> ButtonResult:

@@ -59,7 +59,7 @@ def test_json_contains_all_columns_of_a_note() -> None:
     document: dict[str, Any] = json.loads(content)
     assert (document["format"], document["version"]) == ("notes-bot", 2)
     notes = document["notes"]
-    hidden = {"id", "user_id", "deleted_at", "bot_id", "search_extra"}
+    hidden = {"id", "user_id", "deleted_at", "bot_id", "search_extra", "appended"}
     columns = set(storage.fetch_all("SELECT * FROM notes")[0]) - hidden
     assert all(set(note) == columns - {"entities", "pinned_at"} for note in notes), (
         "plain texts have no formatting"

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from conftest import BotProcess, Person, next_delivered, text_of
-from test_bot import ANN, BOB, GROUP, ask_bot, buttons, handle, handle_edited, said, tap
+from test_bot import ANN, BOB, GROUP, ask_bot, buttons, handle, handle_edited, message, said, tap
 
 import db
+import entities
 import journal
 import texts
 from telegram.replies import Reply
@@ -64,6 +65,32 @@ def test_a_text_is_appended_with_its_formatting() -> None:
     assert note
     assert note["entities"] == "[]"
     assert db.count_notes(ANN) == 2
+
+
+@pytest.mark.usefixtures("database")
+def test_an_edit_of_the_message_leaves_what_replies_have_added() -> None:
+    bold = [{"type": "bold", "offset": 0, "length": 6}]
+    handle("/note_add основа", message_id=50)
+    first = message("основа", ANN, ANN, message_id=50)
+    for n, text in enumerate(("первая добавка", "вторая добавка")):
+        handle(text, message_id=60 + n, reply_to_message=first, entities=bold)
+
+    def note() -> db.Note:
+        found = db.get_note(ANN, 1)
+        assert found
+        return found
+
+    added = note()["text"].removeprefix("основа")
+    result = handle_edited("/note_add начало всего", message_id=50)
+    assert note()["text"] == f"начало всего{added}" == "начало всего\nпервая добавка\nвторая добавка"
+    offsets = [entity["offset"] for entity in entities.loads(note()["entities"])]
+    assert offsets == [len("начало всего\n"), len("начало всего\nпервая добавка\n")]
+    tap(buttons(result)[texts.UNDO_EDIT])
+    handle_edited("/note_add снова", message_id=50)
+    assert note()["text"] == f"снова{added}"
+    handle("/note_edit 1 совсем другой текст")
+    handle_edited("/note_add последний", message_id=50)
+    assert note()["text"] == "последний"
 
 
 @pytest.mark.usefixtures("_note")
