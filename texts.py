@@ -613,6 +613,9 @@ IMPORT_UNPACKED_TOO_LARGE = (
 IMPORT_UNAVAILABLE = "Telegram больше не отдаёт этот файл. Пришлите его ещё раз. Заметки не тронуты."
 
 
+IMPORT_NO_ROOM = " Не всем хватило места: больше заметок вам хранить нельзя."
+
+
 def imported(added: int, already_present: int, refused: int) -> str:
     """Report the result of an import."""
     report = f"Добавлено заметок: {added}. Уже было: {already_present}."

@@ -164,6 +164,8 @@ def _store(user_id: int, file: BinaryIO, batch: "_Batch", stop_at: float) -> str
             break
     batch.store()
     result = report(batch.stored, max(already_present, 0), refused + batch.refused)
+    if batch.is_full:
+        result += texts.IMPORT_NO_ROOM
     return result + texts.import_remarks(incomplete, foreign_files)
 
 
