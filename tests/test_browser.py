@@ -86,6 +86,7 @@ def open_page(chromium: Browser, desktop: Page, site: str) -> Iterator[Callable[
         for event, listener in listeners.items():
             page.on(event, listener)  # type: ignore[call-overload]
         page.goto(site)
+        expect(page.locator("#text")).to_be_enabled()  # before, nothing listens to clicks and files
         return page
 
     def note_failure(message: ConsoleMessage) -> None:
