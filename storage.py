@@ -89,6 +89,7 @@ def open(path: Path | str) -> None:
     try:
         with closing(_connect(path)) as connection:
             connection.execute("PRAGMA foreign_keys = OFF")  # a migration may replace a table that others refer to
+            connection.execute("PRAGMA temp_store = FILE")  # and change more than the memory holds
             # Take the lock before looking: if two bots start at the same time, only one creates or upgrades.
             connection.execute("BEGIN IMMEDIATE")
             _check_identity(connection, path)
@@ -160,6 +161,8 @@ def _connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
+        # What a savepoint may have to restore: SQLite would write it to a file, dozens of pages for each note.
+        connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA journal_size_limit = {MAX_IDLE_WAL_BYTES}")
         # The triggers of schema.sql call these functions.
         connection.create_function("fold", 1, fold, deterministic=True)
