@@ -111,7 +111,11 @@ def replace_attachments(note_id: int, message: Message) -> bool:
 
 def confirmation(note: db.AddedNote, message: Message) -> Reply:
     """Return the reply that confirms a note: it says what the note holds beside its text."""
-    held = texts.ALBUM if message.media_group_id else contents.describe(db_attachments.attachments_of(note["id"]))
+    held = ""
+    if message.media_group_id:
+        held = texts.ALBUM
+    elif message.attachments or message.replied_to:
+        held = contents.describe(db_attachments.attachments_of(note["id"]))
     return Reply(texts.note_added(note["number"], held), note_id=note["id"])
 
 
