@@ -7,11 +7,13 @@ import clock
 import db
 import db_people
 import journal
-import journal_awaited
 import texts
 from entities import FormattedText
+from journal import QuestionRow
+from llm import conversations
 from notes import capture, editing, long_messages, transcripts
-from telegram.messages import CallbackQuery, Message, RepliedMessage
+from telegram import dispatcher
+from telegram.messages import CallbackQuery, Document, Message, RepliedMessage
 from telegram.replies import HandlerResult, Reaction, Reply
 from telegram.router import parse_number, parse_number_and_text
 
@@ -39,6 +41,14 @@ def replied_note(message: Message) -> db.Note | None:
     return note
 
 
+def replied_document(message: Message) -> Document | None:
+    """Return the file in the message that a message replies to."""
+    for attachment in message.replied_to.attachments if message.replied_to else ():
+        if attachment.kind == "document":
+            return Document(attachment.file_id, attachment.file_size or 0)
+    return None
+
+
 def note_number(message: Message, text: str) -> int:
     """Return the number that a person typed, or that of the note replied to; UsageError without either."""
     note = None if text else replied_note(message)
@@ -58,9 +68,7 @@ def number_and_text(message: Message, text: str) -> tuple[int, str]:
 
 def await_new_text(source: Message | CallbackQuery, number: int, asked_at: int) -> None:
     """Take the next message of the person as the new text of a note."""
-    journal_awaited.await_text(
-        source.chat_id, source.thread_id, source.user_id, "note_edit", str(number), asked_at
-    )
+    dispatcher.await_text(source, "note_edit", asked_at, text_before=str(number))
 
 
 def expect_more_parts(message: Message, text: str) -> None:
@@ -103,10 +111,9 @@ def keep(message: Message, text: str) -> HandlerResult:
     formatted = message.formatted(text)
     if message.unsupported and not text:
         return texts.unsupported(message.unsupported)
-    album_note_id = journal.album_note(message.chat_id, message.media_group_id) if message.media_group_id else None
+    album_note_id = _album_note(message)
     if album_note_id is not None:
-        capture.add_album_part(album_note_id, message, formatted)
-        return transcripts.request(album_note_id, message, message, None)
+        return _add_to_album(album_note_id, message, formatted)
     note = capture.keep(message, formatted)
     if message.media_group_id:
         journal.set_album_note(message.chat_id, message.media_group_id, note["id"])
@@ -117,14 +124,21 @@ def keep(message: Message, text: str) -> HandlerResult:
     return transcripts.request(note["id"], source, message, confirmation)
 
 
+def add_album_part(message: Message, text: str) -> HandlerResult:
+    """Add a further message of an album to the note that the album became, or to the question in its caption."""
+    note_id = _album_note(message)
+    if note_id is None:
+        conversations.add_picture(message)
+        return None
+    return _add_to_album(note_id, message, message.formatted(text))
+
+
 def keep_replied(message: Message, replied_to: RepliedMessage) -> HandlerResult:
     """Make a note of the message replied to, once."""
     question = journal.question_answered_by(replied_to.chat_id, replied_to.message_id)
-    if question is not None and question["answer"] is not None:
-        number, is_new = db.save_answer(
-            message.user_id, replied_to.chat_id, replied_to.message_id, question["id"], question["answer"]
-        )
-        return texts.note_saved(number, is_new=is_new)
+    saved = save_answer(question, message.user_id, replied_to.chat_id, replied_to.message_id)
+    if saved is not None:
+        return saved
     note = capture.find_note(message.user_id, replied_to.chat_id, replied_to.message_id, replied_to.sent_at)
     if note is not None and note["deleted_at"] is not None:
         return texts.note_is_deleted(note["number"])
@@ -137,3 +151,21 @@ def keep_replied(message: Message, replied_to: RepliedMessage) -> HandlerResult:
         return texts.unsupported(replied_to.unsupported, added["number"])
     confirmation = confirm(message, capture.confirmation(added, message))
     return transcripts.request(added["id"], replied_to, message, confirmation)
+
+
+def save_answer(question: QuestionRow | None, user_id: int, chat_id: int, message_id: int) -> str | None:
+    """Make a note of the answer to a question, once; None if there is no answer."""
+    if question is None or question["answer"] is None:
+        return None
+    number, is_new = db.save_answer(user_id, chat_id, message_id, question["id"], question["answer"])
+    return texts.note_saved(number, is_new=is_new)
+
+
+def _album_note(message: Message) -> int | None:
+    """Return the id of the note that the earlier messages of the same album became."""
+    return journal.album_note(message.chat_id, message.media_group_id) if message.media_group_id else None
+
+
+def _add_to_album(note_id: int, message: Message, text: FormattedText) -> HandlerResult:
+    capture.add_album_part(note_id, message, text)
+    return transcripts.request(note_id, message, message, None)

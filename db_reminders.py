@@ -65,11 +65,11 @@ def count_reminders(user_id: int) -> int:
     return int(row["n"])
 
 
-def due_reminders(now: int, limit: int) -> list[Reminder]:
-    """Return reminders of all people that are due, the longest waiting first."""
-    return storage.fetch_all(
-        f"SELECT {_COLUMNS} FROM reminders WHERE is_waiting = 1 AND due_at <= ? ORDER BY due_at, id LIMIT ?",
-        (now, limit),
+def first_due(now: int) -> Reminder | None:
+    """Return the reminder of all people that has been due longest; None if none is due."""
+    return storage.fetch_one(
+        f"SELECT {_COLUMNS} FROM reminders WHERE is_waiting = 1 AND due_at <= ? ORDER BY due_at, id LIMIT 1",
+        (now,),
     )
 
 
@@ -95,7 +95,7 @@ def repeat_once(reminder_id: int, due_at: int) -> None:
 
 
 def end_reminder(reminder_id: int) -> None:
-    """Let a reminder come no more. It can be moved again until it is purged."""
+    """End a reminder. It can be moved again until db_cleanup deletes it."""
     storage.execute("UPDATE reminders SET is_waiting = 0 WHERE id = ?", (reminder_id,))
 
 

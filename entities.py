@@ -152,5 +152,5 @@ def _is(value: Any, type_: type) -> bool:
 
 
 def _is_integer(value: Any) -> TypeGuard[int]:
-    """Return whether a value is a number that fits into the database; True is none."""
+    """Return whether a value is an integer that fits into the database; a bool is not one."""
     return type(value) is int and abs(value) <= MAX_INTEGER

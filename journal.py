@@ -197,7 +197,7 @@ class Waiting(TypedDict):
 
 
 class Progress(Waiting):
-    """The same, and the updates handled in a period."""
+    """What waits now, and how many updates were handled in a period."""
 
     updates: int
 
@@ -235,11 +235,11 @@ def record_poll(polled_at: int, machine: str) -> None:
     )
 
 
-def mark_album_seen(chat_id: int, media_group_id: str) -> bool:
-    """Record an album; return False if it is recorded already."""
+def mark_album_seen(chat_id: int, media_group_id: str, message_id: int) -> bool:
+    """Record an album and the message of it that is handled first; return False if it is recorded already."""
     cursor = storage.execute(
-        "INSERT OR IGNORE INTO albums (chat_id, media_group_id, seen_at) VALUES (?,?,?)",
-        (chat_id, media_group_id, clock.now()),
+        "INSERT OR IGNORE INTO albums (chat_id, media_group_id, message_id, seen_at) VALUES (?,?,?,?)",
+        (chat_id, media_group_id, message_id, clock.now()),
     )
     return cursor.rowcount == 1
 
@@ -255,9 +255,8 @@ def album_note(chat_id: int, media_group_id: str) -> int | None:
 def set_album_note(chat_id: int, media_group_id: str, note_id: int) -> None:
     """Record the note that gets the parts of an album."""
     storage.execute(
-        "INSERT INTO albums (chat_id, media_group_id, seen_at, note_id) VALUES (?,?,?,?)"
-        " ON CONFLICT (chat_id, media_group_id) DO UPDATE SET note_id = excluded.note_id",
-        (chat_id, media_group_id, clock.now(), note_id),
+        "UPDATE albums SET note_id = ? WHERE chat_id = ? AND media_group_id = ?",
+        (note_id, chat_id, media_group_id),
     )
 
 
@@ -316,6 +315,20 @@ def add_question(question: NewQuestion) -> int:
         {"is_repeat": False, "thread_id": None, "pictures": "[]", "speech": None, **question},
     )
     return int(cursor.lastrowid or 0)
+
+
+def question_of_album(user_id: int, chat_id: int, media_group_id: str) -> QuestionRow | None:
+    """Return the pending question in the caption of an album."""
+    return storage.fetch_one(
+        "SELECT questions.* FROM albums JOIN questions USING (chat_id, message_id)"
+        " WHERE albums.chat_id = ? AND media_group_id = ? AND user_id = ? AND state = 'pending'",
+        (chat_id, media_group_id, user_id),
+    )
+
+
+def set_pictures(question_id: int, pictures: str) -> None:
+    """Replace the pictures of a question: a JSON list of file_ids."""
+    storage.execute("UPDATE questions SET pictures = ? WHERE id = ?", (pictures, question_id))
 
 
 def get_question(chat_id: int, question_id: int) -> QuestionRow | None:

@@ -1,6 +1,6 @@
 """Delete what is in progress no longer: answered questions, handled updates, the ledger of past years.
 
-Rows get old only as far as the bot has really run: see advance_purge_clock().
+If the clock of the machine jumps ahead, nothing is deleted at once: see advance_purge_clock().
 """
 
 from collections.abc import Iterator

@@ -469,6 +469,7 @@ CREATE TABLE handled_updates (
 CREATE TABLE albums (
     chat_id        INTEGER NOT NULL,
     media_group_id TEXT    NOT NULL,
+    message_id     INTEGER NOT NULL,   -- the message of the album that was handled first: the one with the caption
     seen_at        INTEGER NOT NULL,
     note_id        INTEGER,            -- the note that gets all its parts; NULL if it is no note
     PRIMARY KEY (chat_id, media_group_id)

@@ -39,8 +39,6 @@ PROGRESS_INTERVAL_S = 5.0
 
 STEP_S = 0.005  # of in_steps()
 ROWS_IN_MEMORY = 10_000
-
-
 STEPS_PER_CHECK = 50  # of SQLite's virtual machine, between two looks at the clock in interrupted_at()
 
 

@@ -1,4 +1,4 @@
-"""Every Russian sentence that the bot says.
+"""Every Russian sentence that the bot says, and at the end the Russian words that it understands.
 
 Python 3.8 can import this module, so that the program can tell its owner that Python is too old.
 """
@@ -12,9 +12,7 @@ from typing import Any, NamedTuple
 
 import clock
 
-MAX_TAG_LENGTH = 24  # of a button; a longer tag is cut
-MIN_SHOWN_MEAN = 0.05  # a smaller mean would be shown as 0,0
-
+ELLIPSIS = "…"
 PYTHON_TOO_OLD = "Нужен Python 3.11 или новее: https://www.python.org/downloads/"
 
 
@@ -69,6 +67,11 @@ def duration(seconds: int) -> str:
     return f"{seconds} с"
 
 
+def shorten(text: str, limit: int) -> str:
+    """Return the text; if it is longer than `limit` characters, its beginning with an ellipsis as the last one."""
+    return text if len(text) <= limit else text[: max(limit - 1, 0)] + ELLIPSIS
+
+
 # Commands ----------------------------------------------------------------------------------------------
 
 GREETING = (
@@ -78,7 +81,7 @@ GREETING = (
 HINT = "Не понял команду. Список: /help"
 REPLY_DROPPED = "Один из моих ответов Telegram так и не принял, больше я его не отправляю. Попробуйте ещё раз."
 FAILED = "Что-то пошло не так, ошибка записана в журнал. Попробуйте ещё раз."
-JOB_GIVEN_UP = "Это не получилось: бот дважды прервался на этой команде и больше её не повторяет."
+JOB_GIVEN_UP = "Не получилось: бот дважды аварийно остановился на этой команде и больше её не повторяет."
 
 
 def help_line(name: str, usage: str, summary: str) -> str:
@@ -106,35 +109,23 @@ def unknown_command(name: str) -> str:
 # Notes -------------------------------------------------------------------------------------------------
 
 NO_NOTES = "Заметок пока нет. Добавьте первую: /note_add <текст>"
-NOTHING_FOUND = "Ничего не нашлось."
-ELLIPSIS = "…"
-PREVIOUS, NEXT = "◀", "▶"
-SEARCHING = "Ищу, это займёт немного времени."
-NO_MORE_NOTES = "Дальше ничего нет."
-LIST_UNAVAILABLE = "Этот список устарел или чужой. Откройте свой: /note_list"
-DELETE = "🗑 Удалить"
-RESTORE, UNDO_EDIT, REDO_EDIT = "↩️ Вернуть", "↩️ Отменить правку", "↪️ Вернуть правку"
+NOTE_KEPT = "Заметка добавлена."
+NOTE_TOO_LONG = "Заметка станет слишком длинной. Начните новую."
 EDIT_UNAVAILABLE = "Эту правку уже не отменить."
 EDIT_ALREADY_UNDONE = "В заметке уже этот текст."
-SAVE_AS_NOTE, ASK_MODEL = "📝 В заметки", "🤖 Спросить модель"
-PLAIN_TEXT = "Что с этим сделать?"
-PLAIN_QUESTION = "Похоже на вопрос. Спросить модель?"
-PLAIN_TEXT_UNAVAILABLE = "Этого текста у меня больше нет, пришлите его ещё раз."
-PLAIN_TEXT_ASKED = "Спрашиваю модель."
-ALREADY_ASKED = "Уже спросили."
 ANONYMOUS = "Мне нужно знать, кто вы: напишите от своего имени, а не от имени группы или канала."
 CONTENT_UNKNOWN = "Такое сообщение я сохранить не могу. Пришлите текст, фото, файл или голосовое."
 
-
-# Buttons under a note, and what the bot asks for
-
+# Buttons
 EDIT, PIN, UNPIN, BACK, CANCEL = "✏️ Изменить", "📌 Закрепить", "Открепить", "◀ Назад", "Отмена"
+DELETE = "🗑 Удалить"
+RESTORE, UNDO_EDIT, REDO_EDIT = "↩️ Вернуть", "↩️ Отменить правку", "↪️ Вернуть правку"
 COPY_TEXT = "📋 Скопировать текст"
-PIN_MARK = "📌 "
-CANCEL_WORDS = ("отмена", "отменить", "cancel")
-CANCELED = "Хорошо, не нужно."
-ANSWER_PLACEHOLDER = "Отмена — если передумали"
-ASK_FOR_NEW_TEXT = "Пришлите новый текст следующим сообщением. В группе — ответом на это."
+
+# What the bot asks for
+CANCELED = "Отменено."
+ANSWER_PLACEHOLDER = "Передумали? Напишите «отмена»"
+ASK_FOR_NEW_TEXT = "Пришлите новый текст следующим сообщением. В группе — ответом на это сообщение."
 COMMAND_QUESTIONS = {  # what the bot asks when a command comes without its text
     "note_add": "Что записать?",
     "note_show": "Какую заметку показать? Пришлите её номер.",
@@ -149,47 +140,14 @@ COMMAND_QUESTIONS = {  # what the bot asks when a command comes without its text
     "note_ask": "Что узнать из заметок?",
 }
 
-
-RESTORE_ALL = "↩️ Вернуть все"
-NOTHING_TO_RESTORE = "Возвращать нечего."
-TRASH_EMPTY = "Корзина пуста. Удалённые заметки лежат в ней 30 дней."
-
-
-def _numbers(numbers: Iterable[int]) -> str:
-    return ", ".join(f"#{number}" for number in numbers)
-
-
-def notes_deleted(deleted: Sequence[int], missing: Sequence[int]) -> str:
-    """Confirm that several notes are deleted; some may not exist."""
-    sentences = []
-    if deleted:
-        sentences.append(f"Удалены заметки: {_numbers(deleted)}.")
-    if missing:
-        sentences.append(f"Не найдены: {_numbers(missing)}.")
-    return " ".join(sentences)
-
-
-def notes_restored(numbers: Sequence[int]) -> str:
-    """Confirm that several notes are restored."""
-    return f"Снова на месте: {_numbers(numbers)}."
-
-
-def restore_button(number: int) -> str:
-    """Return the label of the button that restores a note."""
-    return f"↩️ {number}"
-
-
-def trash(notes: Iterable[tuple[Mapping[str, Any], str]], zone: clock.TimeZone) -> str:
-    """Show the deleted notes, each as a pair (note, its first characters)."""
-    paragraphs = ["Удалённые заметки. Вернуть их можно 30 дней:"]
-    for note, line in notes:
-        paragraphs.append(f"#{note['number']} · удалена {when(note['deleted_at'], zone)}\n{line}")
-    return "\n\n".join(paragraphs)
-
-
+# Texts without a command
+SAVE_AS_NOTE, ASK_MODEL = "📝 В заметки", "🤖 Спросить модель"
+PLAIN_TEXT = "Что с этим сделать?"
+PLAIN_QUESTION = "Похоже на вопрос. Спросить модель?"
+PLAIN_TEXT_UNAVAILABLE = "Этого текста у меня больше нет, пришлите его ещё раз."
+PLAIN_TEXT_ASKED = "Спрашиваю модель."
+ALREADY_ASKED = "Уже спросили."
 NOTHING_TO_ASK = "В заметке нет текста, спрашивать не о чем."
-NOTE_KEPT = "Заметка добавлена."
-NOTE_TOO_LONG = "Заметка станет слишком длинной. Начните новую."
 
 
 def note_appended(number: int) -> str:
@@ -274,6 +232,56 @@ def note_missing(number: int) -> str:
     return f"Заметка #{number} не найдена."
 
 
+# Deleted notes -----------------------------------------------------------------------------------------
+
+RESTORE_ALL = "↩️ Вернуть все"
+NOTHING_TO_RESTORE = "Возвращать нечего."
+TRASH_EMPTY = "Корзина пуста. Удалённые заметки лежат в ней 30 дней."
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    return ", ".join(f"#{number}" for number in numbers)
+
+
+def notes_deleted(deleted: Sequence[int], missing: Sequence[int]) -> str:
+    """Confirm that several notes are deleted; some may not exist."""
+    sentences = []
+    if deleted:
+        sentences.append(f"Удалены заметки: {_numbers(deleted)}.")
+    if missing:
+        sentences.append(f"Не найдены: {_numbers(missing)}.")
+    return " ".join(sentences)
+
+
+def notes_restored(numbers: Sequence[int]) -> str:
+    """Confirm that several notes are restored."""
+    return f"Снова на месте: {_numbers(numbers)}."
+
+
+def restore_button(number: int) -> str:
+    """Return the label of the button that restores a note."""
+    return f"↩️ {number}"
+
+
+def trash(notes: Iterable[tuple[Mapping[str, Any], str]], zone: clock.TimeZone) -> str:
+    """Show the deleted notes, each as a pair (note, its first characters)."""
+    paragraphs = ["Удалённые заметки. Вернуть их можно в течение 30 дней:"]
+    for note, line in notes:
+        paragraphs.append(f"#{note['number']} · удалена {when(note['deleted_at'], zone)}\n{line}")
+    return "\n\n".join(paragraphs)
+
+
+# Lists, searches and tags ------------------------------------------------------------------------------
+
+NOTHING_FOUND = "Ничего не нашлось."
+PREVIOUS, NEXT = "◀", "▶"
+SEARCHING = "Ищу, это займёт немного времени."
+NO_MORE_NOTES = "Дальше ничего нет."
+LIST_UNAVAILABLE = "Этот список устарел или чужой. Откройте свой: /note_list"
+PIN_MARK = "📌 "
+MAX_TAG_LENGTH = 24  # of a button; a longer tag is cut
+
+
 def note_head(note: Mapping[str, Any], zone: clock.TimeZone) -> str:
     """Return the line above a note: its number and when it was created."""
     return f"#{note['number']} · {when(note['created_at'], zone)}"
@@ -339,9 +347,7 @@ def tags_heading(shown: int, *, has_more: bool) -> str:
 
 def tag_button(label: str, number_of_notes: int) -> str:
     """Return the label of the button that lists the notes with a tag."""
-    if len(label) > MAX_TAG_LENGTH:
-        label = label[: MAX_TAG_LENGTH - 1] + ELLIPSIS
-    return f"#{label} · {number_of_notes}"
+    return f"#{shorten(label, MAX_TAG_LENGTH)} · {number_of_notes}"
 
 
 def period_heading(since: int, until: int, shown: int, zone: clock.TimeZone, *, has_more: bool) -> str:
@@ -356,48 +362,6 @@ def note_count(total: int) -> str:
     return f"У вас {notes(total)}."
 
 
-# Days and periods that people write, for notes/dates.py; all letters as fold() leaves them.
-MONTH_FORMS = (
-    "январь января январе",
-    "февраль февраля феврале",
-    "март марта марте",
-    "апрель апреля апреле",
-    "май мая мае",
-    "июнь июня июне",
-    "июль июля июле",
-    "август августа августе",
-    "сентябрь сентября сентябре",
-    "октябрь октября октябре",
-    "ноябрь ноября ноябре",
-    "декабрь декабря декабре",
-)
-WEEKDAY_FORMS = (
-    "понедельник понедельника пн",
-    "вторник вторника вт",
-    "среда среду среды ср",
-    "четверг четверга чт",
-    "пятница пятницу пятницы пт",
-    "суббота субботу субботы сб",
-    "воскресенье воскресенья вс",
-)
-UNIT_FORMS = (
-    "день дня дней сутки суток",
-    "неделя неделю недели недель неделе",
-    "месяц месяца месяцев месяце",
-    "год года лет году",
-)
-NEAR_DAYS = {"позавчера": -2, "вчера": -1, "сегодня": 0, "завтра": 1, "послезавтра": 2}
-SMALL_NUMBERS = {"два": 2, "две": 2, "три": 3, "четыре": 4, "пять": 5, "шесть": 6, "семь": 7, "десять": 10}
-# Regular expressions.
-IN = r"^(?:в|во|за|на) "
-YEAR_WORD = r"(?:года|г)"
-FROM_TO = r"(?:с|со|от) (.+) (?:по|до) (.+)"
-SINCE = r"(?:с|со) (.+)"
-FOR_LAST = r"за (?:последн\w+ )?(?:(?P<number>\w+) )?(?P<unit>\w+)"
-THIS_OR_PREVIOUS = r"(?:(?P<previous>прошл\w+)|эт\w+) (?P<unit>\w+)"
-WHOLE_YEAR = r"(\d{4}) (?:год|году)"
-
-
 def no_notes_in_period(period: str) -> str:
     """Answer when there are no notes of a period; period as the person wrote it."""
     return f"Заметок за это время нет: {period}"
@@ -408,7 +372,7 @@ def search_hint(words: str) -> str:
     return f"Чтобы найти эти слова в тексте: /note_find «{words}»"
 
 
-# What notes hold beside their text ------------------------------------------------------------------------
+# What notes hold beside their text ---------------------------------------------------------------------
 
 MEDIA_UNAVAILABLE = (
     "Вложение Telegram больше не отдаёт: скорее всего, его сохранил другой бот. Сама заметка на месте."
@@ -496,13 +460,13 @@ def unsupported(kind: str, number: int | None = None) -> str:
     return f"{sentence}." if number is None else f"{sentence}, а текст добавлен: заметка #{number}."
 
 
-# Speech --------------------------------------------------------------------------------------------------
+# Speech ------------------------------------------------------------------------------------------------
 
 MAX_HEARD_LENGTH = 300  # characters of a spoken question
 REMOVE_TRANSCRIPT = "🗑 Убрать расшифровку"
 TRANSCRIPT_UNAVAILABLE = "Этой заметки больше нет."
 TRANSCRIPTION_OFF = (
-    "Превращать речь в текст бот пока не умеет: владелец включит это настройкой TRANSCRIBE_MODEL в .env"
+    "Превращать речь в текст бот пока не умеет: хозяин может включить это настройкой TRANSCRIBE_MODEL в .env"
     " (docs/ru/settings.md)."
 )
 RECORDING_TOO_LARGE = "Расшифровки не будет: Telegram отдаёт ботам файлы не больше 20 МБ."
@@ -532,8 +496,7 @@ def nobody_speaks(number: int) -> str:
 
 def heard(question: str) -> str:
     """Show in the foot of an answer which question was heard."""
-    shown = question if len(question) <= MAX_HEARD_LENGTH else question[:MAX_HEARD_LENGTH] + ELLIPSIS
-    return f"Вопрос: «{' '.join(shown.split())}»"
+    return f"Вопрос: «{shorten(' '.join(question.split()), MAX_HEARD_LENGTH)}»"
 
 
 def not_transcribed(error: object) -> str:
@@ -541,7 +504,7 @@ def not_transcribed(error: object) -> str:
     return f"Расшифровать запись не удалось. Ошибка: {error}"
 
 
-# Pictures ------------------------------------------------------------------------------------------------
+# Pictures ----------------------------------------------------------------------------------------------
 
 WHAT_IS_IN_THE_PICTURE = "Что на картинке?"
 REASON_CANNOT_SEE = "не видит картинок"
@@ -550,7 +513,9 @@ PICTURE_UNAVAILABLE = "Telegram не отдаёт эту картинку. Пр�
 PICTURE_TOO_LARGE = "Эта картинка слишком большая. Пришлите её как фото, а не файлом."
 
 
-# Statistics, export and import --------------------------------------------------------------------------
+# Statistics, export and import -------------------------------------------------------------------------
+
+MIN_SHOWN_MEAN = 0.05  # a smaller mean would be shown as 0,0
 
 
 def stats_title(period_days: int) -> str:
@@ -659,7 +624,7 @@ def import_remarks(incomplete: int, foreign_files: int) -> str:
     """Say what an import could not bring back of the notes in its file."""
     remarks = ""
     if incomplete:
-        remarks += f" Без части оформления, вложений или источника: {incomplete}."
+        remarks += f" Не полностью, без части оформления, вложений или источника: {incomplete}."
     if foreign_files:
         remarks += (
             f" Вложений из другого бота: {foreign_files}. Здесь они не откроются: Telegram отдаёт файл только тому"
@@ -674,7 +639,7 @@ def import_unfinished(added: int, already_present: int, refused: int) -> str:
     return f"{report} Весь файл я прочитать не успел: пришлите его ещё раз, и я продолжу."
 
 
-# Access and limits --------------------------------------------------------------------------------------
+# Access and limits -------------------------------------------------------------------------------------
 
 ADMINS_ONLY = "Это может только хозяин бота."
 
@@ -709,19 +674,6 @@ EMPTY_REGISTRY = "В реестре моделей нет записей"
 UNKNOWN_MODEL = "Нет модели с таким номером. Список: /models"
 NO_FREE_MODEL = "Сейчас нет ни одной бесплатной модели. Обновите список: /models_refresh"
 NO_PROVIDERS = "Провайдеры есть только у RVFreeLLM: задайте RVFREELLM_API_KEY в .env."
-
-
-# Words of a question by which the free-model router knows its task (see llm/free_router.py)
-DRAWING_WORDS = re.compile(
-    r"\b(нарисуй|изобрази|draw|(создай|сделай|сгенерируй)(те)?\s+(мне\s+)?(картин|рисун|изображен|иллюстрац))",
-    re.IGNORECASE,
-)
-CODE_WORDS = re.compile(
-    r"```|\b(код[аеу]?|кодом|программирован\w*|запрограммир\w*|скрипт\w*|регулярн\w+ выражен\w+|"
-    r"python|питон\w*|javascript|typescript|java|golang|rust|sql|html|css|bash|regex|traceback|код-ревью|"
-    r"code|coding|script|debug)\b|\bнапиши(те)?\s.*\b(функци|программ)|\b(def|class|import|return)\s+\w+.*[:(]|\bc\+\+",
-    re.IGNORECASE,
-)
 
 
 TYPE_NOT_USED = "Бот отвечает текстом и картинками: аудио- и видеомодели в /models не попадают."
@@ -823,6 +775,10 @@ NO_SIMILAR_NOTES = (
     "В ваших заметках нет ничего похожего на этот вопрос, поэтому модель не спрошена. Поиск: /note_find"
 )
 NOT_YOUR_CONVERSATION = "Это ответ на чужой вопрос. Чтобы спросить самому: /ask <вопрос>"
+NEW_CONVERSATION = "Начинаем заново: прежний разговор модель больше не видит. Задайте вопрос: /ask <вопрос>"
+ALWAYS_NEW_CONVERSATION = (
+    "Здесь каждый /ask и так начинает новый разговор. Чтобы продолжить прежний, ответьте на сообщение модели."
+)
 QUESTION_TOO_LONG = "Вопрос не помещается в память модели. Сократите его или выберите другую модель: /models."
 ASK_AGAIN = "🔁 Ещё раз"
 ANSWER_UNAVAILABLE = "Этого ответа больше нет."
@@ -834,28 +790,10 @@ CACHED = "это недавний ответ на тот же вопрос; сп
 FILTERED = "ответ прерван фильтром модели"
 INTERRUPTED = "ответ оборвался"
 
-# Words of a question that do not help to find the note it is about
-_STOP_WORDS = """
-    без будет будут был была были было быть вам вас ваш весь вот все всего всех где даже для его если есть еще
-    или какая какие каким какими каких какого какое какой каком какому какую когда которая которые который кто
-    куда лишь меня мне много мной мог моего моей можно мои моих мой моя надо нам нас наш нашей нет них ничего
-    она они оно откуда перед под после потом почему при про раз разве сам себе себя сейчас сколько так также
-    такое такой там тебя тем теперь тогда того тоже только том тот тут уже хоть чего чей чем через что чтобы чья
-    эта эти это этого этой этом этот
-"""
-STOP_WORDS = frozenset(_STOP_WORDS.split())
 
-# The grammar of nouns and adjectives, for words.py; all letters as fold() leaves them.
-VOWELS = frozenset("аеиоуыэюя")
-_NOUN_ENDINGS = """
-    иями ями ами ией иям ием иях ого его ому ему ыми ими ая яя ую юю ое ее ые ие ой ей ий ый ом ем ым им ам ям ах
-    ях ою ею ию ью ия ья ье ии ев ов а е и й о у ы ь ю я
-"""
-NOUN_ENDINGS = frozenset(_NOUN_ENDINGS.split())
-FLEETING_VOWELS = frozenset(
-    "ое"
-)  # one of these may come before the last consonant in some forms: подарок, подарка
-AFTER_FLEETING_VOWEL = frozenset("кнлцргмт")
+def own_instructions(prompt: str) -> str:
+    """Return what the system prompt says of a person's own instructions."""
+    return f"Пожелания человека к ответам:\n{prompt}"
 
 
 def footer(latency_ms: int, model: str, *, fallback: str = "", warning: str = "", notes: str = "") -> str:
@@ -942,7 +880,7 @@ def reminder_head(was_due_at: float | None, zone: clock.TimeZone) -> str:
     """Return the first line of a reminder; was_due_at if it comes late."""
     if was_due_at is None:
         return "⏰ Напоминание"
-    return f"⏰ Напоминание опоздало: оно было на {when(was_due_at, zone)}"
+    return f"⏰ Напоминание опоздало, назначено было на {when(was_due_at, zone)}"
 
 
 def note_title(number: int, text: str) -> str:
@@ -965,42 +903,6 @@ def reminder_list(lines: Sequence[str], *, has_more: bool) -> str:
 def cancel_reminder(position: int) -> str:
     """Return the label of the button that cancels a reminder of the list."""
     return f"✕ {position}"
-
-
-# Times that people write, for notes/schedule.py.
-MINUTES_OF_UNIT = {
-    **dict.fromkeys(("минута", "минуту", "минуты", "минут", "мин"), 1),
-    **dict.fromkeys(("час", "часа", "часов", "ч"), 60),
-}
-FIXED_DELAYS = {"через полчаса": 30, "через полтора часа": 90}  # in minutes
-TIMES_OF_DAY = {"утром": (9, 0), "днем": (13, 0), "вечером": (19, 0), "в полдень": (12, 0), "в полночь": (0, 0)}
-BEFORE_NOON, AFTER_NOON = ("утра", "ночи"), ("дня", "вечера")
-WEEKDAY_PLURALS = {
-    "понедельникам": "понедельник",
-    "вторникам": "вторник",
-    "средам": "среда",
-    "четвергам": "четверг",
-    "пятницам": "пятница",
-    "субботам": "суббота",
-    "воскресеньям": "воскресенье",
-}
-# Regular expressions.
-IN_A_WHILE = r"через (?:(?P<number>\w+) )?(?P<unit>\w+)"
-ON_WEEKDAYS = r"\bпо (?P<weekday>\w+)"
-EVERY = r"кажд(?:ый|ую|ое) "
-DAY_OF_MONTH = r"(?P<day>\d\d?)(?:-?го|-?е)? числ[оа]"
-REPEATS = (
-    (r"\b(?:каждый день|каждые сутки|ежедневно)\b", "day"),
-    (r"\b(?:каждую неделю|еженедельно)\b", "week"),
-    (r"\b(?:каждый месяц|каждого месяца|ежемесячно)\b", "month"),
-    (r"\b(?:каждый год|каждого года|ежегодно)\b", "year"),
-)
-_PART = r"(?: (?P<part>утра|дня|вечера|ночи))?"
-TIMES = (
-    rf"[вк] (?P<hour>\d\d?)(?:[:.](?P<minute>\d\d))?(?: часов| часа| час| ч)?{_PART}",
-    rf"(?P<hour>\d\d?):(?P<minute>\d\d){_PART}",
-    r"(?P<hour>\d\d?)(?P<minute>) (?P<part>утра|дня|вечера|ночи)",
-)
 
 
 # Personal settings -------------------------------------------------------------------------------------
@@ -1083,7 +985,10 @@ def prompt_page(prompt: str | None) -> str:
 
 def prompt_too_long(length: int, limit: int) -> str:
     """Refuse instructions that are too long."""
-    return f"Указания слишком длинные: {length} символов из {limit} возможных. Сократите их."
+    return (
+        f"Указания слишком длинные: {plural(length, 'символ', 'символа', 'символов')}, а можно не больше {limit}."
+        " Сократите их."
+    )
 
 
 def own_model_heading(label: str | None) -> str:
@@ -1094,19 +999,6 @@ def own_model_heading(label: str | None) -> str:
 def own_model(model: Mapping[str, Any]) -> str:
     """Add to model_active() that another model answers the person."""
     return f"Вам отвечает ваша модель: {model['label']} [{model['key']}] (сменить: /settings)"
-
-
-# Conversations -----------------------------------------------------------------------------------------
-
-NEW_CONVERSATION = "Начинаем заново: прежний разговор модель больше не видит. Задайте вопрос: /ask <вопрос>"
-ALWAYS_NEW_CONVERSATION = (
-    "Здесь каждый /ask и так начинает новый разговор, а продолжает его ответ на сообщение модели."
-)
-
-
-def own_instructions(prompt: str) -> str:
-    """Return what the system prompt says of a person's own instructions."""
-    return f"Пожелания человека к ответам:\n{prompt}"
 
 
 # Usage and status --------------------------------------------------------------------------------------
@@ -1164,7 +1056,7 @@ def bot_state(
     """
     waiting = f"Ответов ждёт отправки: {replies}"
     if oldest_reply_s is not None:
-        waiting += f", старший ждёт {duration(oldest_reply_s)}"
+        waiting += f", самый давний ждёт {duration(oldest_reply_s)}"
     if dropped_replies:
         waiting += f"; не удалось отправить: {dropped_replies}"
     lines = [
@@ -1191,13 +1083,13 @@ def _failure(failure: Mapping[str, Any]) -> str:
 def key_balance(key: Mapping[str, Any]) -> str:
     """Describe what is left of an OpenRouter key, from the answer of GET /key."""
     limit, daily = key.get("limit_remaining"), key.get("free_model_daily_requests")
-    money = f"осталось ${limit:.2f}" if isinstance(limit, (int, float)) else "без предела по деньгам"
+    money = f"осталось ${limit:.2f}" if isinstance(limit, (int, float)) else "без ограничения по сумме"
     if isinstance(daily, Mapping) and "remaining" in daily:
         return f"{money}, бесплатных запросов сегодня осталось {daily['remaining']} из {daily.get('limit', '?')}."
     return f"{money}."
 
 
-# Errors of gateways: what happened and what to do next -----------------------------------------------------
+# Errors of gateways: what happened and what to do next -------------------------------------------------
 
 NO_WEB = "Эта модель не умеет искать в интернете. Выберите другую: /models."
 WEB_COSTS = (
@@ -1205,7 +1097,7 @@ WEB_COSTS = (
     " Разрешить платное: ALLOW_PAID_MODELS=1 в .env. Без поиска: /ask"
 )
 NO_GATEWAY = "Шлюз этой модели не настроен (.env). Выберите другую: /models."
-LIMIT_MINUTE = "Запросы этой минуты к OpenRouter кончились, следующие — через минуту. Спросите снова."
+LIMIT_MINUTE = "Запросы к OpenRouter на эту минуту израсходованы, новые — через минуту. Спросите после этого."
 LIMIT_DAY = (
     "Бесплатные запросы к OpenRouter на сегодня израсходованы, новые — после полуночи по UTC."
     " Спросите после этого."
@@ -1364,7 +1256,7 @@ def limit_minute(reset_at: float | None, zone: clock.TimeZone) -> str:
     if reset_at is None:
         return LIMIT_MINUTE
     opens = clock.to_local(reset_at, zone)
-    return f"Запросы этой минуты к OpenRouter кончились, следующие — в {opens:%H:%M:%S}. Спросите снова."
+    return f"Запросы к OpenRouter на эту минуту израсходованы, новые — в {opens:%H:%M:%S}. Спросите после этого."
 
 
 def limit_day(reset_at: float | None, zone: clock.TimeZone) -> str:
@@ -1384,12 +1276,12 @@ REASON_DATA_POLICY, REASON_FEATURE = "настройки приватности"
 STATUS_REASONS = {408: REASON_TIMEOUT, 404: REASON_UNAVAILABLE, 429: REASON_LIMIT, 504: REASON_TIMEOUT}
 
 
-# Settings: what the owner must fix -----------------------------------------------------------------------
+# Settings: what the owner must fix ---------------------------------------------------------------------
 
 NO_TOKEN = "Не задан TOKEN: получите его у @BotFather и впишите в .env (образец — .env.example)."
 BAD_TOKEN = "TOKEN записан неверно: он выглядит как 123456789:AAE… — скопируйте его у @BotFather целиком."
 TOKEN_REFUSED = "Telegram не принял TOKEN: скопируйте его у @BotFather заново и впишите в .env."
-BAD_TIMEZONE = "TIMEZONE не найдена: нужен часовой пояс вида Europe/Moscow."
+BAD_TIMEZONE = "TIMEZONE: такого часового пояса нет. Название выглядит так: Europe/Moscow."
 BAD_ENV_FILE = "Файл .env не в кодировке UTF-8: сохраните его как UTF-8."
 BAD_PLAIN_TEXT = "PLAIN_TEXT должен быть note или ask_first."
 BAD_TRANSCRIBE_MODEL = (
@@ -1435,7 +1327,7 @@ def bad_url(name: str) -> str:
     return f"{name} должен быть адресом, который начинается с http:// или https://."
 
 
-# The database and its copies -----------------------------------------------------------------------------
+# The database and its copies ---------------------------------------------------------------------------
 
 
 def db_unusable(path: object) -> str:
@@ -1486,7 +1378,7 @@ def backup_made(path: object, count: int) -> str:
     return f"Копия готова: {path}, {notes(count)}."
 
 
-# The command line ----------------------------------------------------------------------------------------
+# The command line --------------------------------------------------------------------------------------
 
 COMMAND_LINE = """Использование:
   python bot.py                запустить бота
@@ -1551,3 +1443,118 @@ def telegram_unreachable(error: object) -> str:
 def models_found(count: int) -> str:
     """Report how many models a gateway has."""
     return f"{plural(count, 'модель', 'модели', 'моделей')}."
+
+
+# Words that people write -------------------------------------------------------------------------------
+
+# In place of the text that the bot has asked for
+CANCEL_WORDS = ("отмена", "отменить", "cancel")
+
+# Days and periods that people write, for notes/dates.py; all letters as fold() leaves them.
+MONTH_FORMS = (
+    "январь января январе",
+    "февраль февраля феврале",
+    "март марта марте",
+    "апрель апреля апреле",
+    "май мая мае",
+    "июнь июня июне",
+    "июль июля июле",
+    "август августа августе",
+    "сентябрь сентября сентябре",
+    "октябрь октября октябре",
+    "ноябрь ноября ноябре",
+    "декабрь декабря декабре",
+)
+WEEKDAY_FORMS = (
+    "понедельник понедельника пн",
+    "вторник вторника вт",
+    "среда среду среды ср",
+    "четверг четверга чт",
+    "пятница пятницу пятницы пт",
+    "суббота субботу субботы сб",
+    "воскресенье воскресенья вс",
+)
+UNIT_FORMS = (
+    "день дня дней сутки суток",
+    "неделя неделю недели недель неделе",
+    "месяц месяца месяцев месяце",
+    "год года лет году",
+)
+NEAR_DAYS = {"позавчера": -2, "вчера": -1, "сегодня": 0, "завтра": 1, "послезавтра": 2}
+SMALL_NUMBERS = {"два": 2, "две": 2, "три": 3, "четыре": 4, "пять": 5, "шесть": 6, "семь": 7, "десять": 10}
+# Regular expressions.
+IN = r"^(?:в|во|за|на) "
+YEAR_WORD = r"(?:года|г)"
+FROM_TO = r"(?:с|со|от) (.+) (?:по|до) (.+)"
+SINCE = r"(?:с|со) (.+)"
+FOR_LAST = r"за (?:последн\w+ )?(?:(?P<number>\w+) )?(?P<unit>\w+)"
+THIS_OR_PREVIOUS = r"(?:(?P<previous>прошл\w+)|эт\w+) (?P<unit>\w+)"
+WHOLE_YEAR = r"(\d{4}) (?:год|году)"
+
+# Times that people write, for notes/schedule.py.
+MINUTES_OF_UNIT = {
+    **dict.fromkeys(("минута", "минуту", "минуты", "минут", "мин"), 1),
+    **dict.fromkeys(("час", "часа", "часов", "ч"), 60),
+}
+FIXED_DELAYS = {"через полчаса": 30, "через полтора часа": 90}  # in minutes
+TIMES_OF_DAY = {"утром": (9, 0), "днем": (13, 0), "вечером": (19, 0), "в полдень": (12, 0), "в полночь": (0, 0)}
+BEFORE_NOON, AFTER_NOON = ("утра", "ночи"), ("дня", "вечера")
+WEEKDAY_PLURALS = {
+    "понедельникам": "понедельник",
+    "вторникам": "вторник",
+    "средам": "среда",
+    "четвергам": "четверг",
+    "пятницам": "пятница",
+    "субботам": "суббота",
+    "воскресеньям": "воскресенье",
+}
+# Regular expressions.
+IN_A_WHILE = r"через (?:(?P<number>\w+) )?(?P<unit>\w+)"
+ON_WEEKDAYS = r"\bпо (?P<weekday>\w+)"
+EVERY = r"кажд(?:ый|ую|ое) "
+DAY_OF_MONTH = r"(?P<day>\d\d?)(?:-?го|-?е)? числ[оа]"
+REPEATS = (
+    (r"\b(?:каждый день|каждые сутки|ежедневно)\b", "day"),
+    (r"\b(?:каждую неделю|еженедельно)\b", "week"),
+    (r"\b(?:каждый месяц|каждого месяца|ежемесячно)\b", "month"),
+    (r"\b(?:каждый год|каждого года|ежегодно)\b", "year"),
+)
+_PART = r"(?: (?P<part>утра|дня|вечера|ночи))?"
+TIMES = (
+    rf"[вк] (?P<hour>\d\d?)(?:[:.](?P<minute>\d\d))?(?: часов| часа| час| ч)?{_PART}",
+    rf"(?P<hour>\d\d?):(?P<minute>\d\d){_PART}",
+    r"(?P<hour>\d\d?)(?P<minute>) (?P<part>утра|дня|вечера|ночи)",
+)
+
+# Words of a question by which the free-model router knows its task (see llm/free_router.py)
+DRAWING_WORDS = re.compile(
+    r"\b(нарисуй|изобрази|draw|(создай|сделай|сгенерируй)(те)?\s+(мне\s+)?(картин|рисун|изображен|иллюстрац))",
+    re.IGNORECASE,
+)
+CODE_WORDS = re.compile(
+    r"```|\b(код[аеу]?|кодом|программирован\w*|запрограммир\w*|скрипт\w*|регулярн\w+ выражен\w+|"
+    r"python|питон\w*|javascript|typescript|java|golang|rust|sql|html|css|bash|regex|traceback|код-ревью|"
+    r"code|coding|script|debug)\b|\bнапиши(те)?\s.*\b(функци|программ)|\b(def|class|import|return)\s+\w+.*[:(]|\bc\+\+",
+    re.IGNORECASE,
+)
+
+# Words of a question that do not help to find the note it is about
+_STOP_WORDS = """
+    без будет будут был была были было быть вам вас ваш весь вот все всего всех где даже для его если есть еще
+    или какая какие каким какими каких какого какое какой каком какому какую когда которая которые который кто
+    куда лишь меня мне много мной мог моего моей можно мои моих мой моя надо нам нас наш нашей нет них ничего
+    она они оно откуда перед под после потом почему при про раз разве сам себе себя сейчас сколько так также
+    такое такой там тебя тем теперь тогда того тоже только том тот тут уже хоть чего чей чем через что чтобы чья
+    эта эти это этого этой этом этот
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())
+
+# The grammar of nouns and adjectives, for words.py; all letters as fold() leaves them.
+VOWELS = frozenset("аеиоуыэюя")
+_NOUN_ENDINGS = """
+    иями ями ами ией иям ием иях ого его ому ему ыми ими ая яя ую юю ое ее ые ие ой ей ий ый ом ем ым им ам ям ах
+    ях ою ею ию ью ия ья ье ии ев ов а е и й о у ы ь ю я
+"""
+NOUN_ENDINGS = frozenset(_NOUN_ENDINGS.split())
+FLEETING_VOWELS = frozenset("ое")  # one of them comes before the last consonant in some forms: подарок, подарка
+AFTER_FLEETING_VOWEL = frozenset("кнлцргмт")

@@ -27,7 +27,7 @@ TAG = re.compile(r"(?<![\w·\u200c])#([\w·\u200c]{1,256})(?![\w·\u200c]*#)")
 CACHED_WORDS = 4096  # about a megabyte; most words of a note are common
 LONGEST_ENDING = 4
 SHORTEST_BASE = 2  # letters that remain before an ending
-SHORTEST_WITH_FLEETING_VOWEL = 4  # letters; in shorter words most of these vowels stay: дом, тема
+SHORTEST_WITH_FLEETING_VOWEL = 4  # letters of a base; in shorter ones most of these vowels stay: дом, тема
 
 
 class _ThreadState(threading.local):
@@ -66,7 +66,7 @@ def _noun_base(word: str) -> str:
     """Return a word without its ending, its soft signs and its fleeting vowel: подарок, подарка → подарк."""
     base = _without_ending(word).replace("ь", "")
     if (
-        len(base) < SHORTEST_BASE + 2
+        len(base) < SHORTEST_WITH_FLEETING_VOWEL
         or base[-2] not in texts.FLEETING_VOWELS
         or base[-1] not in texts.AFTER_FLEETING_VOWEL
     ):

@@ -11,15 +11,15 @@ import storage
 
 log = logging.getLogger(__name__)
 
-FIRST_AFTER_S = 60.0  # the start belongs to what waits
+FIRST_AFTER_S = 60.0  # first come the replies and questions that an earlier run left
 INTERVAL_S = 3600.0
 PAUSE_S = 0.05  # between two steps; others write meanwhile
-CATCH_UP = 24  # in an hour of running, up to a day that the bot was off counts as past
+CATCH_UP = 24  # rows age at most this much faster than time passes, also after the bot was off; see clean()
 LINGER_S = 0.5  # at the stop, for the current step
 
 
 class Cleaner:
-    """Deletes once an hour what nobody can ask for any more; after a jump of the clock, nothing at first."""
+    """Deletes once an hour what is too old. After a jump of the clock, rows become old little by little."""
 
     def __init__(self, questions_kept_s: int) -> None:
         self._questions_kept_s = questions_kept_s

@@ -113,6 +113,7 @@ class JobHandlers:
         return File("stats.png", io.BytesIO(chart.draw(per_day)), caption, is_photo=True)
 
     def _zone(self, job: JobRow) -> TimeZone:
+        """Return the time zone in which a person sees the result of a job."""
         return db_people.zone_in_chat(job["user_id"], job["chat_id"], self.settings.timezone)
 
     def status(self, job: JobRow) -> JobResult:  # noqa: ARG002

@@ -4,6 +4,7 @@ import logging
 import threading
 
 import clock
+import db_people
 import db_reminders
 import storage
 from config import Settings
@@ -14,7 +15,6 @@ from telegram.outbox import Outbox
 log = logging.getLogger(__name__)
 
 MAX_WAIT_S = 20.0  # between two looks: the clock may have been changed
-MAX_AT_ONCE = 20
 RETRY_AFTER_ERROR_S = 5.0
 RETRY_AFTER_FAILURE_S = 3600  # of one reminder, so that it does not hold up the others
 
@@ -37,24 +37,32 @@ class ReminderClock:
         self._stopping.set()
         self._thread.join(linger_s)
 
-    def send_due(self, now: int) -> bool:
-        """Write due reminders into the outbox; return whether more may be due."""
-        due = db_reminders.due_reminders(now, MAX_AT_ONCE)
-        for reminder in due:
-            try:
+    def send_due(self, now: int) -> None:
+        """Write the reminders that are due into the outbox, each in a transaction of its own."""
+        while not self._stopping.is_set() and self._send_next(now):
+            pass
+
+    def _send_next(self, now: int) -> bool:
+        """Write the reminder that has been due longest into the outbox; return whether there was one."""
+        reminder = None
+        try:
+            with storage.transaction():
+                reminder = db_reminders.first_due(now)  # read in the transaction: it may just have been canceled
+                if reminder is None:
+                    return False
                 self._send(reminder, now)
-            except Exception as error:
-                if storage.is_unavailable(error):
-                    raise
-                log.exception("reminder %d failed", reminder["id"])
-                db_reminders.move_reminder(reminder["id"], now + RETRY_AFTER_FAILURE_S)
-        return len(due) == MAX_AT_ONCE
+        except Exception as error:
+            if storage.is_unavailable(error) or reminder is None:
+                raise
+            log.exception("reminder %d failed", reminder["id"])
+            db_reminders.move_reminder(reminder["id"], now + RETRY_AFTER_FAILURE_S)
+        return True
 
     def _send(self, reminder: Reminder, now: int) -> None:
-        with storage.transaction():
-            reply = reminders.deliver(reminder, now, reminders.zone_of(reminder, self._settings.timezone))
-            if reply is not None:
-                self._outbox.put(reminder["chat_id"], reply, thread_id=reminder["thread_id"])
+        zone = db_people.zone_in_chat(reminder["user_id"], reminder["chat_id"], self._settings.timezone)
+        reply = reminders.deliver(reminder, now, zone)
+        if reply is not None:
+            self._outbox.put(reminder["chat_id"], reply, thread_id=reminder["thread_id"])
 
     def _run(self) -> None:
         while not self._stopping.wait(self._look()):
@@ -64,8 +72,7 @@ class ReminderClock:
     def _look(self) -> float:
         """Send what is due; return for how long to wait."""
         try:
-            if self.send_due(clock.now()):
-                return 0.0
+            self.send_due(clock.now())
             due_at = db_reminders.next_due_at()
         except Exception as error:
             if storage.is_unavailable(error):

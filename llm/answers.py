@@ -132,9 +132,8 @@ class Answers:
                     "speech": json.dumps(dataclasses.asdict(question.speech)) if question.speech else None,
                 }
             )
-            storage.on_commit(
-                partial(self._executor.wake, journal.question_key(user_id, question_id, is_parallel))
-            )
+            key = journal.question_key(user_id, question_id, is_parallel)
+            storage.on_commit(partial(self._executor.wake, key, question.delay_s))
         storage.on_commit(self._queue_positions.wake)
 
     def stop_question(self, chat_id: int, question_id: int) -> None:

@@ -1,6 +1,7 @@
 """The list of models in the chat: pages with a button for each model, and switching the active model."""
 
 import math
+from typing import NamedTuple
 
 import db
 import texts
@@ -9,6 +10,15 @@ from llm.models import is_paid, model_for
 from telegram.replies import Button, ButtonResult, HandlerResult, Reply
 
 MODELS_PER_PAGE = 12
+
+
+class ModelPage(NamedTuple):
+    """A page of a list of models."""
+
+    models: list[db.Model]
+    number: int  # from 1
+    pages: int
+    turn_buttons: list[list[Button]]  # a row, or nothing if there is only one page
 
 
 def active_page() -> HandlerResult:
@@ -60,25 +70,28 @@ def _models() -> list[db.Model]:
     return sorted(db.list_models(), key=lambda model: (not model["available"], model["id"]))
 
 
+def page_of(models: list[db.Model], page_number: int, turn: str) -> ModelPage:
+    """Return a page of a list of models; `turn` names the buttons that turn the page."""
+    pages = max(1, math.ceil(len(models) / MODELS_PER_PAGE))
+    number = min(max(page_number, 1), pages)
+    start = (number - 1) * MODELS_PER_PAGE
+    buttons = []
+    if number > 1:
+        buttons.append(Button(texts.PREVIOUS, f"{turn}:{number - 1}"))
+    if number < pages:
+        buttons.append(Button(texts.NEXT, f"{turn}:{number + 1}"))
+    return ModelPage(models[start : start + MODELS_PER_PAGE], number, pages, [buttons] if buttons else [])
+
+
 def _page(models: list[db.Model], page_number: int) -> Reply:
     """Return a page of the list: a button for each model to choose, a line for the active and unavailable ones."""
-    pages = math.ceil(len(models) / MODELS_PER_PAGE)
-    page_number = min(max(page_number, 1), pages)
-    start = (page_number - 1) * MODELS_PER_PAGE
-    shown = models[start : start + MODELS_PER_PAGE]
+    page = page_of(models, page_number, "models")
     buttons = [
         [Button(texts.model_button(model), f"model:{model['id']}")]
-        for model in shown
+        for model in page.models
         if model["available"] and not model["active"]
     ]
-    turning = []
-    if page_number > 1:
-        turning.append(Button(texts.PREVIOUS, f"models:{page_number - 1}"))
-    if page_number < pages:
-        turning.append(Button(texts.NEXT, f"models:{page_number + 1}"))
-    if turning:
-        buttons.append(turning)
-    return Reply(texts.model_list(shown, page_number, pages), buttons=buttons)
+    return Reply(texts.model_list(page.models, page.number, page.pages), buttons=[*buttons, *page.turn_buttons])
 
 
 def _active_page_number(models: list[db.Model]) -> int:

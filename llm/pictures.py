@@ -10,7 +10,7 @@ from journal import QuestionRow
 from openrouter_client import ErrorKind, OpenRouterError
 from telegram.transport import Telegram, TelegramError, backoff_s
 
-MAX_PICTURE_BYTES = 5 * 2**20  # a photo of the middle size has a fifth of a megabyte
+MAX_PICTURE_BYTES = 5 * 2**20  # a photo of medium size takes about 0.2 MB
 MAX_ATTEMPTS = 3
 MAX_PAUSE_S = 5.0
 

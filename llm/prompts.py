@@ -128,19 +128,15 @@ def _notes_for(user_id: int, asked: str) -> list[PromptNote]:
 
 
 def _prompt_note(note: FoundNote, attachments: list[Attachment], source: Source | None) -> PromptNote:
-    text = _shorten(contents.plain_text(note), MAX_NOTE_LENGTH)
+    text = texts.shorten(contents.plain_text(note), MAX_NOTE_LENGTH)
     return {
         "number": note["number"],
         "created_at": note["created_at"],
         "text": text,
-        "transcript": _shorten("\n".join(contents.transcripts(attachments)), MAX_NOTE_LENGTH - len(text)),
+        "transcript": texts.shorten("\n".join(contents.transcripts(attachments)), MAX_NOTE_LENGTH - len(text)),
         "files": [texts.attachment(attachment) for attachment in attachments],
         "source": source["name"] if source else "",
     }
-
-
-def _shorten(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: max(length, 0)] + texts.ELLIPSIS
 
 
 def _notes_as_json(notes: list[PromptNote], zone: TimeZone) -> str:

@@ -1,7 +1,5 @@
 """The personal settings in the chat: one message with buttons, and pages to choose a time zone and a model."""
 
-import math
-
 import clock
 import config
 import db
@@ -9,12 +7,12 @@ import db_people
 import texts
 from clock import TimeZone
 from config import Settings
+from llm import model_menu
 from llm.models import is_paid
 from telegram.replies import Button, ButtonResult, Reply
 
 MAX_PROMPT_LENGTH = 1000  # characters
 ZONES_PER_ROW = 2
-MODELS_PER_PAGE = 10
 
 # The buttons hold the position in this list: append new zones at its end.
 ZONES = (
@@ -137,23 +135,12 @@ def remove_prompt(user_id: int) -> ButtonResult:
 def model_page(settings: Settings, user_id: int, page_number: int) -> Reply:
     """Return a page of the models that a person may choose; pages count from 1."""
     models = [model for model in db.list_models() if _may_choose(settings, model)]
-    pages = max(1, math.ceil(len(models) / MODELS_PER_PAGE))
-    page_number = min(max(page_number, 1), pages)
-    start = (page_number - 1) * MODELS_PER_PAGE
-    rows = [
-        [Button(texts.model_button(model), f"own_model:{model['id']}:1")]
-        for model in models[start : start + MODELS_PER_PAGE]
-    ]
-    turning = []
-    if page_number > 1:
-        turning.append(Button(texts.PREVIOUS, f"own_models:{page_number - 1}"))
-    if page_number < pages:
-        turning.append(Button(texts.NEXT, f"own_models:{page_number + 1}"))
-    if turning:
-        rows.append(turning)
-    rows.append([Button(texts.SHARED_MODEL, "own_model:0:0")])
+    page = model_menu.page_of(models, page_number, "own_models")
+    rows = [[Button(texts.model_button(model), f"own_model:{model['id']}:1")] for model in page.models]
+    shared = [Button(texts.SHARED_MODEL, "own_model:0:0")]
     own = _own_model(user_id)
-    return Reply(texts.own_model_heading(own["label"] if own else None), buttons=[*rows, _back_row()])
+    heading = texts.own_model_heading(own["label"] if own else None)
+    return Reply(heading, buttons=[*rows, *page.turn_buttons, shared, _back_row()])
 
 
 def choose_model(settings: Settings, user_id: int, model_id: int, *, is_own: bool) -> ButtonResult:

@@ -41,7 +41,7 @@ class SpeechError(Exception):
 
     def __init__(self, msg: str, retry_after_s: float | None = None) -> None:
         super().__init__(msg)
-        self.retry_after_s = retry_after_s  # None: it makes no sense
+        self.retry_after_s = retry_after_s  # None: another attempt makes no sense
 
 
 class SpeechToText:

@@ -132,6 +132,7 @@ CREATE INDEX ix_message_parts_user ON message_parts(user_id, chat_id, sent_at);
 CREATE TABLE albums (
     chat_id        INTEGER NOT NULL,
     media_group_id TEXT    NOT NULL,
+    message_id     INTEGER NOT NULL,
     seen_at        INTEGER NOT NULL,
     note_id        INTEGER,
     PRIMARY KEY (chat_id, media_group_id)

@@ -202,11 +202,7 @@ def _page_text(user_id: int, page: _Page, listed: Search, zone: TimeZone) -> str
 def _source_names(note_ids: list[int]) -> dict[int, str]:
     """Return where notes were forwarded from, by note."""
     sources = db_attachments.sources_of_notes(note_ids)
-    return {note_id: _shortened(source["name"]) for note_id, source in sources.items()}
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= MAX_SOURCE_LENGTH else name[: MAX_SOURCE_LENGTH - 1] + texts.ELLIPSIS
+    return {note_id: texts.shorten(source["name"], MAX_SOURCE_LENGTH) for note_id, source in sources.items()}
 
 
 def _heading(user_id: int, page: _Page, listed: Search, zone: TimeZone) -> str:

@@ -30,7 +30,7 @@ NO_PLACE = Place()
 
 def confirm_new(note: db.AddedNote) -> Reply:
     """Confirm a note that was made from a message without a command."""
-    data = _data(NO_PLACE, note["number"])
+    data = button_data(NO_PLACE, note["number"])
     ask = Button(texts.ASK_MODEL, f"ask_note:{data}")
     delete = Button(texts.DELETE, f"del:{data}")
     return Reply(texts.note_added(note["number"]), buttons=[[ask, delete]], note_id=note["id"])
@@ -46,14 +46,14 @@ def show(note: db.Note, zone: TimeZone) -> Reply:
 def open_note(user_id: int, number: int, place: Place, zone: TimeZone) -> ButtonResult:
     """Show a note in place of the list."""
     note = _existing(user_id, number)
-    return ButtonResult(edit=_card(note, place, zone)) if note else ButtonResult(texts.note_missing(number))
+    return ButtonResult(edit=_card(note, place, zone)) if note else ButtonResult(_why_missing(user_id, number))
 
 
 def pin(user_id: int, number: int) -> str:
     """Pin a note; return why it cannot be pinned, "" if it is."""
     note = _existing(user_id, number)
     if note is None:
-        return texts.note_missing(number)
+        return _why_missing(user_id, number)
     if note["pinned_at"] is None and len(db.list_pinned_notes(user_id)) >= MAX_PINS:
         return texts.too_many_pins(MAX_PINS)
     db.pin_note(user_id, number, is_pinned=True)
@@ -71,14 +71,14 @@ def pin_in_place(user_id: int, number: int, place: Place, zone: TimeZone) -> But
 def unpin_in_place(user_id: int, number: int, place: Place, zone: TimeZone) -> ButtonResult:
     """Unpin the note that is shown."""
     if not db.pin_note(user_id, number, is_pinned=False):
-        return ButtonResult(texts.note_missing(number))
+        return ButtonResult(_why_missing(user_id, number))
     return ButtonResult(texts.note_unpinned(number), edit=open_note(user_id, number, place, zone).edit)
 
 
 def delete(user_id: int, number: int, place: Place = NO_PLACE) -> ButtonResult:
     """Delete a note; a button restores it."""
     if not db.delete_note(user_id, number):
-        return ButtonResult(texts.note_missing(number))
+        return ButtonResult(_why_missing(user_id, number))
     return ButtonResult(edit=deleted(number, place))
 
 
@@ -92,7 +92,7 @@ def ask(user_id: int, number: int) -> ButtonResult:
     """Ask the model what a note says."""
     note = _existing(user_id, number)
     if note is None:
-        return ButtonResult(texts.note_missing(number))
+        return ButtonResult(_why_missing(user_id, number))
     if not db.list_models():
         return ButtonResult(texts.NO_MODELS)
     attachments = db_attachments.attachments_of(note["id"])
@@ -110,7 +110,7 @@ def ask_for_text(user_id: int, number: int, place: Place, zone: TimeZone) -> Rep
     if note is None:
         return None
     card = _card(note, place, zone)
-    buttons = [[Button(texts.CANCEL, f"keep_text:{_data(place, number)}")]]
+    buttons = [[Button(texts.CANCEL, f"keep_text:{button_data(place, number)}")]]
     if 0 < utf16_length(note["text"]) <= MAX_COPY_LENGTH:
         buttons[0].insert(0, Button(texts.COPY_TEXT, copy_text=note["text"]))
     return replace(card, text=f"{card.text}\n\n{texts.ASK_FOR_NEW_TEXT}", buttons=buttons, note_id=None)
@@ -134,7 +134,7 @@ def _card(note: db.Note, place: Place, zone: TimeZone) -> Reply:
 
 def _buttons(note: db.Note, place: Place) -> list[list[Button]]:
     """Return a button for everything that can be done with a note."""
-    data = _data(place, note["number"])
+    data = button_data(place, note["number"])
     pin_or_unpin = Button(texts.UNPIN, f"unpin:{data}") if note["pinned_at"] else Button(texts.PIN, f"pin:{data}")
     return [
         [Button(texts.EDIT, f"edit:{data}"), pin_or_unpin],
@@ -150,10 +150,17 @@ def _back(place: Place) -> list[list[Button]]:
     return [[Button(texts.BACK, f"page:{place.listing_id}:{place.position}")]]
 
 
-def _data(place: Place, number: int) -> str:
+def button_data(place: Place, number: int) -> str:
+    """Return the data of a button that acts on a note, behind the button's name."""
     return f"{place.listing_id}:{place.position}:{number}"
 
 
 def _existing(user_id: int, number: int) -> db.Note | None:
     note = db.get_note(user_id, number)
     return note if note and note["deleted_at"] is None else None
+
+
+def _why_missing(user_id: int, number: int) -> str:
+    """Return the sentence about a note that is deleted or was never there."""
+    is_deleted = db.get_note(user_id, number) is not None
+    return texts.note_is_deleted(number) if is_deleted else texts.note_missing(number)

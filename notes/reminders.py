@@ -1,10 +1,9 @@
 """Reminders: set by a command or a button, listed, and what comes when one is due."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 import clock
 import db
-import db_people
 import db_reminders
 import texts
 from clock import TimeZone
@@ -51,7 +50,7 @@ def set_by_command(message: Message, text: str, note_number: int | None, zone: T
 
 def choices(number: int, place: Place) -> ButtonResult:
     """Show the buttons that set a reminder of a note, in place of those under the note."""
-    data = f"{place.listing_id}:{place.position}:{number}"
+    data = note_card.button_data(place, number)
     buttons = [Button(label, f"remind:{data}:{choice}") for choice, label in BUTTON_TIMES.items()]
     back = Button(texts.BACK, f"remind:{data}:{GO_BACK}")
     return ButtonResult(buttons=[buttons[:2], buttons[2:], [back]])
@@ -62,7 +61,7 @@ def choose(query: CallbackQuery, number: int, place: Place, choice: int, zone: T
     toast = ""
     if choice in BUTTON_TIMES:
         now = _local_now(zone)
-        toast = _set_of_note(query, number, When(_chosen_time(choice, now, now)), zone)
+        toast = _set_of_note(query, number, When(_chosen_time(choice, now, schedule.MORNING)), zone)
     return ButtonResult(toast, buttons=note_card.buttons(query.user_id, number, place))
 
 
@@ -101,7 +100,7 @@ def postpone(query: CallbackQuery, reminder_id: int, choice: int, zone: TimeZone
         return ButtonResult(texts.REMINDER_GONE)
     now = _local_now(zone)
     came_at = datetime.fromisoformat(reminder["starts_at"])
-    due_at = clock.to_moment(_chosen_time(choice, now, came_at), zone)
+    due_at = clock.to_moment(_chosen_time(choice, now, came_at.time()), zone)
     if reminder["repeat"]:
         db_reminders.repeat_once(reminder_id, due_at)
     else:
@@ -165,17 +164,16 @@ def _set(source: Message | CallbackQuery, note_id: int | None, text: str, when: 
     return texts.reminder_set(due_at, when.repeat, zone)
 
 
-def _chosen_time(choice: int, now: datetime, usual: datetime) -> datetime:
-    """Return the time that a button means; tomorrow is at the time of `usual`."""
+def _chosen_time(choice: int, now: datetime, time_tomorrow: time) -> datetime:
+    """Return the moment that a button means; «tomorrow» is tomorrow at time_tomorrow."""
     if choice == IN_AN_HOUR:
         return now + timedelta(hours=1)
-    tomorrow = now.date() + timedelta(days=1)
     if choice == THIS_EVENING:
         evening = datetime.combine(now.date(), schedule.EVENING)
         return evening if evening > now else evening + timedelta(days=1)
     if choice == ON_MONDAY:
         return datetime.combine(now.date() + timedelta(days=7 - now.weekday()), schedule.MORNING)
-    return datetime.combine(tomorrow, schedule.MORNING if usual is now else usual.time())
+    return datetime.combine(now.date() + timedelta(days=1), time_tomorrow)
 
 
 def _title(reminder: Reminder) -> str:
@@ -184,14 +182,8 @@ def _title(reminder: Reminder) -> str:
     if reminder["note_id"]:
         note = db.get_note_by_id(reminder["user_id"], reminder["note_id"])
         text = texts.note_title(note["number"], note["text"]) if note else ""
-    line = " ".join(text.split())
-    return line if len(line) <= MAX_EXCERPT_LENGTH else line[: MAX_EXCERPT_LENGTH - 1] + texts.ELLIPSIS
+    return texts.shorten(" ".join(text.split()), MAX_EXCERPT_LENGTH)
 
 
 def _local_now(zone: TimeZone) -> datetime:
     return clock.to_local(clock.now(), zone).replace(tzinfo=None)
-
-
-def zone_of(reminder: Reminder, default: TimeZone) -> TimeZone:
-    """Return the time zone of a reminder's person in the chat where it comes."""
-    return db_people.zone_in_chat(reminder["user_id"], reminder["chat_id"], default)

@@ -42,7 +42,7 @@ def page(user_id: int, zone: TimeZone) -> Reply:
     shown = []
     for note in notes:
         line = contents.plain_text(note) or contents.describe(attachments.get(note["id"], []))
-        shown.append((note, line if len(line) <= MAX_LINE_LENGTH else line[:MAX_LINE_LENGTH] + texts.ELLIPSIS))
+        shown.append((note, texts.shorten(line, MAX_LINE_LENGTH)))
     buttons = [Button(texts.restore_button(note["number"]), f"untrash:{note['number']}") for note in notes]
     rows = [buttons[start : start + BUTTONS_PER_ROW] for start in range(0, len(buttons), BUTTONS_PER_ROW)]
     return Reply(texts.trash(shown, zone), buttons=rows)

@@ -17,7 +17,7 @@ def albums_in_order(updates: list[Update]) -> Iterator[Update]:
         if message is None or not message.media_group_id:
             yield update
             continue
-        is_first = journal.mark_album_seen(message.chat_id, message.media_group_id)
+        is_first = journal.mark_album_seen(message.chat_id, message.media_group_id, message.message_id)
         further_part = dataclasses.replace(message, is_further_part=not is_first and not message.text)
         yield dataclasses.replace(update, message=further_part)
 

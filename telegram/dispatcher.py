@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import dataclass
 
+import clock
 import journal
 import journal_awaited
 import texts
@@ -161,6 +162,16 @@ class Dispatcher:
         return bool(username) and username.lower() == self._username
 
 
+def await_text(source: Message | CallbackQuery, command: str, asked_at: int, text_before: str = "") -> None:
+    """Take the next message of the person as the text of a command, after the text that is known already."""
+    journal_awaited.await_text(source.chat_id, source.thread_id, source.user_id, command, text_before, asked_at)
+
+
+def stop_waiting(query: CallbackQuery) -> None:
+    """Take the next message of the person as any other."""
+    journal_awaited.take(query.chat_id, query.thread_id, query.user_id, clock.now())
+
+
 def _parse_command_line(message: Message) -> _CommandLine | None:
     """Return the command at the start of a message; a forward or a poll has none: its text is not for the bot."""
     is_own_text = not (message.is_forwarded or message.unsupported)
@@ -198,7 +209,5 @@ def _call_handler(command: Command, message: Message, text: str) -> HandlerResul
         question = texts.COMMAND_QUESTIONS.get(command.name)
         if text or question is None:
             return texts.usage_line(command.name, command.usage)
-    journal_awaited.await_text(
-        message.chat_id, message.thread_id, message.user_id, command.name, "", message.sent_at
-    )
+    await_text(message, command.name, message.sent_at)
     return Reply(question, asks_for_text=True)

@@ -107,10 +107,7 @@ class Draft:
         shown_until = 0.0
         retry_after = 0.0
         for method, params, lifetime_s in self._possible_calls():
-            is_message = method != "sendChatAction"
-            if self._is_closed or not self._telegram.pacing.take_turn_for_draft(
-                self._chat_id, is_message=is_message
-            ):
+            if self._is_closed or not self._may_call(method):
                 break
             try:
                 self._telegram.call(method, params, timeout_s=TIMEOUT_S)

@@ -16,7 +16,7 @@ class Failures:
 
     def __init__(self) -> None:
         self._count = 0
-        self.server_errors = 0  # of them, the latest ones that were responses with a status of 5xx
+        self.server_errors = 0  # how many of the latest failures were responses with a status of 5xx
         self._first_server_error_at = 0.0  # on the clock of time.monotonic()
         self._others_accepted = False  # after the latest failure, Telegram accepted another call
 

@@ -41,12 +41,12 @@ def plain_text(markdown: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Piece:
-    """A block that fits into a message."""
+class _WrittenBlock:
+    """A block that fits into a message, as Markdown."""
 
     text: str
     size: int  # in UTF-16 units, with the blank line after it
-    blocks: int  # the number of blocks in it
+    count: int  # of the blocks in it, itself included
     is_heading: bool
 
 
@@ -55,32 +55,32 @@ def split_markdown(text: str, limit: int, footer: str = "") -> list[str]:
     blocks = parse(text)
     if footer:
         blocks += plain_paragraphs(footer)
-    pieces = [
-        _Piece(written, utf16_length(written) + 2, _count(fitting), fitting.kind == "heading")
+    written_blocks = [
+        _WrittenBlock(markdown, utf16_length(markdown) + 2, _count(fitting), fitting.kind == "heading")
         for block in blocks
         for fitting in _fit(block, limit)
-        if (written := write(fitting))
+        if (markdown := write(fitting))
     ]
-    return ["\n\n".join(piece.text for piece in part) for part in _pack(pieces, limit)]
+    return ["\n\n".join(block.text for block in part) for part in _pack(written_blocks, limit)]
 
 
-def _pack(pieces: Iterable[_Piece], limit: int) -> Iterator[list[_Piece]]:
-    """Yield the pieces of each message; a heading goes into the message of the block after it."""
-    part: list[_Piece] = []
+def _pack(blocks: Iterable[_WrittenBlock], limit: int) -> Iterator[list[_WrittenBlock]]:
+    """Yield the blocks of each message; a heading goes into the message of the block after it."""
+    part: list[_WrittenBlock] = []
     size = count = 0
-    for piece in pieces:
-        if part and (size + piece.size > limit + 2 or count + piece.blocks > MAX_RICH_BLOCKS):
+    for block in blocks:
+        if part and (size + block.size > limit + 2 or count + block.count > MAX_RICH_BLOCKS):
             end = len(part)
             while end > 0 and part[end - 1].is_heading:
                 end -= 1
-            if end == 0 or sum(other.size for other in [*part[end:], piece]) > limit + 2:
+            if end == 0 or sum(other.size for other in [*part[end:], block]) > limit + 2:
                 end = len(part)
             yield part[:end]
             part = part[end:]
-            size, count = sum(other.size for other in part), sum(other.blocks for other in part)
-        part.append(piece)
-        size += piece.size
-        count += piece.blocks
+            size, count = sum(other.size for other in part), sum(other.count for other in part)
+        part.append(block)
+        size += block.size
+        count += block.count
     if part:
         yield part
 

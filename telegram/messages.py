@@ -49,9 +49,7 @@ class Content:
     entities: Sequence[Entity] = ()  # of the text
     attachments: Sequence[Attachment] = ()
     source: ForwardSource | None = None  # of a forward
-    unsupported: str = (
-        ""  # "poll", "game", …: content that the bot cannot keep; its text, if it has one, is the text
-    )
+    unsupported: str = ""  # the kind of content that the bot cannot keep: "poll", "game", …
 
 
 @dataclass(frozen=True, kw_only=True)

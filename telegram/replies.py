@@ -44,6 +44,7 @@ class Question:
     is_repeat: bool = False  # asked again: the answer cache is not used
     pictures: Sequence[str] = ()  # the file_ids of the pictures that it is about
     speech: Attachment | None = None  # a recording with more of the question
+    delay_s: float = 0.0  # until it is asked: further pictures of an album may arrive
 
 
 @dataclass(frozen=True)

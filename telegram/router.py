@@ -1,4 +1,4 @@
-"""The table of commands and buttons. bot.py fills it while it is imported; afterwards it does not change."""
+"""The table of commands and buttons, filled while bot.py is imported; afterwards it does not change."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -84,6 +84,10 @@ class Router:
             return handler
 
         return register
+
+    def add_buttons(self, other: "Router") -> None:
+        """Add the buttons of another table."""
+        self.buttons.update(other.buttons)
 
     def text(self, handler: Handler) -> Handler:
         """Register the handler of messages without a command."""

@@ -66,7 +66,8 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "llm": LLM,
     "app": LLM | {"notes", "app", "db_cleanup", "journal_cleanup"},
     "bot_messages": LLM | {"notes"},
-    "bot": LLM | {"bot_messages", "notes", "app"},
+    "bot_buttons": LLM | {"bot_messages", "notes"},
+    "bot": LLM | {"bot_buttons", "bot_messages", "notes", "app"},
 }
 
 # Inside a folder a module may import only modules that come before it.
@@ -85,6 +86,7 @@ ORDER = {
             "free_router",
             "catalog_readers",
             "catalog",
+            "conversations",
             "quota",
             "prompts",
         ),
@@ -118,7 +120,6 @@ ORDER = {
         "editing",
         "note_card",
         "trash",
-        "dates",
         "schedule",
         "reminders",
         "plain_texts",

@@ -202,6 +202,7 @@ def test_the_page_is_short() -> None:
         "texts.py",
         "notes/note_card.py",
         "bot.py",
+        "bot_buttons.py",
         "tests/test_note_random.py",
     ]
     assert page.count("```python") == len(steps("add-a-command.md"))

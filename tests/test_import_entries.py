@@ -197,7 +197,10 @@ STRANGE_PARTS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("parts", STRANGE_PARTS, ids=repr)
 def test_a_strange_part_loses_only_itself_and_is_reported(parts: dict[str, Any]) -> None:
     result = import_entries({"text": "раз", "created_at": NOW, **parts})
-    assert result == "Добавлено заметок: 1. Уже было: 0. Без части оформления, вложений или источника: 1."
+    assert (
+        result
+        == "Добавлено заметок: 1. Уже было: 0. Не полностью, без части оформления, вложений или источника: 1."
+    )
     [note] = db.iterate_notes(ANN)
     assert (note["text"], note["entities"], note["attachments"], note["source"]) == ("раз", [], [], None)
 

@@ -16,13 +16,14 @@ if sys.platform == "win32":
     pytest.skip("needs fork and POSIX signals", allow_module_level=True)
 
 from forked_bot import ForkServer
-from scenario import ANN, CID, IMPORTED, Streams, check_streams, play
+from scenario import ANN, CID, GIVEN_UP, IMPORTED, Streams, check_streams, play
 
-from telegram.outbox import MAX_UNRECORDED
+from app.jobs import MAX_ATTEMPTS
 
 SEED: int | None = None
 SAMPLE = 8
-MAX_REPEATED = MAX_UNRECORDED  # messages that a crash may repeat; see docs/guarantees.md
+
+Undisturbed = tuple[tuple[Streams, Streams], str]
 
 
 @pytest.fixture(scope="module")
@@ -33,29 +34,31 @@ def server() -> Iterator[ForkServer]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[Streams, str]:
-    """Play the scenario without a crash; return what the bot did, and the steps that it took."""
-    streams, steps = play(server, tmp_path_factory.mktemp("undisturbed"), counts=True)
-    assert streams[ANN, "files"] == [str(["яблоко и слива", "груша"])]
-    assert all(text in streams[CID, "messages"][-2] for text in IMPORTED)
+def undisturbed(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """Play the scenario without a crash; return what the bot did in its halves, and the steps that it took."""
+    halves, steps = play(server, tmp_path_factory.mktemp("undisturbed"), counts=True)
+    assert halves[0][ANN, "files"] == [str(["яблоко и слива", "груша"])]
+    assert all(text in halves[1][CID, "messages"][-2] for text in IMPORTED)
     assert set(steps) >= set("wsdn")
-    return streams, steps
+    return halves, steps
 
 
 def check_kill(
-    server: ForkServer, folder: Path, undisturbed: tuple[Streams, str], kill_at: tuple[int, ...], seed: int
+    server: ForkServer, folder: Path, undisturbed: Undisturbed, kill_at: tuple[int, ...], seed: int
 ) -> int:
     """Play the scenario with kills at these steps; return how many messages the bot repeated."""
     folder.mkdir()
-    streams, _ = play(server, folder, kill_at)
+    halves, _ = play(server, folder, kill_at)
+    given_up = sum(len(streams.pop(key)) for streams in halves for key in list(streams) if key[1] == GIVEN_UP)
     try:
-        return check_streams(streams, undisturbed[0], MAX_UNRECORDED * len(kill_at))
+        assert given_up <= len(kill_at) // MAX_ATTEMPTS, "a job is given up too early"
+        return sum(map(check_streams, halves, undisturbed[0]))
     except AssertionError as error:
         log = (folder / "bot.log").read_text(encoding="utf-8")
         raise AssertionError(f"killed at {kill_at}, seed {seed}: {error}\n{log}") from error
 
 
-def test_a_kill_at_some_steps(server: ForkServer, undisturbed: tuple[Streams, str], tmp_path: Path) -> None:
+def test_a_kill_at_some_steps(server: ForkServer, undisturbed: Undisturbed, tmp_path: Path) -> None:
     seed = SEED if SEED is not None else random.randrange(10**6)
     generator = random.Random(seed)
     steps = len(undisturbed[1])
@@ -67,7 +70,7 @@ def test_a_kill_at_some_steps(server: ForkServer, undisturbed: tuple[Streams, st
 
 
 @pytest.mark.long
-def test_a_kill_at_every_step(server: ForkServer, undisturbed: tuple[Streams, str], tmp_path: Path) -> None:
+def test_a_kill_at_every_step(server: ForkServer, undisturbed: Undisturbed, tmp_path: Path) -> None:
     steps = len(undisturbed[1])
     repeated = sum(
         check_kill(server, tmp_path / str(step), undisturbed, (step,), 0) for step in range(1, steps + 1)

@@ -36,8 +36,8 @@ def test_a_text_in_a_private_chat_is_a_note_at_once() -> None:
     assert tap(under[texts.DELETE], BOB) == ButtonResult("Заметка #1 не найдена.")
     edit = tap(under[texts.DELETE]).edit
     assert text_and_buttons(edit) == ("Заметка #1 удалена.", {texts.RESTORE: "restore:1"})
-    assert tap(under[texts.DELETE]) == ButtonResult("Заметка #1 не найдена.")
-    assert tap(under[texts.ASK_MODEL]) == ButtonResult("Заметка #1 не найдена.")
+    assert tap(under[texts.DELETE]) == ButtonResult(texts.note_is_deleted(1))
+    assert tap(under[texts.ASK_MODEL]) == ButtonResult(texts.note_is_deleted(1))
     tap("restore:1")
     handle_edited("купить кефир")
     assert ask_bot("/note_show 1").endswith("\nкупить кефир")
@@ -119,6 +119,16 @@ def test_nobody_else_can_act_on_a_note() -> None:
         assert tap(under[label], BOB) == ButtonResult(texts.note_missing(1))
     assert tap(under[texts.BACK], BOB) == ButtonResult(texts.LIST_UNAVAILABLE)
     assert ask_bot("/note_list").endswith("секрет")
+
+
+def test_an_old_list_says_that_a_note_was_deleted() -> None:
+    handle("/note_add раз")
+    listed = handle("/note_list")
+    under = buttons(open_from_list(1))
+    handle("/note_del 1")
+    assert tap(buttons(listed)["1"]) == ButtonResult(texts.note_is_deleted(1))
+    for label in (texts.PIN, texts.ASK_MODEL):
+        assert tap(under[label]) == ButtonResult(texts.note_is_deleted(1))
 
 
 @pytest.mark.parametrize("length", [256, 257, 5000])

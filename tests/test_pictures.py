@@ -28,6 +28,7 @@ from sandbox.openrouter.payloads import describe_model
 from sandbox.telegram import World
 
 MakePerson = Callable[..., Person]
+ANN = 1
 SEEING, OTHER_SEEING, BLIND = "google/gemma-4-31b-it:free", "google/gemma-4-26b-a4b-it:free", "vendor/blind:free"
 
 
@@ -63,6 +64,13 @@ def seen(gateway: EmulatedGateway, request: int = -1) -> tuple[str, list[bytes]]
     return first["text"], [base64.b64decode(url.partition(",")[2]) for url in urls]
 
 
+def jpeg(color: int) -> bytes:
+    """Return a picture of one color."""
+    content = io.BytesIO()
+    Image.new("RGB", (1600, 1200), (40 * color, 0, 0)).save(content, "JPEG")
+    return content.getvalue()
+
+
 def middle_size(world: World, message: dict[str, Any]) -> bytes:
     """Return the content of a photo in its size of 800 pixels."""
     [size] = [size for size in message["photo"] if size["width"] == 800]
@@ -84,6 +92,24 @@ def test_a_photo_with_a_question_as_its_caption(
     ann.hears()
     assert seen(gateway)[0] == texts.WHAT_IS_IN_THE_PICTURE
     assert ann.asks("/note_count") == "У вас 0 заметок."
+
+
+@pytest.mark.parametrize("batch_sizes", [(6,), (1, 2, 3)], ids=["one batch", "three batches"])
+def test_an_album_with_a_question_as_its_caption(
+    batch_sizes: tuple[int, ...],
+    start: Callable[..., BotProcess],
+    person: MakePerson,
+    world: World,
+    gateway: EmulatedGateway,
+) -> None:
+    start(SEEING)
+    ann = person()
+    world.batch_sizes = list(batch_sizes)
+    parts = [world.media("photo", content=jpeg(number)) for number in range(5)]
+    photos = world.send_album(ANN, parts, caption="/ask Что общего?")
+    assert text_of(ann.hears()).endswith(f"модель: {SEEING}")
+    assert seen(gateway) == ("Что общего?", [middle_size(world, photo) for photo in photos[:4]])
+    assert ann.asks("/note_list") == texts.NO_NOTES
 
 
 def test_another_model_answers_if_the_chosen_one_cannot_see(

@@ -102,7 +102,7 @@ def test_at_most_twelve_notes_and_long_ones_are_shortened() -> None:
         add_note("кефир " * 600)
     notes = prompt_for(add_question("кефир?")).notes
     assert len(notes) == 3
-    assert all(len(note["text"]) == MAX_NOTE_LENGTH + 1 for note in notes)
+    assert all(len(note["text"]) == MAX_NOTE_LENGTH for note in notes)
 
 
 HOSTILE_NOTES = [

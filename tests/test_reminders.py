@@ -7,6 +7,8 @@
 
 import signal
 import sqlite3
+import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -19,12 +21,19 @@ from conftest import BotProcess, Person, eventually, text_of
 from test_bot import handle, tap
 
 import clock
+import config
 import db_people
 import db_reminders
+import journal
+import storage
 import texts
+from app.reminder_clock import ReminderClock
 from notes import reminders
+from sandbox.telegram import TOKEN
 from sandbox.telegram.world import World
+from telegram.outbox import Outbox
 from telegram.replies import Reply
+from telegram.transport import Telegram
 
 MakePerson = Callable[..., Person]
 ANN, BOB, GROUP = 1, 2, -10
@@ -52,9 +61,23 @@ def waiting(user_id: int = ANN) -> list[tuple[str, str]]:
     return [(f"{clock.to_local(row['due_at'], MOSCOW):%d.%m %H:%M}", row["repeat"]) for row in rows]
 
 
-def deliver_due(now: int, user_id: int = ANN) -> list[Reply]:
-    due = [reminder for reminder in db_reminders.due_reminders(now, 100) if reminder["user_id"] == user_id]
-    replies = [reminders.deliver(reminder, now, MOSCOW) for reminder in due]
+def new_reminder(text: str, *, due_at: int, chat_id: int = ANN) -> db_reminders.NewReminder:
+    return {
+        "user_id": ANN,
+        "chat_id": chat_id,
+        "thread_id": None,
+        "note_id": None,
+        "text": text,
+        "starts_at": "2026-11-21T16:00:00",
+        "repeat": "",
+        "due_at": due_at,
+    }
+
+
+def deliver_due(now: int) -> list[Reply]:
+    replies = []
+    while reminder := db_reminders.first_due(now):
+        replies.append(reminders.deliver(reminder, now, MOSCOW))
     return [reply for reply in replies if reply]
 
 
@@ -215,6 +238,22 @@ def test_reminders_come_from_the_running_bot_with_attachments_and_by_reply(
     assert ann.asks("/reminders") == texts.NO_REMINDERS
 
 
+@pytest.mark.usefixtures("database")
+def test_a_reminder_canceled_at_its_due_time_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", TOKEN)
+    settings = config.load_settings()
+    outbox = Outbox(Telegram(settings))
+    reminder_id = db_reminders.add_reminder(new_reminder("раз", due_at=NOW))
+    sending = threading.Thread(target=ReminderClock(settings, outbox).send_due, args=(NOW,))
+    with storage.transaction():
+        sending.start()
+        waiting_in = storage.transaction.__wrapped__.__code__  # type: ignore[attr-defined]
+        eventually(lambda: sys._current_frames()[sending.ident or 0].f_code is waiting_in)
+        db_reminders.end_reminder(reminder_id)
+    sending.join()
+    assert journal.chats_with_replies() == {}
+
+
 def test_killed_around_the_due_time_each_reminder_comes_once(
     bot_process: BotProcess, person: MakePerson, world: World
 ) -> None:
@@ -252,17 +291,6 @@ def test_a_reminder_set_in_a_group_comes_to_the_group(bot_process: BotProcess, p
 
 @pytest.mark.usefixtures("database")
 def test_a_group_that_becomes_a_supergroup_keeps_its_reminders() -> None:
-    db_reminders.add_reminder(
-        {
-            "user_id": ANN,
-            "chat_id": GROUP,
-            "thread_id": None,
-            "note_id": None,
-            "text": "раз",
-            "starts_at": "2026-11-22T09:00:00",
-            "repeat": "",
-            "due_at": NOW,
-        }
-    )
+    db_reminders.add_reminder(new_reminder("раз", chat_id=GROUP, due_at=NOW))
     db_reminders.move_chat(GROUP, -20)
     assert [row["text"] for row in db_reminders.list_reminders(ANN, -20, 10)] == ["раз"]

@@ -52,7 +52,7 @@ def test_status(bot_process: BotProcess, person: MakePerson, world: World) -> No
         r"Вопросов ждёт ответа: 0\.",
         r"База: \d+ КБ; заметок 1, людей с заметками 1\.",
         r"Бесплатных запросов сегодня: 1 из 50\.",
-        r"Ключ OpenRouter: без предела по деньгам, бесплатных запросов сегодня осталось 49 из 50\.",
+        r"Ключ OpenRouter: без ограничения по сумме, бесплатных запросов сегодня осталось 49 из 50\.",
         r"Последние ошибки:",
         r"telegram\.polling: update %s cannot be read and is skipped — 1, последняя [\d.]+ [\d:]+",
     ):

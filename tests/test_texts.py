@@ -66,7 +66,7 @@ def test_a_duration(seconds: int, expected: str) -> None:
 
 def test_limits_say_when_they_open() -> None:
     moscow = ZoneInfo("Europe/Moscow")
-    assert "следующие — в 00:00:00." in texts.limit_minute(NEW_YEAR, moscow)
+    assert "новые — в 00:00:00." in texts.limit_minute(NEW_YEAR, moscow)
     assert texts.limit_minute(None, moscow) == texts.LIMIT_MINUTE
     assert "новые — 01.01 в 00:00." in texts.limit_day(NEW_YEAR, moscow)
     assert "в 03:00." in texts.limit_day(None, moscow)  # the next midnight in UTC
