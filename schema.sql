@@ -27,7 +27,8 @@ CREATE INDEX ix_notes_created ON notes(user_id, created_at) WHERE deleted_at IS 
 CREATE INDEX ix_notes_message ON notes(chat_id, message_id);
 CREATE INDEX ix_notes_deleted ON notes(deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE INDEX ix_notes_trash ON notes(user_id, deleted_at) WHERE deleted_at IS NOT NULL;
-CREATE UNIQUE INDEX ux_notes_question ON notes(user_id, question_id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX ux_notes_question ON notes(user_id, question_id)
+    WHERE question_id IS NOT NULL AND deleted_at IS NULL;
 CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
 CREATE INDEX ix_notes_pinned ON notes(user_id) WHERE pinned_at IS NOT NULL;
 

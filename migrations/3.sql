@@ -98,6 +98,10 @@ UPDATE notes SET number = id;
 CREATE UNIQUE INDEX ux_notes_number ON notes(user_id, number);
 ALTER TABLE notes ADD COLUMN pinned_at INTEGER;
 CREATE INDEX ix_notes_pinned ON notes(user_id) WHERE pinned_at IS NOT NULL;
+-- Most notes contain no answer, and need no entry here.
+DROP INDEX ux_notes_question;
+CREATE UNIQUE INDEX ux_notes_question ON notes(user_id, question_id)
+    WHERE question_id IS NOT NULL AND deleted_at IS NULL;
 ALTER TABLE people ADD COLUMN last_note_number INTEGER NOT NULL DEFAULT 0;
 UPDATE people SET last_note_number = coalesce(
     (SELECT max(number) FROM notes WHERE notes.user_id = people.user_id), 0
