@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import urllib3
 from urllib3.util import wait_for_read
@@ -61,6 +61,7 @@ class DirectConnections:
 
     def __init__(self, base_url: str) -> None:
         self._server = urlsplit(base_url)
+        self._base_path = quote(self._server.path, safe="/%")
         self._tls = ssl.create_default_context() if self._server.scheme == "https" else None
         self._idle: deque[HTTPConnection] = deque()
 
@@ -81,7 +82,7 @@ class DirectConnections:
                     connection.connect()
                 connection.sock.settimeout(timeout_s)
                 with suppress(BrokenPipeError):  # the server may answer before it has read everything
-                    connection.request(method, self._server.path + path, body, headers)
+                    connection.request(method, self._base_path + path, body, headers)
                 response = connection.getresponse()
             yield Response(response)
         except BaseException:
@@ -143,7 +144,8 @@ class ProxiedConnections:
 
 @contextmanager
 def _failures_translated() -> Iterator[None]:
+    # A UnicodeError comes from a host name that cannot exist, such as one with a label of more than 63 characters.
     try:
         yield
-    except (OSError, HTTPException, urllib3.exceptions.HTTPError) as error:
+    except (OSError, HTTPException, UnicodeError, urllib3.exceptions.HTTPError) as error:
         raise ConnectionFailed(type(error).__name__) from error

@@ -108,9 +108,12 @@ def test_half_a_response_is_a_failure(connections: Connections) -> None:
     assert post(connections, "/known") == (200, CONTENT)
 
 
-def test_a_server_without_a_port_is_unreachable() -> None:
-    with pytest.raises(ConnectionFailed, match="ConnectionRefusedError"):
-        post(connections_to("http://127.0.0.1:1", None), "/known")
+@pytest.mark.parametrize(
+    ("host", "error"), [("127.0.0.1:1", "ConnectionRefusedError"), ("a" * 64 + ".invalid", "UnicodeError")]
+)
+def test_a_server_that_does_not_exist(host: str, error: str) -> None:
+    with pytest.raises(ConnectionFailed, match=error):
+        post(connections_to(f"http://{host}", None), "/known")
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl, which makes a certificate")
