@@ -76,7 +76,7 @@ def help_(message: Message, text: str) -> HandlerResult:
 def note_add(message: Message, text: str) -> HandlerResult:
     """Add a note; it may span several lines."""
     if text or message.attachments:
-        bot_messages.expect_more_parts(message, text)
+        long_messages.start(message, message.formatted(text))
         return bot_messages.keep(message, text)
     if message.replied_to is None:
         raise UsageError
@@ -110,12 +110,8 @@ def note_list(message: Message, text: str) -> HandlerResult:
 def note_show(message: Message, text: str) -> HandlerResult:
     """Show a whole note; in reply to a note, without its number."""
     number = bot_messages.note_number(message, text)
-    note = db.get_note(message.user_id, number)
-    if note is None:
-        return texts.note_missing(number)
-    if note["deleted_at"] is not None:
-        return texts.note_is_deleted(number)
-    return note_card.show(note, zone_of(message))
+    note = note_card.existing(message.user_id, number)
+    return note_card.show(note, zone_of(message)) if note else note_card.why_missing(message.user_id, number)
 
 
 @router.command("note_find", "найти заметки", usage="<слова или «фраза»>")
@@ -156,7 +152,8 @@ def note_edit(message: Message, text: str) -> HandlerResult:
             return texts.note_missing(number)
         bot_messages.await_new_text(message, number, message.sent_at)
         return prompt
-    return editing.edit_note(message.user_id, number, message.formatted(new_text))
+    result = editing.edit_note(message.user_id, number, message.formatted(new_text))
+    return bot_messages.expect_more_parts(message, result)
 
 
 @router.edited("note_edit")
@@ -165,7 +162,8 @@ def note_edit_edited(message: Message, text: str) -> HandlerResult:
     number, new_text = bot_messages.number_and_text(message, text)
     if not new_text:
         raise UsageError
-    return editing.edit_note_again(message.user_id, number, message.formatted(new_text))
+    joined = long_messages.replace_part(message, message.formatted(new_text))
+    return editing.edit_note_again(message.user_id, number, joined.text)
 
 
 @router.command("note_del", "удалить заметку", usage="<номер>")
@@ -230,7 +228,7 @@ def note_export(message: Message, text: str) -> HandlerResult:
     return Job("export", {"format": format})
 
 
-@router.command("note_import", "вернуть заметки из файла json", takes_file=True)
+@router.command("note_import", "вернуть заметки из файла json или zip", takes_file=True)
 def note_import(message: Message, text: str) -> HandlerResult:
     """Import an exported json or zip file: sent next, with this command as its caption, or replied to."""
     document = message.document or bot_messages.replied_document(message)
@@ -248,21 +246,21 @@ def note_import(message: Message, text: str) -> HandlerResult:
 @router.text
 def plain_text(message: Message, text: str) -> HandlerResult:
     """Continue a conversation, in reply to an answer or in a topic; otherwise save the text or offer to ask."""
-    question = conversations.replied_question(message)
-    if question is not None:
-        return conversations.follow_up(message, conversations.question_in(message, text), question)
+    previous = conversations.replied_question(message)
+    if previous is not None:
+        return conversations.follow_up(message, conversations.question_in(message, text), previous)
     note = None if message.is_forwarded else bot_messages.replied_note(message)
     if note is not None:
-        return editing.append(note, message.formatted(text))
+        return bot_messages.expect_more_parts(message, editing.append(note, message.formatted(text)))
     if not message.is_private:
         return None
     if not message.is_forwarded:
         if text.startswith("/"):
             return texts.HINT
-        question = conversations.latest_in_topic(message)
-        if question is not None:
-            return conversations.follow_up(message, conversations.question_in(message, text), question)
-        bot_messages.expect_more_parts(message, text)
+        previous = conversations.latest_in_topic(message)
+        if previous is not None:
+            return conversations.follow_up(message, conversations.question_in(message, text), previous)
+        long_messages.start(message, message.formatted(text))
     mode = db_people.get_settings(message.user_id)["plain_text"] or message.settings.plain_text
     return bot_messages.confirm(message, plain_texts.receive(message, asks_first=mode == "ask_first"))
 
@@ -270,23 +268,22 @@ def plain_text(message: Message, text: str) -> HandlerResult:
 @router.media
 def media(message: Message, text: str) -> HandlerResult:
     """Keep a photo, a file, a place, … as a note; continue a conversation with a caption or speech in a reply."""
-    question = conversations.replied_question(message)
-    if question is not None and (text or transcripts.speech_of(message)):
-        return conversations.follow_up(message, conversations.question_in(message, text), question)
+    previous = conversations.replied_question(message)
+    if previous is not None and (text or transcripts.speech_of(message)):
+        return conversations.follow_up(message, conversations.question_in(message, text), previous)
     return bot_messages.keep(message, text) if message.is_private else None
 
 
 @router.album_part
 def album_part(message: Message, text: str) -> HandlerResult:
-    """Add a further photo or file of an album to its note."""
+    """Add a further photo or file of an album to its note, or to the question in its caption."""
     return bot_messages.add_album_part(message, text)
 
 
 @router.continuation
 def continue_long_message(message: Message) -> bool:
-    """Append the next part of a long message to the note or the text that the first part became."""
-    text = message.formatted(message.text)
-    return long_messages.join(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
+    """Append the next part of a long message to the note, the text or the question that the first part became."""
+    return bot_messages.continue_long_message(message)
 
 
 @router.edited_text
@@ -295,8 +292,10 @@ def plain_text_edited(message: Message, text: str) -> HandlerResult:
     note, whole = bot_messages.find_edited_note(message, text)
     if note is not None:
         return bot_messages.follow_message(note, message, whole)
-    message_id, _, whole = bot_messages.replace_part(message, message.formatted(text))
-    db_messages.update_plain_text(message.user_id, message.chat_id, message_id, whole.text, whole.entities)
+    joined = long_messages.replace_part(message, message.formatted(text))
+    db_messages.update_plain_text(
+        message.user_id, message.chat_id, joined.message_id, joined.text.text, joined.text.entities
+    )
     return None
 
 
@@ -363,25 +362,25 @@ def ask(message: Message, text: str) -> HandlerResult:
     previous = conversations.latest_in_topic(message)
     if previous is not None and (question.text or question.speech):
         return conversations.follow_up(message, question, previous)
-    return conversations.begin(question)
+    return conversations.begin(message, question)
 
 
 @router.command("compare", "спросить три модели сразу", usage="<вопрос>")
 def compare(message: Message, text: str) -> HandlerResult:
     """Ask three models the same question at once."""
-    return conversations.begin(Question(text, kind="compare"))
+    return conversations.begin(message, Question(text, kind="compare"))
 
 
 @router.command("web", "спросить с поиском в интернете", usage="<вопрос>")
 def web(message: Message, text: str) -> HandlerResult:
     """Ask the active model to search the web and answer."""
-    return conversations.begin(Question(text, kind="web"))
+    return conversations.begin(message, Question(text, kind="web"))
 
 
 @router.command("note_ask", "спросить модель о своих заметках", usage="<вопрос>")
 def note_ask(message: Message, text: str) -> HandlerResult:
     """Ask the active model about your notes; it gets the notes that are similar to the question."""
-    return conversations.begin(Question(text, kind="note_ask"))
+    return conversations.begin(message, Question(text, kind="note_ask"))
 
 
 @router.command("new", "начать разговор с моделью заново", usage="[вопрос]")
@@ -391,7 +390,7 @@ def new(message: Message, text: str) -> HandlerResult:
     if message.is_private and message.thread_id is not None:
         journal.begin_conversation(message.chat_id, message.thread_id)
         reply = texts.NEW_CONVERSATION
-    return conversations.begin(Question(text)) if text else reply
+    return conversations.begin(message, Question(text)) if text else reply
 
 
 # Personal settings -------------------------------------------------------------------------------------

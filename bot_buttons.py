@@ -1,7 +1,8 @@
 """What happens when somebody taps a button, one short handler each.
 
-A handler receives the tap and the numbers in the button's data, and returns what the tap changes. Like the handler
-of a command, it runs inside the transaction of its update.
+A handler receives the tap and the numbers in the button's data, and returns what the tap changes. Data always hold
+a number: it is 0 where a button needs none. Like the handler of a command, it runs inside the transaction of its
+update.
 """
 
 import bot_messages
@@ -72,7 +73,7 @@ def ask_for_new_text(query: CallbackQuery, listing_id: int, position: int, numbe
     """Ask for the new text of a note; the next message is it."""
     prompt = note_card.ask_for_text(query.user_id, number, Place(listing_id, position), zone_of(query))
     if prompt is None:
-        return ButtonResult(texts.note_missing(number))
+        return ButtonResult(note_card.why_missing(query.user_id, number))
     bot_messages.await_new_text(query, number, clock.now())
     return ButtonResult(edit=prompt)
 

@@ -6,6 +6,7 @@ Each function runs inside the transaction of the update.
 import clock
 import db
 import db_people
+import entities
 import journal
 import texts
 from entities import FormattedText
@@ -71,17 +72,23 @@ def await_new_text(source: Message | CallbackQuery, number: int, asked_at: int) 
     dispatcher.await_text(source, "note_edit", asked_at, text_before=str(number))
 
 
-def expect_more_parts(message: Message, text: str) -> None:
-    """Prepare for further parts of a text that was too long for one message."""
-    stored = message.formatted(text)
-    long_messages.start(
-        message.user_id, message.chat_id, message.message_id, message.text, stored, message.sent_at
-    )
+def expect_more_parts(message: Message, result: HandlerResult) -> HandlerResult:
+    """Return the result of changing a note; prepare for further parts if the text was too long for one message."""
+    if isinstance(result, Reply) and result.note_id is not None and long_messages.may_go_on(message):
+        note = db.get_note_by_id(message.user_id, result.note_id)
+        if note is not None:
+            whole = FormattedText(note["text"], entities.loads(note["entities"]))
+            long_messages.start(message, whole, note["id"])
+    return result
 
 
-def replace_part(message: Message, text: FormattedText) -> tuple[int, int, FormattedText]:
-    """Replace a part of a long text after its message was edited; return its first message and the whole text."""
-    return long_messages.replace_part(message.user_id, message.chat_id, message.message_id, text, message.sent_at)
+def continue_long_message(message: Message) -> bool:
+    """Append a further part of a long message to what its first part became; return False if it is none."""
+    joined = long_messages.join(message)
+    if joined is None:
+        return False
+    journal.complete_question(message.user_id, message.chat_id, joined.message_id, joined.text.text)
+    return True
 
 
 def find_edited_note(message: Message, text: str) -> tuple[db.Note | None, FormattedText]:
@@ -91,8 +98,9 @@ def find_edited_note(message: Message, text: str) -> tuple[db.Note | None, Forma
         note = db.get_note_by_attachment(message.user_id, message.chat_id, message.message_id)
         if note is not None:
             return note, capture.replace_caption(note, message, formatted)
-    message_id, sent_at, whole = replace_part(message, formatted)
-    return db.get_note_by_message(message.user_id, message.chat_id, message_id, sent_at), whole
+    joined = long_messages.replace_part(message, formatted)
+    note = db.get_note_by_message(message.user_id, message.chat_id, joined.message_id, joined.sent_at)
+    return note, joined.text
 
 
 def follow_message(note: db.Note, message: Message, text: FormattedText) -> HandlerResult:

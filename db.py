@@ -1,4 +1,4 @@
-"""What people keep: their notes and the registry of models. See also db_search.py and db_messages.py.
+"""What people keep: their notes and the registry of models. The other modules db_*.py hold the rest.
 
 Each function runs in the open transaction of its thread, or in one of its own. Call open() first. A function that
 takes a user_id sees only what belongs to that person.

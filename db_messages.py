@@ -50,6 +50,7 @@ class MessagePart(TypedDict):
     length: int
     sent_at: int
     entities: str  # JSON, see entities.loads()
+    note_id: int | None
 
 
 def add_listing(user_id: int, query: str, page_size: int, period: tuple[int, int] | None = None) -> int:
@@ -138,8 +139,8 @@ def put_message_part(part: MessagePart) -> None:
     """Store a part of a long message, or replace it."""
     storage.execute(
         "INSERT OR REPLACE INTO message_parts (chat_id, message_id, user_id, first_message_id, text, length,"
-        " sent_at, entities)"
-        " VALUES (:chat_id, :message_id, :user_id, :first_message_id, :text, :length, :sent_at, :entities)",
+        " sent_at, entities, note_id) VALUES (:chat_id, :message_id, :user_id, :first_message_id, :text, :length,"
+        " :sent_at, :entities, :note_id)",
         part,
     )
 

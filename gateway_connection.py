@@ -68,8 +68,12 @@ def send(
     closer = closer or RequestCloser()
     _thread.closer = closer
     try:
-        with closed_at(lambda: deadline, closer.close):
-            return session.request(**request)
+        with closed_at(lambda: deadline, closer.close) as is_closed:
+            response = session.request(**request)
+        if is_closed():  # the headers arrived at the last moment: their connection is broken
+            response.close()
+            raise requests.Timeout
+        return response
     except requests.RequestException as error:
         if time.monotonic() >= deadline:
             raise requests.Timeout from error
@@ -80,21 +84,29 @@ def send(
 
 
 @contextmanager
-def closed_at(deadline: Callable[[], float], close: Callable[[], None]) -> Iterator[None]:
-    """Call close() on another thread once `deadline()` has passed (it may move), if the block still runs then."""
-    ended = threading.Event()
+def closed_at(deadline: Callable[[], float], close: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    """Call close() on another thread once `deadline()` has passed (it may move), if the block still runs then.
+
+    Yield a function that returns whether close() has been called: the deadline may have moved since, and the
+    block may have received its data just before.
+    """
+    lock = threading.Lock()
+    ended, closed = threading.Event(), threading.Event()
 
     def watch() -> None:
         while not ended.wait(max(deadline() - time.monotonic(), 0)):
-            if time.monotonic() >= deadline():
-                close()
-                return
+            with lock:  # the block cannot end between the check and close()
+                if not ended.is_set() and time.monotonic() >= deadline():
+                    closed.set()
+                    close()
+                    return
 
     threading.Thread(target=watch, name="gateway deadline", daemon=True).start()
     try:
-        yield
+        yield closed.is_set
     finally:
-        ended.set()
+        with lock:
+            ended.set()
 
 
 def close_response(response: requests.Response) -> None:

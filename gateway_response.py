@@ -118,7 +118,7 @@ def error_of_ending(gateway: str, text: str, finish_reason: str | None, refusal:
 def read_bytes(gateway: str, response: requests.Response, deadline: Callable[[], float]) -> Iterator[bytes]:
     """Yield the body as it arrives; OpenRouterError once `deadline()` has passed (it may move)."""
     close = partial(gateway_connection.close_response, response)
-    with connection_errors(gateway), gateway_connection.closed_at(deadline, close):
+    with connection_errors(gateway), gateway_connection.closed_at(deadline, close) as is_closed:
         while True:
             connection = response.raw.connection
             if connection is not None and connection.sock is not None:
@@ -126,7 +126,7 @@ def read_bytes(gateway: str, response: requests.Response, deadline: Callable[[],
             try:
                 data = response.raw.read1(65536, decode_content=True)
             finally:  # a connection closed at the deadline looks like the end of the body, or like a failure
-                if time.monotonic() >= deadline():
+                if is_closed() or time.monotonic() >= deadline():
                     raise TimeoutError
             if not data:
                 return

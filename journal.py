@@ -326,6 +326,14 @@ def question_of_album(user_id: int, chat_id: int, media_group_id: str) -> Questi
     )
 
 
+def complete_question(user_id: int, chat_id: int, message_id: int, text: str) -> None:
+    """Replace the text of the pending questions in a message, of which a further part has arrived."""
+    storage.execute(
+        "UPDATE questions SET text = ? WHERE user_id = ? AND chat_id = ? AND message_id = ? AND state = 'pending'",
+        (text, user_id, chat_id, message_id),
+    )
+
+
 def set_pictures(question_id: int, pictures: str) -> None:
     """Replace the pictures of a question: a JSON list of file_ids."""
     storage.execute("UPDATE questions SET pictures = ? WHERE id = ?", (pictures, question_id))

@@ -45,7 +45,7 @@ CREATE TABLE people (
 -- It reads the notes through this view, which makes three changes:
 -- * fold(), a function of unicode_text.py, makes a text independent of case, of ё or е, and of the way in which its
 --   letters are encoded;
--- * two spaces are appended, so that the last two characters also begin a term (db.py looks up one or two
+-- * two spaces are appended, so that the last two characters also begin a term (db_search.py looks up one or two
 --   characters as the beginning of a term);
 -- * the row number is (people.number << 40 | notes.id), so that the notes of a person are neighbors in the index
 --   and a search reads no others.
@@ -215,7 +215,7 @@ CREATE TABLE plain_texts (
 ) STRICT;
 
 -- A message of more than 4096 characters arrives as several, and an album may have several captions. These are the
--- parts: the first is the message that a note or a plain text was made from.
+-- parts: the first is the message that a note, a plain text or a question was made from, or that changed a note.
 CREATE TABLE message_parts (
     chat_id          INTEGER NOT NULL,
     message_id       INTEGER NOT NULL,
@@ -225,6 +225,7 @@ CREATE TABLE message_parts (
     length           INTEGER NOT NULL,   -- of the whole message, in UTF-16 units; 0: a caption, which no text continues
     sent_at          INTEGER NOT NULL,
     entities         TEXT    NOT NULL DEFAULT '[]',   -- as in notes
+    note_id          INTEGER,   -- the note that gets the whole text; NULL: the one made from the first message
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -332,6 +333,8 @@ CREATE TABLE questions (
 CREATE INDEX ix_questions_pending ON questions(user_id, id) WHERE state = 'pending';
 CREATE INDEX ix_questions_user ON questions(user_id, asked_at);
 CREATE INDEX ix_questions_topic ON questions(chat_id, thread_id, id) WHERE thread_id IS NOT NULL;
+CREATE INDEX ix_questions_parent ON questions(parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX ix_questions_finished ON questions(finished_at) WHERE finished_at IS NOT NULL;
 
 -- Topics of private chats in which the person began a new conversation.
 CREATE TABLE topics (
@@ -340,8 +343,6 @@ CREATE TABLE topics (
     after_question INTEGER NOT NULL,   -- the last question of the previous conversation
     PRIMARY KEY (chat_id, thread_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX ix_questions_parent ON questions(parent_id) WHERE parent_id IS NOT NULL;
-CREATE INDEX ix_questions_finished ON questions(finished_at) WHERE finished_at IS NOT NULL;
 
 -- Answers to give again if the same person soon asks the same model the same question.
 CREATE TABLE answer_cache (

@@ -210,7 +210,7 @@ def _run_scripts(connection: sqlite3.Connection, scripts: list[Path]) -> None:
 
 
 class _UpgradeProgress:
-    """Logs how far an upgrade is: with a million notes it takes minutes."""
+    """Logs how far an upgrade is: with a million notes it takes a minute or two."""
 
     def __init__(self, version: int) -> None:
         self._started_at = self._reported_at = time.monotonic()
@@ -431,6 +431,8 @@ def in_steps(query: str, limit: int, *statements: str) -> Iterator[None]:
                     row = rows.pop()
                     for statement in statements:
                         shared.execute(statement, row)
+            # Copy the log into the database here, where nobody waits for it, instead of in somebody's commit.
+            connection().execute("PRAGMA wal_checkpoint(PASSIVE)")
             yield
 
 

@@ -102,8 +102,7 @@ class FileArchive:
             except TelegramError as error:
                 if not error.is_final:
                     raise
-                is_too_large = "too big" in error.description
-                reason = texts.NOT_INCLUDED_TOO_LARGE if is_too_large else texts.NOT_INCLUDED_UNAVAILABLE
+                reason = texts.NOT_INCLUDED_TOO_LARGE if error.says_too_big else texts.NOT_INCLUDED_UNAVAILABLE
                 self._add_missing(number, attachment, reason)
                 return
             if content.tell() > self._room():

@@ -94,8 +94,7 @@ class JobHandlers:
             except TelegramError as error:
                 if not error.is_final:
                     raise
-                is_too_large = "too big" in error.description
-                return texts.IMPORT_TOO_LARGE if is_too_large else texts.IMPORT_UNAVAILABLE
+                return texts.IMPORT_TOO_LARGE if error.says_too_big else texts.IMPORT_UNAVAILABLE
             return imports.import_notes(
                 job["user_id"],
                 file,

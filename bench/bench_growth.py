@@ -17,9 +17,12 @@ from pathlib import Path
 
 import clock
 import db
+import db_attachments
 import db_cleanup
 import db_messages
+import db_reminders
 import journal
+import journal_awaited
 import journal_cleanup
 import storage
 from bench.bench_search import make_words
@@ -48,8 +51,16 @@ def live_a_day(user_id: int, day: int) -> None:
     for n in range(NOTES_A_DAY):
         message_id = first_message + n
         words_in_note = text(WORDS_PER_NOTE)
-        number = db.add_note(user_id, user_id, message_id, words_in_note, clock.now())["number"]
+        note = db.add_note(user_id, user_id, message_id, words_in_note, clock.now())
+        number = note["number"]
         journal.remember_message_text(user_id, message_id, words_in_note, clock.now())
+        journal.set_note_of_message(user_id, 10**6 + message_id, note["id"])
+        if n % 3 == 0:
+            add_parts(user_id, message_id, note["id"])
+    remind(user_id, number)
+    journal_awaited.await_text(user_id, None, user_id, "note_add", "", clock.now())
+    if day % 7 == 0:
+        journal.begin_conversation(user_id, day)
     db.edit_note(user_id, number, text(WORDS_PER_NOTE))
     db.delete_note(user_id, number - 1)
     for n in range(3):
@@ -58,6 +69,52 @@ def live_a_day(user_id: int, day: int) -> None:
     parent_id = None
     for n in range(QUESTIONS_A_DAY):
         parent_id = ask(user_id, first_message + 60 + n, parent_id if n % 2 else None)
+
+
+def add_parts(user_id: int, message_id: int, note_id: int) -> None:
+    """Give a note an album of three photos, a voice message with a transcript, and a source."""
+    for n, kind in enumerate(["photo", "photo", "photo", "voice"]):
+        attachment_id = db_attachments.add_attachment(
+            note_id,
+            {
+                "chat_id": user_id,
+                "message_id": message_id,
+                "position": n,
+                "kind": kind,
+                "file_id": f"{generator.getrandbits(400):070x}",
+                "file_unique_id": f"{generator.getrandbits(60):016x}",
+                "bot_id": 1,
+                "file_name": None,
+                "mime_type": None,
+                "file_size": 100_000,
+                "duration_s": None,
+                "width": None,
+                "height": None,
+                "details": {},
+            },
+        )
+    db_attachments.set_transcript(attachment_id, text(3 * WORDS_PER_NOTE))
+    db_attachments.set_source(note_id, {"name": text(2), "url": None, "sent_at": clock.now()})
+    journal.mark_album_seen(user_id, str(message_id), message_id)
+
+
+def remind(user_id: int, number: int) -> None:
+    """Set a reminder of a note, which comes at once."""
+    note = db.get_note(user_id, number)
+    assert note
+    reminder_id = db_reminders.add_reminder(
+        {
+            "user_id": user_id,
+            "chat_id": user_id,
+            "thread_id": None,
+            "note_id": note["id"],
+            "text": "",
+            "starts_at": "2026-11-21T16:00:00",
+            "repeat": "",
+            "due_at": clock.now(),
+        }
+    )
+    db_reminders.end_reminder(reminder_id)
 
 
 def ask(user_id: int, message_id: int, parent_id: int | None) -> int:

@@ -7,11 +7,11 @@ import db
 import journal
 import texts
 from journal import QuestionRow
-from notes import contents, transcripts
+from notes import contents, long_messages, transcripts
 from telegram.messages import CallbackQuery, Message
 from telegram.replies import ButtonResult, HandlerResult, Question, UsageError
 
-ALBUM_WAIT_S = 1.0  # the messages of an album may arrive in several batches
+PARTS_WAIT_S = 1.0  # the messages of an album or a long text may arrive in several batches
 
 
 def question_in(message: Message, text: str) -> Question:
@@ -20,15 +20,14 @@ def question_in(message: Message, text: str) -> Question:
         text,
         pictures=contents.pictures(message.attachments),
         speech=transcripts.speech_of(message),
-        delay_s=ALBUM_WAIT_S if message.media_group_id else 0.0,
     )
 
 
-def begin(question: Question) -> HandlerResult:
+def begin(message: Message, question: Question) -> HandlerResult:
     """Return a question that continues no other; UsageError if it is empty."""
     if not question.text and question.speech is None:
         raise UsageError
-    return question if db.list_models() else texts.NO_MODELS
+    return _with_further_parts(message, question) if db.list_models() else texts.NO_MODELS
 
 
 def replied_question(message: Message) -> QuestionRow | None:
@@ -51,7 +50,8 @@ def follow_up(message: Message, question: Question, previous: QuestionRow) -> Ha
         return texts.NOT_YOUR_CONVERSATION
     kind = "note_ask" if previous["kind"] == "note_ask" else "ask"
     pictures = question.pictures or tuple(json.loads(previous["pictures"]))
-    return replace(question, parent_id=previous["id"], kind=kind, pictures=pictures)
+    question = replace(question, parent_id=previous["id"], kind=kind, pictures=pictures)
+    return _with_further_parts(message, question)
 
 
 def add_picture(message: Message) -> None:
@@ -76,3 +76,10 @@ def ask_again(query: CallbackQuery, question_id: int) -> ButtonResult:
     pictures = tuple(json.loads(question["pictures"]))
     again = Question(question["text"], parent_id, kind, is_repeat=True, pictures=pictures)
     return ButtonResult(texts.ASKED_AGAIN, again)
+
+
+def _with_further_parts(message: Message, question: Question) -> Question:
+    """Return the question; if its message may be the first of several, it waits for the others."""
+    long_messages.start(message, message.formatted(question.text))
+    has_more = message.media_group_id or long_messages.may_go_on(message)
+    return replace(question, delay_s=PARTS_WAIT_S) if has_more else question

@@ -9,7 +9,7 @@ from clock import TimeZone
 from config import Settings
 from llm import model_menu
 from llm.models import is_paid
-from telegram.replies import Button, ButtonResult, Reply
+from telegram.replies import Button, ButtonResult, Reply, in_rows
 
 MAX_PROMPT_LENGTH = 1000  # characters
 ZONES_PER_ROW = 2
@@ -54,7 +54,7 @@ def reset(user_id: int, default_zone: TimeZone) -> ButtonResult:
 
 
 def switch_plain_text(settings: Settings, user_id: int) -> ButtonResult:
-    """Switch between a note at once and a question what to do with a text without a command."""
+    """Switch between saving a text without a command at once and asking what to do with it."""
     own = db_people.get_settings(user_id)
     is_note = (own["plain_text"] or settings.plain_text) == "note"
     db_people.save_settings(user_id, {**own, "plain_text": "ask_first" if is_note else "note"})
@@ -78,9 +78,8 @@ def zone_page() -> Reply:
         Button(texts.zone_button(name, clock.to_local(clock.now(), config.time_zone(name))), f"zone:{number}")
         for number, name in enumerate(ZONES)
     ]
-    rows = [buttons[start : start + ZONES_PER_ROW] for start in range(0, len(buttons), ZONES_PER_ROW)]
-    rows.append([Button(texts.OWNERS_ZONE, f"zone:{len(ZONES)}")])
-    return Reply(texts.ZONES_HEADING, buttons=[*rows, _back_row()])
+    owners_zone = Button(texts.OWNERS_ZONE, f"zone:{len(ZONES)}")
+    return Reply(texts.ZONES_HEADING, buttons=[*in_rows(buttons, ZONES_PER_ROW), [owners_zone], _back_row()])
 
 
 def choose_zone(user_id: int, number: int, default_zone: TimeZone) -> ButtonResult:

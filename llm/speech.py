@@ -119,8 +119,7 @@ class SpeechToText:
     def _sentence(self, error: TelegramError | OpenRouterError) -> str:
         if isinstance(error, OpenRouterError):
             return texts.not_transcribed(describe_error(error, self._settings.timezone))
-        is_too_large = "too big" in error.description
-        return texts.RECORDING_TOO_LARGE if is_too_large else texts.RECORDING_UNAVAILABLE
+        return texts.RECORDING_TOO_LARGE if error.says_too_big else texts.RECORDING_UNAVAILABLE
 
 
 def audio_format(attachment: Attachment) -> str:

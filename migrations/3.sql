@@ -128,6 +128,7 @@ CREATE TABLE message_parts (
     length           INTEGER NOT NULL,
     sent_at          INTEGER NOT NULL,
     entities         TEXT    NOT NULL DEFAULT '[]',
+    note_id          INTEGER,
     PRIMARY KEY (chat_id, message_id)
 ) STRICT, WITHOUT ROWID;
 

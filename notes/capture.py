@@ -165,5 +165,6 @@ def _put_caption(message: Message, first_message_id: int, text: FormattedText) -
             "length": 0,
             "sent_at": message.sent_at,
             "entities": entities.dumps(text.entities),
+            "note_id": None,
         }
     )

@@ -6,6 +6,7 @@ appear twice or be skipped.
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 
@@ -22,7 +23,7 @@ from db_search import FoundNote
 from notes import contents, dates, finding, search
 from notes.finding import Hit, Search
 from telegram.limits import MAX_MESSAGE_LENGTH
-from telegram.replies import Button, ButtonResult, Reply
+from telegram.replies import Button, ButtonResult, Reply, in_rows
 
 NOTES_PER_ROW = 5  # buttons
 MAX_EXCERPT_LENGTH = 300  # characters of a note
@@ -130,8 +131,8 @@ def tags_page(user_id: int, page_size: int, deadline: float = math.inf) -> Reply
     for tag in tags:
         listing_id = db_messages.add_listing(user_id, f"#{tag['tag']}", page_size)
         buttons.append(Button(texts.tag_button(tag["label"], tag["notes"]), f"list:{listing_id}"))
-    rows = [buttons[start : start + TAGS_PER_ROW] for start in range(0, len(buttons), TAGS_PER_ROW)]
-    return Reply(texts.tags_heading(len(tags), has_more=len(tags) == MAX_TAGS), buttons=rows)
+    heading = texts.tags_heading(len(tags), has_more=len(tags) == MAX_TAGS)
+    return Reply(heading, buttons=in_rows(buttons, TAGS_PER_ROW))
 
 
 def _find_page(user_id: int, listed: Search, page_size: int, position: int, *, to_older: bool) -> _Page:
@@ -217,12 +218,12 @@ def _heading(user_id: int, page: _Page, listed: Search, zone: TimeZone) -> str:
     return texts.latest_notes_heading(len(page.notes), db.count_notes(user_id))
 
 
-def _page_buttons(listing_id: int, page: _Page) -> list[list[Button]]:
+def _page_buttons(listing_id: int, page: _Page) -> list[Sequence[Button]]:
     """Return a button for each note, which opens it, and those that turn the page."""
     to_open = [
         Button(str(note["number"]), f"open:{listing_id}:{page.position}:{note['number']}") for note in page.notes
     ]
-    rows = [to_open[first : first + NOTES_PER_ROW] for first in range(0, len(to_open), NOTES_PER_ROW)]
+    rows = in_rows(to_open, NOTES_PER_ROW)
     buttons = []
     if page.has_newer:
         buttons.append(Button(texts.PREVIOUS, f"newer:{listing_id}:{page.hits[0].position}"))

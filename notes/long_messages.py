@@ -1,15 +1,17 @@
 """Long messages: a client splits a text of more than 4096 characters into several messages that arrive together.
 
-The first part becomes a note or a plain text, and the others continue it.
+The first part becomes a note, a plain text or a question, or it changes a note; the others continue it.
 """
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import db
 import db_messages
 import entities
 from entities import FormattedText
 from telegram.limits import MAX_MESSAGE_LENGTH
+from telegram.messages import Message
 from unicode_text import utf16_length
 
 # A client cuts at the end of a paragraph, a sentence or a word, so a part may be much shorter than the limit.
@@ -18,58 +20,74 @@ MAX_GAP_S = 2  # between two parts
 SENTENCE_ENDS = (".", "!", "?", ":", ";", "…", "»", ")")
 
 
-def start(
-    user_id: int, chat_id: int, message_id: int, message_text: str, text: FormattedText, sent_at: int
-) -> None:
-    """Remember a message that may be the first part of a long one; `text` is what was stored of it."""
-    length = utf16_length(message_text)
-    if length >= MIN_FULL_LENGTH:
+class JoinedText(NamedTuple):
+    """The text of a message, or of all the messages that a long text was sent as."""
+
+    message_id: int  # of the first message
+    sent_at: int  # of the first message; Unix seconds
+    text: FormattedText
+
+
+def may_go_on(message: Message) -> bool:
+    """Return whether a message may be the first part of a long one."""
+    return utf16_length(message.text) >= MIN_FULL_LENGTH
+
+
+def start(message: Message, text: FormattedText, note_id: int | None = None) -> None:
+    """Remember a message if it may be the first part of a long one.
+
+    `text` is what was stored of it. note_id is the note that it has changed, whose whole text is then `text`.
+    """
+    if may_go_on(message):
         db_messages.put_message_part(
             {
-                "chat_id": chat_id,
-                "message_id": message_id,
-                "user_id": user_id,
-                "first_message_id": message_id,
+                "chat_id": message.chat_id,
+                "message_id": message.message_id,
+                "user_id": message.user_id,
+                "first_message_id": message.message_id,
                 "text": text.text,
-                "length": length,
-                "sent_at": sent_at,
+                "length": utf16_length(message.text),
+                "sent_at": message.sent_at,
                 "entities": entities.dumps(text.entities),
+                "note_id": note_id,
             }
         )
 
 
-def join(user_id: int, chat_id: int, message_id: int, text: FormattedText, sent_at: int) -> bool:
-    """Append a text to the note or the plain text that it continues; return False if it continues none."""
+def join(message: Message) -> JoinedText | None:
+    """Append a text to the note or the plain text that it continues; return None if it continues nothing."""
+    user_id, chat_id = message.user_id, message.chat_id
     previous = db_messages.latest_message_part(user_id, chat_id)
     if (
         previous is None
         or previous["length"] < MIN_FULL_LENGTH
-        or not 0 <= sent_at - previous["sent_at"] <= MAX_GAP_S
-        or message_id <= previous["message_id"]
+        or not 0 <= message.sent_at - previous["sent_at"] <= MAX_GAP_S
+        or message.message_id <= previous["message_id"]
     ):
-        return False
-    db_messages.put_message_part(
-        {**previous, "message_id": message_id, "sent_at": sent_at, **_columns_of(text)}  # type: ignore[typeddict-item]
-    )
+        return None
+    columns = _columns_of(message.formatted(message.text))
+    part = {**previous, "message_id": message.message_id, "sent_at": message.sent_at, **columns}
+    db_messages.put_message_part(part)  # type: ignore[arg-type]
     parts = db_messages.list_message_parts(user_id, chat_id, previous["first_message_id"])
     first, whole = parts[0], _join_texts(parts)
-    note = db.get_note_by_message(user_id, chat_id, first["message_id"], first["sent_at"])
+    if first["note_id"] is not None:
+        note = db.get_note_by_id(user_id, first["note_id"])
+    else:
+        note = db.get_note_by_message(user_id, chat_id, first["message_id"], first["sent_at"])
     if note is not None:
         db.complete_note(note["id"], whole.text, whole.entities)
     db_messages.update_plain_text(user_id, chat_id, first["message_id"], whole.text, whole.entities)
-    return True
+    return JoinedText(first["message_id"], first["sent_at"], whole)
 
 
-def replace_part(
-    user_id: int, chat_id: int, message_id: int, text: FormattedText, sent_at: int
-) -> tuple[int, int, FormattedText]:
-    """Return the message of a note after an edit of one of its parts: the id, the time and the whole text."""
-    part = db_messages.get_message_part(user_id, chat_id, message_id, sent_at)
+def replace_part(message: Message, text: FormattedText) -> JoinedText:
+    """Return the text that a message is a part of after an edit of the message."""
+    part = db_messages.get_message_part(message.user_id, message.chat_id, message.message_id, message.sent_at)
     if part is None or part["length"] == 0:
-        return message_id, sent_at, text
+        return JoinedText(message.message_id, message.sent_at, text)
     db_messages.put_message_part({**part, **_columns_of(text)})  # type: ignore[typeddict-item]
-    parts = db_messages.list_message_parts(user_id, chat_id, part["first_message_id"])
-    return parts[0]["message_id"], parts[0]["sent_at"], _join_texts(parts)
+    parts = db_messages.list_message_parts(message.user_id, message.chat_id, part["first_message_id"])
+    return JoinedText(parts[0]["message_id"], parts[0]["sent_at"], _join_texts(parts))
 
 
 def _columns_of(text: FormattedText) -> dict[str, str | int]:

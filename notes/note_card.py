@@ -28,6 +28,18 @@ class Place(NamedTuple):
 NO_PLACE = Place()
 
 
+def existing(user_id: int, number: int) -> db.Note | None:
+    """Return a note that is not deleted; see why_missing() if there is none."""
+    note = db.get_note(user_id, number)
+    return note if note and note["deleted_at"] is None else None
+
+
+def why_missing(user_id: int, number: int) -> str:
+    """Return the sentence about a note that is deleted or was never there."""
+    is_deleted = db.get_note(user_id, number) is not None
+    return texts.note_is_deleted(number) if is_deleted else texts.note_missing(number)
+
+
 def confirm_new(note: db.AddedNote) -> Reply:
     """Confirm a note that was made from a message without a command."""
     data = button_data(NO_PLACE, note["number"])
@@ -45,15 +57,15 @@ def show(note: db.Note, zone: TimeZone) -> Reply:
 
 def open_note(user_id: int, number: int, place: Place, zone: TimeZone) -> ButtonResult:
     """Show a note in place of the list."""
-    note = _existing(user_id, number)
-    return ButtonResult(edit=_card(note, place, zone)) if note else ButtonResult(_why_missing(user_id, number))
+    note = existing(user_id, number)
+    return ButtonResult(edit=_card(note, place, zone)) if note else ButtonResult(why_missing(user_id, number))
 
 
 def pin(user_id: int, number: int) -> str:
     """Pin a note; return why it cannot be pinned, "" if it is."""
-    note = _existing(user_id, number)
+    note = existing(user_id, number)
     if note is None:
-        return _why_missing(user_id, number)
+        return why_missing(user_id, number)
     if note["pinned_at"] is None and len(db.list_pinned_notes(user_id)) >= MAX_PINS:
         return texts.too_many_pins(MAX_PINS)
     db.pin_note(user_id, number, is_pinned=True)
@@ -71,14 +83,14 @@ def pin_in_place(user_id: int, number: int, place: Place, zone: TimeZone) -> But
 def unpin_in_place(user_id: int, number: int, place: Place, zone: TimeZone) -> ButtonResult:
     """Unpin the note that is shown."""
     if not db.pin_note(user_id, number, is_pinned=False):
-        return ButtonResult(_why_missing(user_id, number))
+        return ButtonResult(why_missing(user_id, number))
     return ButtonResult(texts.note_unpinned(number), edit=open_note(user_id, number, place, zone).edit)
 
 
 def delete(user_id: int, number: int, place: Place = NO_PLACE) -> ButtonResult:
     """Delete a note; a button restores it."""
     if not db.delete_note(user_id, number):
-        return ButtonResult(_why_missing(user_id, number))
+        return ButtonResult(why_missing(user_id, number))
     return ButtonResult(edit=deleted(number, place))
 
 
@@ -90,9 +102,9 @@ def deleted(number: int, place: Place = NO_PLACE) -> Reply:
 
 def ask(user_id: int, number: int) -> ButtonResult:
     """Ask the model what a note says."""
-    note = _existing(user_id, number)
+    note = existing(user_id, number)
     if note is None:
-        return ButtonResult(_why_missing(user_id, number))
+        return ButtonResult(why_missing(user_id, number))
     if not db.list_models():
         return ButtonResult(texts.NO_MODELS)
     attachments = db_attachments.attachments_of(note["id"])
@@ -106,7 +118,7 @@ def ask(user_id: int, number: int) -> ButtonResult:
 
 def ask_for_text(user_id: int, number: int, place: Place, zone: TimeZone) -> Reply | None:
     """Ask for the new text of a note below the old one; None if there is no such note."""
-    note = _existing(user_id, number)
+    note = existing(user_id, number)
     if note is None:
         return None
     card = _card(note, place, zone)
@@ -118,7 +130,7 @@ def ask_for_text(user_id: int, number: int, place: Place, zone: TimeZone) -> Rep
 
 def buttons(user_id: int, number: int, place: Place) -> list[list[Button]]:
     """Return the buttons under a note that is shown; none if it is deleted."""
-    note = _existing(user_id, number)
+    note = existing(user_id, number)
     return _buttons(note, place) if note else []
 
 
@@ -153,14 +165,3 @@ def _back(place: Place) -> list[list[Button]]:
 def button_data(place: Place, number: int) -> str:
     """Return the data of a button that acts on a note, behind the button's name."""
     return f"{place.listing_id}:{place.position}:{number}"
-
-
-def _existing(user_id: int, number: int) -> db.Note | None:
-    note = db.get_note(user_id, number)
-    return note if note and note["deleted_at"] is None else None
-
-
-def _why_missing(user_id: int, number: int) -> str:
-    """Return the sentence about a note that is deleted or was never there."""
-    is_deleted = db.get_note(user_id, number) is not None
-    return texts.note_is_deleted(number) if is_deleted else texts.note_missing(number)

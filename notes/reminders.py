@@ -13,10 +13,10 @@ from notes import contents, note_card, schedule
 from notes.note_card import Place
 from notes.schedule import When
 from telegram.messages import CallbackQuery, Message
-from telegram.replies import Button, ButtonResult, HandlerResult, Reply
+from telegram.replies import Button, ButtonResult, HandlerResult, Reply, in_rows
 
 MAX_REMINDERS = 500  # of a person
-MAX_LISTED = 20
+MAX_LISTED, BUTTONS_PER_ROW = 20, 5
 MAX_EXCERPT_LENGTH = 60  # characters
 LATE_AFTER_S = 120
 
@@ -74,8 +74,8 @@ def upcoming(user_id: int, chat_id: int, zone: TimeZone) -> Reply:
     for position, reminder in enumerate(reminders[:MAX_LISTED], 1):
         lines.append(texts.reminder_line(position, reminder["due_at"], reminder["repeat"], _title(reminder), zone))
         buttons.append(Button(texts.cancel_reminder(position), f"unremind:{reminder['id']}"))
-    rows = [buttons[start : start + 5] for start in range(0, len(buttons), 5)]
-    return Reply(texts.reminder_list(lines, has_more=len(reminders) > MAX_LISTED), buttons=rows)
+    text = texts.reminder_list(lines, has_more=len(reminders) > MAX_LISTED)
+    return Reply(text, buttons=in_rows(buttons, BUTTONS_PER_ROW))
 
 
 def cancel(query: CallbackQuery, reminder_id: int, zone: TimeZone) -> ButtonResult:
@@ -134,11 +134,9 @@ def deliver(reminder: Reminder, now: int, zone: TimeZone) -> Reply | None:
 
 
 def _set_of_note(source: Message | CallbackQuery, number: int, when: When, zone: TimeZone) -> str:
-    note = db.get_note(source.user_id, number)
+    note = note_card.existing(source.user_id, number)
     if note is None:
-        return texts.note_missing(number)
-    if note["deleted_at"] is not None:
-        return texts.note_is_deleted(number)
+        return note_card.why_missing(source.user_id, number)
     return _set(source, note["id"], "", when, zone)
 
 

@@ -6,7 +6,7 @@ import db_messages
 import texts
 from clock import TimeZone
 from notes import contents
-from telegram.replies import Button, ButtonResult, Reply
+from telegram.replies import Button, ButtonResult, Reply, in_rows
 
 MAX_DELETED_AT_ONCE = 50
 MAX_SHOWN = 20
@@ -44,8 +44,7 @@ def page(user_id: int, zone: TimeZone) -> Reply:
         line = contents.plain_text(note) or contents.describe(attachments.get(note["id"], []))
         shown.append((note, texts.shorten(line, MAX_LINE_LENGTH)))
     buttons = [Button(texts.restore_button(note["number"]), f"untrash:{note['number']}") for note in notes]
-    rows = [buttons[start : start + BUTTONS_PER_ROW] for start in range(0, len(buttons), BUTTONS_PER_ROW)]
-    return Reply(texts.trash(shown, zone), buttons=rows)
+    return Reply(texts.trash(shown, zone), buttons=in_rows(buttons, BUTTONS_PER_ROW))
 
 
 def restore(user_id: int, number: int, zone: TimeZone) -> ButtonResult:

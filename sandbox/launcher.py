@@ -116,7 +116,7 @@ def show_page(world: World, bot: BotProcess, options: argparse.Namespace) -> Non
                 webbrowser.open(server.url)
             bot.wait()
     except OSError:
-        sys.exit(f"Порт {options.port} открыть нельзя: выберите другой, --port.")
+        sys.exit(f"Не удалось открыть порт {options.port}. Выберите другой: --port.")
 
 
 @contextmanager

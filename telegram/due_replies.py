@@ -32,8 +32,9 @@ class DueReplies:
         self._lock = threading.Lock()  # guards everything below
         self._chats: dict[int, _Chat] = {}
         self._in_memory = 0
+        # A gap in the ids of what this process stores shows that a second copy of the bot stores replies, too.
         self._last_id: int | None = None  # of the last reply that was stored
-        self._alone_until: int | None = None  # later ones may be of a second copy of the bot
+        self._alone_until: int | None = None  # the last id before the first gap; None if there is no gap
 
     def add(self, chat_id: int, reply: OutboxRow) -> None:
         """Add a reply that has just been stored."""

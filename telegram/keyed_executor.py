@@ -194,7 +194,10 @@ class KeyedExecutor(Generic[Key]):
             self._idle_threads += 1
             self._running.discard(key)
             self._running_slow -= key in self._slow
-            (self._slow.add if is_slow else self._slow.discard)(key)
+            if is_slow:
+                self._slow.add(key)
+            else:
+                self._slow.discard(key)
             woken_delay_s = self._woken_while_running.pop(key, None)
             if delay_s is None:
                 delay_s = woken_delay_s

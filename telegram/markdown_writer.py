@@ -10,7 +10,7 @@ ENTITY = re.compile(r"&(?=#?\w+;)")
 # What means something at the start of a line only: a heading, a quote, a list, a line under a heading or a table.
 LINE_START = re.compile(r"^(\d{1,9}(?=[.)](?:\s|$))|(?=#|>|=|[+-](?:[\s-]|$)|:-))", re.MULTILINE)
 TRAILING_SIGNS = re.compile(r"(?<!\\)(#+)$")  # which Markdown drops at the end of a heading
-CHECKBOX = re.compile(r"\\\[([ xX])\\\](?= )")
+CHECKBOX = re.compile(r"^\\\[([ xX])\\\](?= )")  # at the start of a list item
 
 
 def write(block: Block) -> str:
@@ -56,8 +56,7 @@ class _Writer:
         items = []
         for number, item in enumerate(block.children, block.start):
             marker = f"{number}{block.style}" if block.style else "-"
-            content = self._write_item(item, is_tight=block.is_tight)
-            content = CHECKBOX.sub(r"[\1]", content, count=1) if CHECKBOX.match(content) else content
+            content = CHECKBOX.sub(r"[\1]", self._write_item(item, is_tight=block.is_tight))
             items.append(_indent(content, f"{marker} ", " " * (len(marker) + 1)) if content else marker)
         return ("\n" if block.is_tight else "\n\n").join(items)
 
@@ -68,7 +67,8 @@ class _Writer:
             # Only these need no blank line after a paragraph.
             is_next_line = is_tight and (child.kind == "code" or (child.kind == "list" and child.start == 1))
             if text:
-                content += f"{chr(10) if is_next_line else chr(10) * 2}{text}" if content else text
+                separator = "\n" if is_next_line else "\n\n"
+                content += separator + text if content else text
         return content
 
     def _table_lines(self, block: Block) -> Iterator[str]:
@@ -123,6 +123,8 @@ def _inline_code(content: str) -> str:
 
 
 def _indent(text: str, first: str, rest: str) -> str:
-    """Put `first` before the first line of a text, and `rest` before the others; nothing before a blank line."""
-    lines = [f"{rest}{line}".rstrip(" ") if not line else f"{rest}{line}" for line in text.split("\n")]
-    return first + "\n".join(lines)[len(rest) :] if text else ""
+    """Put `first` before the first line and `rest` before the others, without spaces in a blank line."""
+    if not text:
+        return ""
+    head, *others = text.split("\n")
+    return "\n".join([first + head, *(rest + line if line else rest.rstrip(" ") for line in others)])

@@ -17,6 +17,11 @@ class Button:
     copy_text: str = ""  # instead of data: a tap copies this text (at most 256 characters)
 
 
+def in_rows(buttons: Sequence[Button], per_row: int) -> list[Sequence[Button]]:
+    """Return buttons in rows of at most `per_row`."""
+    return [buttons[start : start + per_row] for start in range(0, len(buttons), per_row)]
+
+
 @dataclass(frozen=True)
 class Reply:
     """A message to send: plain text by default, with optional formatting, a picture and buttons."""

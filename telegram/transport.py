@@ -64,6 +64,11 @@ class TelegramError(Exception):
         """Whether Telegram does not know the token. Only meaningful for a method that exists."""
         return self.status in (401, 404)
 
+    @property
+    def says_too_big(self) -> bool:
+        """Whether Telegram does not give the bot a file because of its size."""
+        return "too big" in self.description
+
 
 class UnreadableResponse(TelegramError):
     """A successful response that is not JSON, or is nested too deeply to parse."""

@@ -173,7 +173,7 @@ def _parse_message(raw: RawUpdate, settings: Settings) -> Message | None:
 
 
 def _parse_replied_message(raw: RawUpdate, chat_id: int, message_id: int, sent_at: int) -> RepliedMessage | None:
-    """Return the replied message; of one in another chat what is known, as if it were a part of this message."""
+    """Return the message replied to. What Telegram tells of one in another chat counts as part of this message."""
     replied_to = _object(raw.get("reply_to_message"))
     if replied_to:
         date = replied_to.get("date")

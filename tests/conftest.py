@@ -5,14 +5,17 @@ import re
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import cache
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_bot import UNCLOSED_AT_EXIT, Child, ForkServer
 from hypothesis import HealthCheck, settings
 
 import clock
@@ -33,7 +36,7 @@ settings.register_profile("no-deadline", deadline=None, suppress_health_check=[H
 settings.load_profile("no-deadline")
 
 PATIENCE_S = 180.0  # how long a test waits for a condition before it fails; the machine may be busy
-WORKERS = 6  # more than two cores have, as most tests wait for a process or a server most of the time
+WORKERS = 4  # more than two cores have, as most tests wait for a process or a server most of the time
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads its options
@@ -49,6 +52,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if config.option.numprocesses is None and not config.option.usepdb:
         config.option.numprocesses = WORKERS
         config.option.dist = "worksteal"  # neighbors stay together: they share a browser
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # otherwise every worker compiles all tests in every run
 
 
 @pytest.fixture(autouse=True)
@@ -132,8 +136,23 @@ def clean_up(now: int, questions_kept_s: int = 365 * clock.DAY_S) -> int:
     return len([*db_cleanup.steps(now), *journal_cleanup.steps(now, questions_kept_s)])
 
 
+@cache
+def fork_server() -> ForkServer:
+    """Return the process that forks the bots of all tests; it has imported the bot already."""
+    return ForkServer()
+
+
+def pytest_unconfigure() -> None:
+    """End the process that forks the bots."""
+    if fork_server.cache_info().currsize:
+        fork_server().close()
+
+
 class BotProcess:
-    """`python bot.py` in a folder of its own, connected to the emulated services."""
+    """The bot as a process in a folder of its own, connected to the emulated services.
+
+    Where `is_forked`, it has not to import the code anew; otherwise it starts with a command.
+    """
 
     def __init__(self, folder: Path, telegram_url: str, openrouter_url: str) -> None:
         self.folder = folder
@@ -147,11 +166,11 @@ class BotProcess:
             "DB_PATH": str(self.db_path),
             "PYTHONUTF8": "1",
             "PYTHONDONTWRITEBYTECODE": "",  # only the first of hundreds of starts compiles the code
-            # A thread that waits for the network at exit cannot close its connection to the database.
-            "PYTHONWARNINGS": "error,ignore:unclosed database:ResourceWarning",
+            "PYTHONWARNINGS": f"error,{UNCLOSED_AT_EXIT}",
         }
         self.command = [*bot_without_limits.COMMAND]  # the floods of the tests would take hours with pacing
-        self._process: subprocess.Popen[bytes] | None = None
+        self.is_forked = sys.platform == "linux"
+        self._process: subprocess.Popen[bytes] | Child | None = None
 
     @property
     def pid(self) -> int:
@@ -161,9 +180,24 @@ class BotProcess:
 
     def start(self) -> "BotProcess":
         """Start the bot; its log grows from start to start."""
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(self.command, cwd=self.folder, env=self.env, stdout=log, stderr=log)
+        self.log_path.touch()
+        self._process = self._spawn(self.log_path)
         return self
+
+    def run(self, *options: str) -> tuple[int, str]:
+        """Run the bot with options; return the exit code and what it prints."""
+        output = self.folder / "output.txt"
+        output.write_bytes(b"")
+        return self._spawn(output, *options).wait(), output.read_text(encoding="utf-8")
+
+    def _spawn(self, log: Path, *options: str) -> "subprocess.Popen[bytes] | Child":
+        if self.is_forked:
+            run = {"folder": str(self.folder), "env": self.env, "log": str(log), "arguments": options}
+            return fork_server().fork(run)
+        with log.open("ab") as file:
+            return subprocess.Popen(
+                [*self.command, *options], cwd=self.folder, env=self.env, stdout=file, stderr=file
+            )
 
     def is_running(self) -> bool:
         """Return whether the process is running."""

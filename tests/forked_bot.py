@@ -3,9 +3,11 @@
 A start then takes a few milliseconds instead of half a second, so a proof can afford thousands. Everything else
 is the real bot: main() in a process of its own, with real threads, files and sockets. POSIX only.
 
-`python forked_bot.py` is the server; ForkedBot is a run of the bot, for tests.
+`python forked_bot.py` is the server. It forks a keeper for each run, which forks the bot and waits for its end.
+ForkedBot is a bot for tests that observe its calls; other tests use BotProcess (see conftest.py).
 """
 
+import gc
 import json
 import mmap
 import os
@@ -19,7 +21,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +28,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINT_PAGES = 40
+# A thread that waits for the network at exit cannot close its connection to the database.
+UNCLOSED_AT_EXIT = "ignore:unclosed database:ResourceWarning"
 CALL_LETTERS = {"write": b"w", "sync": b"s", "truncate": b"t", "delete": b"d", "send": b"n"}
 
 
@@ -37,32 +40,57 @@ class ForkServer:
     """The process that forks the bots."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-        )
+        self._socket, server_side = socket.socketpair()
+        command = [sys.executable, "-X", "utf8", "-W", "error", "-W", UNCLOSED_AT_EXIT, __file__]
+        with server_side:
+            self._process = subprocess.Popen(command, stdin=server_side.fileno())
 
-    def fork(self, run: dict[str, Any]) -> int:
-        """Fork a bot; return its process ID."""
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(run).encode() + b"\n")
-        return self.read_number()
-
-    def read_number(self) -> int:
-        """Wait for the next message of the server: a process ID or an exit status."""
-        assert self._process.stdout
-        return int(self._process.stdout.readline())
-
-    def has_message(self) -> bool:
-        """Return whether the server has written something: the exit status of the bot."""
-        assert self._process.stdout
-        return bool(select.select([self._process.stdout], [], [], 0)[0])
+    def fork(self, run: dict[str, Any]) -> "Child":
+        """Fork a bot."""
+        ours, of_the_child = socket.socketpair()
+        with of_the_child:
+            socket.send_fds(self._socket, [b"f"], [of_the_child.fileno()])
+        return Child(ours, run)
 
     def close(self) -> None:
         """End the server."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe
-            pipe.close()
+        self._socket.close()
         self._process.wait()
+
+
+class Child:
+    """A forked process."""
+
+    def __init__(self, connection: socket.socket, run: dict[str, Any]) -> None:
+        self._connection = connection
+        self._connection.sendall(json.dumps(run).encode() + b"\n")
+        self._messages = connection.makefile("r")
+        self.pid = int(self._messages.readline())
+        self._exit_code: int | None = None
+
+    def poll(self, timeout_s: float | None = 0) -> int | None:
+        """Return the exit code, negative after a signal; None if the process still runs after a time."""
+        if self._exit_code is None and select.select([self._connection], [], [], timeout_s)[0]:
+            self._exit_code = os.waitstatus_to_exitcode(int(self._messages.readline()))
+            self._messages.close()
+            self._connection.close()
+        return self._exit_code
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Wait for the end of the process and return the exit code."""
+        exit_code = self.poll(timeout_s)
+        assert exit_code is not None, "the process does not end"
+        return exit_code
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal unless the process has ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill the process."""
+        self.send_signal(signal.SIGKILL)
 
 
 class ForkedBot:
@@ -73,34 +101,36 @@ class ForkedBot:
         self.db_path = folder / "bot.db"
         self.calls_path = folder / "calls"  # one letter for each point that the process has passed
         self._server = server
-        self._env = {"DB_PATH": str(self.db_path), **env}
-        self._pid: int | None = None
+        self._env = {**os.environ, "DB_PATH": str(self.db_path), **env}
+        self._child: Child | None = None
 
     def start(self, **options: Any) -> None:
         """Start the bot; the options are those of _Run."""
         self.calls_path.write_bytes(b"")
-        self._pid = self._server.fork({"env": self._env, "folder": str(self.folder), **options})
+        run = {"env": self._env, "folder": str(self.folder), "log": "bot.log", **options}
+        self._child = self._server.fork(run)
 
     def has_ended(self) -> bool:
         """Return whether the process has ended."""
-        return self._server.has_message()
+        assert self._child
+        return self._child.poll() is not None
 
     def wait(self) -> int:
         """Wait for the end of the process; return the exit code, negative after a signal."""
-        assert self._pid, "the bot does not run"
-        self._pid = None
-        return os.waitstatus_to_exitcode(self._server.read_number())
+        assert self._child, "the bot does not run"
+        exit_code = self._child.wait()
+        self._child = None
+        return exit_code
 
     def send_signal(self, number: int) -> int:
         """Send a signal and return the exit code."""
-        assert self._pid
-        with suppress(ProcessLookupError):  # it has just ended
-            os.kill(self._pid, number)
+        assert self._child
+        self._child.send_signal(number)
         return self.wait()
 
     def kill(self) -> None:
         """Kill the process if it runs."""
-        if self._pid is not None:
+        if self._child is not None:
             self.send_signal(signal.SIGKILL)
 
     @property
@@ -117,33 +147,22 @@ class ForkedBot:
 # In the bot's process ------------------------------------------------------------------------------------
 
 
-class _Run:
-    """What is observed and changed in one run of the bot.
+class _ObservedCalls:
+    """The calls of one run of the bot; meanwhile SQLite makes a checkpoint every 40 pages.
 
     Options: `counts` counts the calls that write; `kill_at` kills the process at this point; `records` writes each
-    call to a file `record`; `clock` has the process read the offset of its clock from a file `clock`; `hurries`
-    makes the waits between two attempts short. While calls are observed, SQLite makes a checkpoint every 40 pages.
+    call to a file `record`.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
         self._kill_at = options.get("kill_at", 0)
         self._lock = threading.RLock()
         self._passed = 0
-        os.chdir(options["folder"])
-        os.environ.update(options["env"])
-        log = os.open("bot.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
         self._calls = os.open("calls", os.O_WRONLY | os.O_APPEND)
         self._record = (
             os.open("record", os.O_WRONLY | os.O_CREAT | os.O_APPEND) if options.get("records") else None
         )
-        if options.get("counts") or options.get("kill_at") or options.get("records"):
-            self._observe_calls()
-        if options.get("clock"):
-            _follow_clock()
-        if options.get("hurries"):
-            _hurry()
+        self._observe_calls()
 
     def _observe_calls(self) -> None:
         import disk
@@ -200,23 +219,62 @@ def _hurry() -> None:
 
 
 def _serve() -> None:
-    """Fork a bot for each line of the standard input, one after another."""
+    """Fork a bot whenever a connection arrives at the standard input, until that is closed."""
     sys.path.insert(0, str(ROOT))
+    import bot  # noqa: F401  # every run has it already
+    from telegram import pacing  # noqa: F401
+
+    gc.freeze()  # these objects stay; a collection would copy their pages into every run
+    with socket.socket(fileno=0) as requests:
+        while True:
+            data, connections, _, _ = socket.recv_fds(requests, 1, 1)
+            with suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:  # keepers that have ended
+                    pass
+            if not data:
+                return
+            with socket.socket(fileno=connections[0]) as connection:
+                if os.fork() == 0:
+                    _keep(connection)
+
+
+def _keep(connection: socket.socket) -> None:
+    """Fork the bot, tell its process ID, wait for its end, and tell its exit status."""
+    with connection.makefile() as lines:
+        run = json.loads(lines.readline())
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        sys.exit(_run(run))
+    with suppress(BrokenPipeError):  # the test does not want to know
+        connection.sendall(b"%d\n" % pid)
+        connection.sendall(b"%d\n" % os.waitpid(pid, 0)[1])
+    os._exit(0)
+
+
+def _run(run: dict[str, Any]) -> int:
+    """Run the bot in a folder, with an environment, a log and arguments, and with the options of _ObservedCalls.
+
+    `clock` has it read the offset of its clock from a file `clock`; `hurries` makes the waits between two attempts
+    short.
+    """
     import bot
     from telegram.pacing import NO_LIMITS
 
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                _Run(json.loads(line))
-                code = bot.main([], NO_LIMITS)
-            except BaseException:
-                traceback.print_exc()
-            os._exit(code)
-        print(pid, flush=True)
-        print(os.waitpid(pid, 0)[1], flush=True)
+    os.chdir(run["folder"])
+    os.environ.clear()
+    os.environ.update(run["env"])
+    log = os.open(run["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for target, source in enumerate((nothing, log, log)):
+        os.dup2(source, target)
+    if run.get("counts") or run.get("kill_at") or run.get("records"):
+        _ObservedCalls(run)
+    if run.get("clock"):
+        _follow_clock()
+    if run.get("hurries"):
+        _hurry()
+    return bot.main(run.get("arguments", []), NO_LIMITS)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ They hold for the product; sandbox/, bench/ and tests/ are exempt, except where 
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ LEAVES = {"clock", "unicode_text", "entities", "texts", "config"}
 TELEGRAM = LEAVES | {"storage", "journal", "journal_awaited", "telegram"}
 DB = {path.stem for path in ROOT.glob("db*.py")}  # what people keep
 LLM = TELEGRAM | DB | {"journal_transcriptions", "openrouter_client", "gateway_audio", "llm"}
-LLM |= {"notes.search", "notes.contents", "notes.transcripts"}
+LLM |= {"notes.search", "notes.contents", "notes.transcripts", "notes.long_messages"}
 
 # For each module at the root and each folder: the modules and folders that it may import.
 ALLOWED_IMPORTS: dict[str, set[str]] = {
@@ -171,21 +172,25 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield the full name of every module that a file imports, wherever in the file: telegram.outbox."""
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Return the full name of every module that a file imports, wherever in the file: telegram.outbox."""
+    found = set[str]()
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute here"
             module = node.module or ""
             for alias in node.names:
                 submodule = f"{module}.{alias.name}"
-                yield submodule if (ROOT / f"{submodule.replace('.', '/')}.py").exists() else module
+                found.add(submodule if (ROOT / f"{submodule.replace('.', '/')}.py").exists() else module)
+    return frozenset(found)
 
 
 def our_imports(path: Path) -> set[str]:
@@ -211,8 +216,9 @@ def modules_below(folder: str, module: str) -> tuple[str, ...]:
     return ORDER[folder][: ORDER[folder].index(module)]
 
 
-def literals(path: Path) -> Iterator[str]:
-    """Yield the string literals of a file, except docstrings and the command table.
+@cache
+def literals(path: Path) -> list[str]:
+    """Return the string literals of a file, except docstrings and the command table.
 
     The decorator @router.command("note_add", "добавить заметку", …) is the only place that describes a command.
     """
@@ -227,9 +233,11 @@ def literals(path: Path) -> Iterator[str]:
             for decorator in node.decorator_list:
                 if ast.unparse(decorator).startswith("router.command("):
                     skipped.update(ast.walk(decorator))
-    for node in ast.walk(module):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped:
-            yield node.value
+    return [
+        node.value
+        for node in ast.walk(module)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped
+    ]
 
 
 def tables_in(*paths: Path) -> set[str]:
@@ -237,41 +245,61 @@ def tables_in(*paths: Path) -> set[str]:
     return {table for path in paths for text in literals(path) for table in TABLE.findall(text)}
 
 
-@pytest.mark.parametrize("path", PRODUCT, ids=name_of)
-class TestModule:
-    def test_imports_point_in_one_direction(self, path: Path) -> None:
-        assert [name for name in sorted(our_imports(path)) if not is_allowed(path, name)] == []
+Check = Callable[[Path], Collection[object]]
 
-    def test_sql_has_its_modules(self, path: Path) -> None:
-        if path not in [*TABLE_MODULES, ROOT / "storage.py"]:
-            assert [text for text in literals(path) if SQL.search(text)] == []
-            assert "sqlite3" not in set(imports(path))
 
-    def test_only_db_and_journal_name_tables(self, path: Path) -> None:
-        if path not in TABLE_MODULES:
-            assert tables_in(path) == set()
+def broken_rules(
+    check: Check, *exempt: Path, modules: Collection[Path] = PRODUCT
+) -> dict[str, Collection[object]]:
+    """Return what a check finds in the modules that are not exempt."""
+    found = {name_of(path): check(path) for path in modules if path not in exempt}
+    return {name: what for name, what in found.items() if what}
 
-    def test_only_texts_contains_russian(self, path: Path) -> None:
-        if name_of(path) != "texts.py":
-            russian = [text for text in literals(path) if CYRILLIC.search(text)]
-            assert [text for text in russian if len(text) > 1] == [], "a single letter, as in fold(), is no text"
 
-    def test_only_config_reads_the_environment(self, path: Path) -> None:
-        if name_of(path) != "config.py":
-            assert not {"os", "dotenv"} & set(imports(path))
+def test_imports_point_in_one_direction() -> None:
+    assert broken_rules(lambda path: [name for name in our_imports(path) if not is_allowed(path, name)]) == {}
 
-    def test_only_three_folders_and_the_deadline_of_a_request_start_threads(self, path: Path) -> None:
-        if path.parent.name not in ("telegram", "llm", "app") and path.name != "gateway_connection.py":
-            used = {ast.unparse(node) for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
-            assert not {"threading.Thread", "threading.Timer"} & used
-            assert not {"concurrent.futures", "multiprocessing", "_thread", "asyncio"} & set(imports(path))
 
-    def test_it_starts_with_a_docstring(self, path: Path) -> None:
-        assert ast.get_docstring(tree(path))
+def test_sql_has_its_modules() -> None:
+    exempt = [*TABLE_MODULES, ROOT / "storage.py"]
+    assert broken_rules(lambda path: [text for text in literals(path) if SQL.search(text)], *exempt) == {}
+    assert broken_rules(lambda path: {"sqlite3"} & imports(path), *exempt) == {}
 
-    def test_it_can_be_read_in_one_sitting(self, path: Path) -> None:
-        if name_of(path) not in LONG_MODULES:
-            assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+def test_only_db_and_journal_name_tables() -> None:
+    assert broken_rules(tables_in, *TABLE_MODULES) == {}
+
+
+def test_only_texts_contains_russian() -> None:
+    def russian(path: Path) -> list[str]:
+        """Return the texts in Russian; a single letter, as in fold(), is no text."""
+        return [text for text in literals(path) if CYRILLIC.search(text) and len(text) > 1]
+
+    assert broken_rules(russian, ROOT / "texts.py") == {}
+
+
+def test_only_config_reads_the_environment() -> None:
+    assert broken_rules(lambda path: {"os", "dotenv"} & imports(path), ROOT / "config.py") == {}
+
+
+def test_only_three_folders_and_the_deadline_of_a_request_start_threads() -> None:
+    def concurrency(path: Path) -> set[str]:
+        used = {ast.unparse(node) for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
+        modules = {"concurrent.futures", "multiprocessing", "_thread", "asyncio"} & imports(path)
+        return {"threading.Thread", "threading.Timer"} & used | modules
+
+    others = [path for path in PRODUCT if path.parent.name not in ("telegram", "llm", "app")]
+    assert broken_rules(concurrency, ROOT / "gateway_connection.py", modules=others) == {}
+
+
+def test_every_module_starts_with_a_docstring() -> None:
+    assert [name_of(path) for path in PRODUCT if not ast.get_docstring(tree(path))] == []
+
+
+def test_every_module_can_be_read_in_one_sitting() -> None:
+    lines = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in PRODUCT}
+    too_long = {name: count for name, count in lines.items() if count > MAX_LINES}
+    assert set(too_long) <= set(LONG_MODULES), too_long
 
 
 def test_every_module_has_its_place() -> None:
@@ -320,7 +348,7 @@ def test_an_old_python_can_parse_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["texts.py", "clock.py"])
 def test_an_old_python_can_import_it(name: str) -> None:
-    foreign = set(imports(ROOT / name)) - our_imports(ROOT / name)
+    foreign = imports(ROOT / name) - our_imports(ROOT / name)
     assert {module.partition(".")[0] for module in foreign} <= MODULES_OF_OLD_PYTHON
     assert our_imports(ROOT / name) <= {"clock"}
     first = next(node for node in tree(ROOT / name).body if not isinstance(node, ast.Expr))
@@ -348,7 +376,7 @@ def test_the_rules_detect_what_they_forbid() -> None:
     assert "notes" in tables_in(ROOT / "db.py")
     assert "outbox" in tables_in(ROOT / "journal.py")
     assert list(filter(CYRILLIC.search, literals(ROOT / "texts.py")))
-    assert "os" in set(imports(ROOT / "config.py"))
+    assert "os" in imports(ROOT / "config.py")
     assert "db" in our_imports(ROOT / "bot.py")
     assert "telegram.replies" in our_imports(ROOT / "bot.py")
 

@@ -213,6 +213,46 @@ def test_the_parts_of_a_long_note_become_one_note(bot: BotProcess, world: World,
     assert notes_in(bot) == [text.replace("слово600", "замена")]
 
 
+def test_a_long_text_replaces_the_text_of_a_note(bot: BotProcess, world: World, person: MakePerson) -> None:
+    ann = person()
+    ann.asks("/note_add раз")
+    text = long_text(9000)
+    ann.says(f"/note_edit 1 {text}")
+    edited = ann.hears()
+    assert ann.asks("/note_count") == "У вас 1 заметка."
+    assert notes_in(bot) == [text]
+    command = world.messages[ANN][edited["message_id"] - 3]
+    ann.edits(command, command["text"].replace("слово7 ", "замена "))
+    ann.hears()
+    assert notes_in(bot) == [text.replace("слово7 ", "замена ")]
+    ann.taps(edited, texts.UNDO_EDIT)
+    assert notes_in(bot) == ["раз"]
+
+
+def test_a_long_text_in_reply_to_a_note_is_appended_to_it(bot: BotProcess, person: MakePerson) -> None:
+    ann = person()
+    ann.says("/note_add раз")
+    note = next_delivered(ann, bot)
+    text = long_text(9000)
+    ann.says(text, reply_to_message=note)
+    assert text_of(ann.hears()) == texts.note_appended(1)
+    assert ann.asks("/note_count") == "У вас 1 заметка."
+    assert notes_in(bot) == [f"раз\n{text}"]
+
+
+@pytest.mark.parametrize("command", ["ask", "note_ask"])
+def test_a_long_question_reaches_the_model_whole(
+    command: str, bot: BotProcess, person: MakePerson, gateway: EmulatedGateway
+) -> None:
+    ann = person()
+    ann.asks("/note_add слово1")
+    text = long_text(9000)
+    ann.says(f"/{command} {text}")
+    ann.hears()
+    assert text in str(gateway.requests[-1]["messages"][-1]["content"])
+    assert notes_in(bot) == ["слово1"]
+
+
 def test_a_word_that_is_cut_at_the_limit_stays_whole(bot: BotProcess, person: MakePerson) -> None:
     ann = person()
     text = "ж" * 9000

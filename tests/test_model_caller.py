@@ -232,8 +232,8 @@ def test_waiting_for_the_rate_limit_takes_no_time_from_the_question(monkeypatch:
     monkeypatch.setattr(model_caller, "QUESTION_TIME_S", 0.0)
     add_models("sandbox/slow-3:free")
     question = ask()
-    caller = caller_for(question, rate_limiter=RateLimiter(1, [WINDOW_S - 1.5]))
-    caller._deadline = time.monotonic() + 1.0  # shorter than the wait, longer than the answer
+    caller = caller_for(question, rate_limiter=RateLimiter(1, [WINDOW_S - 4]))
+    caller._deadline = time.monotonic() + 3.5  # shorter than the wait, longer than the answer
     assert caller.run().completion
 
 

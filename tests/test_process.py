@@ -71,6 +71,13 @@ def hold(conversation: list[Turn], ann: Person) -> None:
             assert reply == expected, said
 
 
+@pytest.fixture
+def bot_process(bot_process: BotProcess) -> BotProcess:
+    """Return a bot that starts with its command: these tests are about the whole process."""
+    bot_process.is_forked = False
+    return bot_process
+
+
 def test_the_conversation_of_the_readme(bot_process: BotProcess, person: MakePerson) -> None:
     bot_process.start()
     hold(readme_conversation(), person())

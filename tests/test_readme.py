@@ -128,6 +128,13 @@ def test_both_have_the_same_parts() -> None:
     assert pages[0] - indexes == pages[1] - indexes
 
 
+@both_readmes
+def test_it_says_what_each_package_is_for(readme: str) -> None:
+    pinned = re.findall(r"^([\w-]+)==", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert pinned
+    assert [name for name in pinned if not re.search(rf"\b{name} \(", readme, re.IGNORECASE)] == []
+
+
 def test_it_is_short() -> None:
     assert len(ENGLISH.splitlines()) <= MAX_LINES
 

@@ -27,12 +27,10 @@ MakePerson = Callable[..., Person]
 
 
 def run(bot: BotProcess, *options: str) -> tuple[int, str]:
-    """Run `python bot.py` with options; return its exit code and its output."""
-    done = subprocess.run(
-        [*bot.command, *options], cwd=bot.folder, env=bot.env, capture_output=True, encoding="utf-8", check=False
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    return done.returncode, done.stdout + done.stderr
+    """Run the bot with options; return its exit code and its output."""
+    exit_code, output = bot.run(*options)
+    assert "Traceback" not in output
+    return exit_code, output
 
 
 def test_status(bot_process: BotProcess, person: MakePerson, world: World) -> None:
@@ -208,6 +206,7 @@ def test_check_of_a_folder_that_cannot_be_written(bot_process: BotProcess) -> No
 def test_the_command_line_prints_russian_where_the_machine_has_a_western_encoding(
     bot_process: BotProcess,
 ) -> None:
+    bot_process.is_forked = False  # Python reads this setting when it starts
     bot_process.env["PYTHONIOENCODING"] = "cp1252"
     assert run(bot_process, "--check")[1].startswith(texts.MARK_OK)
     assert run(bot_process, "--wat") == (2, f"{texts.COMMAND_LINE}\n")
@@ -269,7 +268,7 @@ def test_a_copy_made_under_load_is_complete(bot_process: BotProcess, person: Mak
     target = bot_process.folder / "копия.db"
     counts = []
     try:
-        for _ in range(5):
+        for _ in range(3):
             code, output = run(bot_process, "--backup", str(target))
             assert (code, output.startswith(f"Копия готова: {target}")) == (0, True)
             with closing(sqlite3.connect(target)) as copy:

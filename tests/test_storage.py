@@ -351,9 +351,8 @@ def test_a_long_upgrade_logs_its_progress(
     db.open(old_path)
     lines = [record.getMessage() for record in caplog.records if record.name == "storage"]
     assert re.fullmatch(rf"upgrading the database from version \d to {storage.SCHEMA_VERSION}", lines[0])
-    assert {"upgrading the database: 0 s, 0 notes indexed", "upgrading the database: 0 s, 6 notes indexed"} <= set(
-        lines
-    )
+    counts = [re.fullmatch(r"upgrading the database: \d+ s, (\d) notes indexed", line) for line in lines]
+    assert {"0", "6"} <= {match[1] for match in counts if match}
     assert re.fullmatch(r"the database is upgraded: \d\.\d s", lines[-1])
     caplog.clear()
     db.open(old_path)

@@ -107,7 +107,7 @@ class EmulatedGateway:
         return response
 
     def headers_of_limit(self) -> dict[str, str]:
-        """Return the headers by which RVFreeLLM tells the state of its limit; {} without a limit."""
+        """Return the headers in which RVFreeLLM reports the state of its limit; {} without a limit."""
         if not self.rate_limit:
             return {}
         return {

@@ -68,7 +68,7 @@ def _checked(asked: Json) -> Json | web.Response:
 
 
 def transcript(asked: Json) -> str:
-    """Return a made-up transcript that tells what was received."""
+    """Return a made-up transcript that says what was received."""
     return f"Расшифровка записи: {asked['format'].upper()}, {len(asked['audio'])} байт."
 
 

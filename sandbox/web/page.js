@@ -26,8 +26,13 @@ export function senderName({ is_own }) {
 
 export function formatSize(bytes) {
   if (bytes < 1024) return `${bytes} Б`;
-  if (bytes < 2 ** 20) return `${(bytes / 1024).toFixed(1)} КБ`;
-  return `${(bytes / 2 ** 20).toFixed(1)} МБ`;
+  if (bytes < 2 ** 20) return `${decimal(bytes / 1024)} КБ`;
+  return `${decimal(bytes / 2 ** 20)} МБ`;
+}
+
+// Return a number with one decimal place and a comma: 2,7.
+function decimal(number) {
+  return number.toFixed(1).replace(".", ",");
 }
 
 // Return minutes and seconds: 0:42.
