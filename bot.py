@@ -335,9 +335,12 @@ def providers(message: Message, text: str) -> HandlerResult:
 @router.command("remind", "напомнить о заметке или деле", usage="[номер] <когда> [текст]")
 def remind(message: Message, text: str) -> HandlerResult:
     """Set a reminder of a note or of a text, once or repeatedly."""
-    if not text:
-        return texts.REMIND_WHEN
     note = bot_messages.replied_note(message)
+    if not text:
+        if note is None:
+            raise UsageError
+        dispatcher.await_text(message, "remind", message.sent_at, text_before=str(note["number"]))
+        return Reply(texts.REMIND_OF_NOTE_WHEN, asks_for_text=True)
     return reminders.set_by_command(message, text, note["number"] if note else None, zone_of(message))
 
 

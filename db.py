@@ -23,7 +23,6 @@ from entities import Entity
 
 DEFAULT_MAX_NOTES = 100_000
 EXPORT_CHUNK = 500  # notes whose attachments are looked up together
-DELETED_KEPT_S = 30 * clock.DAY_S  # how long a deletion or an edit can be undone
 
 _max_notes = DEFAULT_MAX_NOTES  # of a person, in the open database
 _bot_id: int | None = None  # the bot whose messages new notes are made from; None if unknown
@@ -366,10 +365,11 @@ def undo_edit(user_id: int, edit_id: int) -> tuple[int, int | None]:
 
 
 def list_deleted_notes(user_id: int, limit: int) -> list[Note]:
-    """Return the notes that can be restored, the latest deletion first."""
+    """Return the notes that can be restored, the latest deletion first: all that are not purged yet."""
     return storage.fetch_all(
-        "SELECT * FROM notes WHERE user_id = ? AND deleted_at >= ? ORDER BY deleted_at DESC, id DESC LIMIT ?",
-        (user_id, clock.now() - DELETED_KEPT_S, limit),
+        "SELECT * FROM notes WHERE user_id = ? AND deleted_at IS NOT NULL ORDER BY deleted_at DESC, id DESC"
+        " LIMIT ?",
+        (user_id, limit),
     )
 
 
@@ -396,15 +396,15 @@ def delete_note(user_id: int, number: int) -> bool:
 
 
 def restore_note(user_id: int, number: int) -> bool:
-    """Restore a deleted note; return False if it cannot be restored. NotesFull if the person has too many."""
+    """Restore a note; return False if it is not deleted, or is purged. NotesFull if the person has too many."""
     _check_room(user_id)
     # If the answer that the note contains has been saved again, the newer note keeps the question_id.
     cursor = storage.execute(
         "UPDATE notes SET deleted_at = NULL, question_id = iif(EXISTS (SELECT 1 FROM notes AS other"
         " WHERE other.user_id = notes.user_id AND other.question_id = notes.question_id"
         " AND other.deleted_at IS NULL), NULL, question_id)"
-        " WHERE user_id = ? AND number = ? AND deleted_at >= ?",
-        (user_id, number, clock.now() - DELETED_KEPT_S),
+        " WHERE user_id = ? AND number = ? AND deleted_at IS NOT NULL",
+        (user_id, number),
     )
     return cursor.rowcount == 1
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from itertools import chain
 
+import clock
 import storage
-from db import DELETED_KEPT_S
+
+DELETED_KEPT_S = 30 * clock.DAY_S  # how long a deletion or an edit can be undone, at least
 
 
 def steps(now: int) -> Iterator[None]:

@@ -138,6 +138,7 @@ COMMAND_QUESTIONS = {  # what the bot asks when a command comes without its text
     "compare": "О чём спросить три модели?",
     "web": "Что узнать в интернете?",
     "note_ask": "Что узнать из заметок?",
+    "remind": "О чём и когда напомнить? Например: завтра в 9 позвонить маме",
 }
 
 # Texts without a command
@@ -849,6 +850,7 @@ REMIND_WHEN = (
     "Когда напомнить? Например:\n/remind 12 завтра в 9\n/remind в пятницу в 18:00 позвонить маме\n"
     "/remind каждый день в 21:30 таблетки\nЗаметку можно не называть, если ответить на неё."
 )
+REMIND_OF_NOTE_WHEN = "Когда напомнить? Например: завтра в 9"
 REMIND_WHAT = "О чём напомнить? Допишите текст или номер заметки: /remind 12 завтра в 9"
 REMIND_PAST = "Это время уже прошло."
 REMIND = "⏰ Напомнить"
@@ -1512,9 +1514,15 @@ WEEKDAY_PLURALS = {
     "воскресеньям": "воскресенье",
 }
 # Regular expressions.
+HOURS_AND_MINUTES = r"(?P<hours>через (?:\w+ )?час\w*) (?:и )?(?P<minutes>\d{1,3}) мин\w*"
 IN_A_WHILE = r"через (?:(?P<number>\w+) )?(?P<unit>\w+)"
 ON_WEEKDAYS = r"\bпо (?P<weekday>\w+)"
-EVERY = r"кажд(?:ый|ую|ое) "
+EVERY = r"кажд(?:ый|ую|ое|ого) "
+UNREAD_BEFORE_TIME = (  # what makes the time behind it another one
+    r"(?:^|\s)(?:кажд(?:ый|ую|ое|ые)(?: \S+)?|по (?:будням|будним дням|рабочим дням|выходным)|через \S+ \S+|"
+    r"(?:следующ|ближайш)(?:ий|ую|ее|ей))$"
+)
+UNREAD_AFTER_TIME = r"(?:и|или) "
 DAY_OF_MONTH = r"(?P<day>\d\d?)(?:-?го|-?е)? числ[оа]"
 REPEATS = (
     (r"\b(?:каждый день|каждые сутки|ежедневно)\b", "day"),

@@ -37,16 +37,21 @@ class When(NamedTuple):
 
 
 def split(text: str, now: datetime) -> tuple[When, str] | None:
-    """Split a text into the time at its beginning, or else at its end, and the rest; None if it has no time."""
+    """Split a text into the time at its beginning, or else at its end, and the rest.
+
+    Return None if it has no time, or if the rest holds a part of the time that nothing here understands.
+    """
     words = list(WORD.finditer(text))
     for number in range(min(len(words), MAX_WORDS), 0, -1):
         end = words[number - 1].end()
         if when := parse(text[:end], now):
-            return when, text[end:].strip(SEPARATORS)
+            rest = text[end:].strip(SEPARATORS)
+            return None if re.match(texts.UNREAD_AFTER_TIME, fold(rest)) else (when, rest)
     for number in range(min(len(words), MAX_WORDS), 0, -1):
         start = words[-number].start()
         if when := parse(text[start:], now):
-            return when, text[:start].strip(SEPARATORS)
+            rest = text[:start].strip(SEPARATORS)
+            return None if re.search(texts.UNREAD_BEFORE_TIME, fold(rest)) else (when, rest)
     return None
 
 
@@ -72,9 +77,12 @@ def next_after(start: datetime, repeat: str, after: datetime) -> datetime:
 
 
 def _parse_delay(text: str, now: datetime) -> When | None:
-    """Parse "in an hour", "in 20 minutes", "in two weeks"."""
+    """Parse "in an hour", "in 2 hours 20 minutes", "in two weeks"."""
     if text in texts.FIXED_DELAYS:
         return When(now + timedelta(minutes=texts.FIXED_DELAYS[text]))
+    if match := re.fullmatch(texts.HOURS_AND_MINUTES, text):
+        hours = _parse_delay(match["hours"], now)
+        return When(hours.start + timedelta(minutes=int(match["minutes"]))) if hours else None
     match = re.fullmatch(texts.IN_A_WHILE, text)
     if match is None:
         return None
@@ -162,6 +170,10 @@ def _parse_day(text: str, today: date) -> date | None:
         if day < today.day:
             first = _add_months(datetime.combine(first, time()), 1).date()
         return first.replace(day=min(day, calendar.monthrange(first.year, first.month)[1]))
+    midnight = datetime.combine(today, time())
+    delay = _parse_delay(text, midnight)
+    if delay and delay.start.time() == midnight.time():  # whole days
+        return delay.start.date()
     return dates.parse_day(text, today, in_future=True)
 
 

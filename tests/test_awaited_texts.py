@@ -39,7 +39,7 @@ def test_a_command_asks_for_its_text(name: str) -> None:
 
 
 def test_every_command_that_needs_a_text_asks_for_it() -> None:
-    needing = {command.name for command in router.commands.values() if command.usage and "[" not in command.usage}
+    needing = {command.name for command in router.commands.values() if "<" in command.usage}
     assert needing == set(texts.COMMAND_QUESTIONS)
 
 

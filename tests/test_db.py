@@ -93,7 +93,7 @@ def test_numbers_are_never_reused() -> None:
     assert db.delete_note(ANN, first)
     assert add("два") == first + 1
     assert db.delete_note(ANN, first + 1)
-    list(db_cleanup.steps(clock.now() + db.DELETED_KEPT_S + 1))
+    list(db_cleanup.steps(clock.now() + db_cleanup.DELETED_KEPT_S + 1))
     assert db.get_note(ANN, first + 1) is None
     assert add("три") == first + 2
 
@@ -459,7 +459,7 @@ def test_only_what_is_old_is_purged(monkeypatch: pytest.MonkeyPatch) -> None:
     db.delete_note(ANN, deleted)
     listing_id = db_messages.add_listing(ANN, "", 10)
     text_id = db_messages.add_plain_text(ANN, ANN, 5, "текст", start)
-    for seconds, is_kept in ((db.DELETED_KEPT_S, True), (db.DELETED_KEPT_S + 1, False)):
+    for seconds, is_kept in ((db_cleanup.DELETED_KEPT_S, True), (db_cleanup.DELETED_KEPT_S + 1, False)):
         monkeypatch.setattr(clock, "now", lambda now=start + seconds: now)
         clean_up(clock.now())
         assert (db.get_note(ANN, deleted) is not None) is is_kept

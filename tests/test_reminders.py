@@ -99,7 +99,8 @@ def test_a_reminder_of_a_note_and_of_a_text() -> None:
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
-        ("/remind", texts.REMIND_WHEN),
+        ("/remind 7 по будням в 9", texts.REMIND_WHEN),
+        ("/remind 7 каждые 2 дня", texts.REMIND_WHEN),
         ("/remind молоко", texts.REMIND_WHEN),
         ("/remind завтра", texts.REMIND_WHAT),
         ("/remind вчера в 9 молоко", texts.REMIND_PAST),

@@ -91,6 +91,13 @@ def test_a_reply_to_a_note_is_no_answer_to_what_the_bot_asks() -> None:
     assert said(handle("Отмена")) == texts.CANCELED
 
 
+@pytest.mark.usefixtures("_note")
+def test_a_reminder_of_the_note_asks_when() -> None:
+    assert handle("/remind", **reply_to_bot()) == Reply(texts.REMIND_OF_NOTE_WHEN, asks_for_text=True)
+    assert said(handle("завтра в 9")).startswith("Напомню ")
+    assert "заметка #2" in ask_bot("/reminders")
+
+
 def test_the_real_messages_of_the_bot(bot_process: BotProcess, person: MakePerson) -> None:
     bot_process.start()
     ann = person()

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from conftest import PATIENCE_S, BotProcess, Person, eventually
 from test_process import full_conversation
+from test_reminders import due_in
+from test_transcriptions import PAID
 
 from bot import router
 from sandbox.openrouter import EmulatedGateway, describe_model
@@ -68,16 +70,28 @@ def _unknown_names(place: str, value: Any) -> Iterator[str]:
             yield from _unknown_names(f"{place}.{name}", getattr(value, name))
 
 
-def tap_everything(world: World, person: Person) -> set[str]:
-    """Tap every button of the messages that are in a chat now; return the names of the buttons."""
+def tap_everything(world: World, *people: Person) -> set[str]:
+    """Tap every button of the messages that are in the chats now; return the names of the buttons."""
     tapped = set()
-    events = [event for event in world.events_of(person.chat_id) if event.get("message", {}).get("reply_markup")]
-    for message in [event["message"] for event in events]:
-        for row in message["reply_markup"]["inline_keyboard"]:
-            for button in row:
-                person.taps_data(message, button["callback_data"])
-                tapped.add(button["callback_data"].partition(":")[0])
+    for person in people:
+        for message in [event["message"] for event in world.events_of(person.chat_id) if "message" in event]:
+            for data in buttons_of(message):
+                person.taps_data(message, data)
+                tapped.add(data.partition(":")[0])
     return tapped
+
+
+def tap(world: World, person: Person, name: str) -> None:
+    """Tap a button of the last message."""
+    message = last_message(world, person)
+    [data] = [data for data in buttons_of(message) if data.startswith(f"{name}:")]
+    person.taps_data(message, data)
+
+
+def buttons_of(message: dict[str, Any]) -> list[str]:
+    """Return the callback data of the buttons under a message."""
+    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+    return [button["callback_data"] for row in rows for button in row if "callback_data" in button]
 
 
 def settle(bot: BotProcess, world: World) -> None:
@@ -99,6 +113,8 @@ def use_notes(ann: Person, world: World, bot: BotProcess) -> None:
     said = [text for text, _ in full_conversation()]
     said += [f"/note_add <номер> & {n}" for n in range(12)]
     said += ["/note_find номер", "просто текст", "/wat", f"/note_add {'слово ' * 680}", "/note_show 15"]
+    said += ["/note_add #дом", "/tags", "/note_del 3 4", "/note_trash", "/prompt Отвечай коротко", "/settings"]
+    said += ["/remind 6 через час", "/remind через час дело", "/reminders"]
     said += [f"/ask {ANSWER}", "/note_export txt", "/note_export md", "/note_export json"]
     for text in said:
         ann.says(text)
@@ -106,6 +122,14 @@ def use_notes(ann: Person, world: World, bot: BotProcess) -> None:
     document = last_message(world, ann)["document"]
     ann.sends_file("notes.json", world.files[document["file_id"]], "/note_import")
     ann.edits(ann.says("/note_add раз"), "/note_add два")
+    ann.sends("voice")
+    settle(bot, world)
+    ann.says("/note_list")
+    settle(bot, world)
+    tap(world, ann, "older")
+    bot.stop()
+    due_in(bot, 0)  # the reminders
+    bot.start()
     settle(bot, world)
 
 
@@ -123,6 +147,7 @@ def test_every_call_is_one_of_the_bot_api(
     bot_process: BotProcess, person: MakePerson, world: World, gateway: EmulatedGateway
 ) -> None:
     gateway.catalog["data"] += [describe_model(f"lab/model-{n}:free", f"Model {n}") for n in range(60)]
+    bot_process.env |= PAID  # for voice messages
     bot_process.start()
     ann = person()
     use_notes(ann, world, bot_process)
@@ -131,8 +156,13 @@ def test_every_call_is_one_of_the_bot_api(
     topic = {"message_thread_id": TOPIC, "is_topic_message": True}
     for text in ("/note_add@sandbox_notes_bot раз", "/ask Почему?", "/note_stats", "/note_export", "/note_list"):
         bob.says(text, **topic)
+    cid = person(3)
+    cid.says("/settings")
     settle(bot_process, world)
-    tapped = tap_everything(world, ann) | tap_everything(world, bob)
+    tap(world, cid, "plain_text_mode")
+    cid.says("что с этим делать?")
+    settle(bot_process, world)
+    tapped = tap_everything(world, ann, bob, cid)
     settle(bot_process, world)
     tapped |= tap_everything(world, ann)
     settle(bot_process, world)

@@ -415,7 +415,7 @@ class BotMachine(RuleBasedStateMachine):
         text, buttons = text_of(message), buttons_of(message)
         key = f"{text} {buttons}"
         # The data of most buttons are new in each message, so the same data again mean the same message again.
-        is_repeated = key in chat.seen and bool(buttons) and buttons[0][0] != texts.RESTORE
+        is_repeated = key in chat.seen and bool(buttons) and buttons[0][0] not in (texts.RESTORE, texts.EDIT)
         first_word = WORD.match(text)
         word = first_word[0] if first_word else ""
         if word in chat.unanswered:

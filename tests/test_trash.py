@@ -1,11 +1,13 @@
 """notes.trash: several notes deleted at once, and the trash."""
 
 import pytest
+from conftest import clean_up
 from test_bot import ANN, BOB, ask_bot, buttons, handle, tap
 from test_note_card import text_and_buttons
 
 import clock
 import db
+import db_cleanup
 import texts
 from notes import trash
 from telegram.replies import ButtonResult
@@ -65,8 +67,19 @@ def test_the_trash_restores_one_note_after_another(monkeypatch: pytest.MonkeyPat
     assert list(others) == ["↩️ 3"]
     again = tap(under["↩️ 1"])
     assert (again.toast, text_and_buttons(again.edit)[0]) == (texts.NOTHING_TO_RESTORE, text)
-    monkeypatch.setattr(clock, "now", lambda: now + db.DELETED_KEPT_S + 10)
+    clean_up(now + db_cleanup.DELETED_KEPT_S + 10)
     assert ask_bot("/note_trash") == texts.TRASH_EMPTY
+
+
+def test_a_wrong_clock_takes_nothing_out_of_the_trash(monkeypatch: pytest.MonkeyPatch) -> None:
+    handle("/note_add раз")
+    under = buttons(handle("/note_del 1"))
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now + 400 * clock.DAY_S)
+    _, in_trash = text_and_buttons(handle("/note_trash"))
+    assert list(in_trash) == ["↩️ 1"]
+    tap(under[texts.RESTORE])
+    assert ask_bot("/note_show 1").endswith("раз")
 
 
 def test_the_trash_fits_into_one_message() -> None:
