@@ -180,6 +180,9 @@ def _parse_day(text: str, today: date) -> date | None:
 def _parse_time(text: str) -> time | None:
     if text in texts.TIMES_OF_DAY:
         return time(*texts.TIMES_OF_DAY[text])
+    part_of_day, _, rest = text.partition(" ")
+    if rest and part_of_day in texts.PARTS_OF_DAY:  # "in the evening at 8" is "at 8 in the evening"
+        return _parse_time(f"{rest} {texts.PARTS_OF_DAY[part_of_day]}") or _parse_time(rest)
     match = next(filter(None, (re.fullmatch(pattern, text) for pattern in texts.TIMES)), None)
     if match is None:
         return None
