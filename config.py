@@ -5,6 +5,7 @@ Only this module reads the environment. A variable of the environment overrides 
 
 import os
 import re
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -196,9 +197,16 @@ def _environment() -> Mapping[str, str]:
 
 def _url(env: Mapping[str, str], name: str, default: str) -> str:
     url = (env.get(name) or default).rstrip("/")
-    if not URL_PATTERN.fullmatch(url):
+    if not _is_url(url):
         raise SetupError(texts.bad_url(name))
     return url
+
+
+def _is_url(text: str) -> bool:
+    try:
+        return URL_PATTERN.fullmatch(text) is not None and urllib.parse.urlsplit(text).port != 0
+    except ValueError:  # the port is no number, or too large
+        return False
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:
@@ -277,6 +285,6 @@ def _proxy_for(url: str) -> str | None:
     if urllib.request.proxy_bypass(request.host):
         return None
     proxy = urllib.request.getproxies().get(request.type)
-    if proxy and not URL_PATTERN.fullmatch(proxy):
+    if proxy and not _is_url(proxy):
         raise SetupError(texts.bad_url(f"{request.type.upper()}_PROXY"))
     return proxy

@@ -4,7 +4,6 @@ Parameters travel in the request body. The library puts them into the URL, where
 the logs of every server on the way.
 """
 
-import base64
 import io
 import itertools
 import json
@@ -14,12 +13,13 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import unquote
+from urllib.parse import quote
 
 import urllib3
 
 import texts
 from config import Settings, SetupError
+from telegram.connections import Body, ConnectionFailed, connections_to
 from telegram.limits import MAX_DOWNLOAD_BYTES
 from telegram.pacing import Limits, Pacing
 from telegram.replies import File
@@ -29,18 +29,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
-MAX_IDLE_CONNECTIONS = 64  # kept open for the threads that send
 CHUNK_BYTES = 64 * 1024
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
 MAX_RETRY_AFTER_S = 3600.0
 
 # Servers older than Bot API 10.1 do not know them; the bot then uses simpler ones.
 OPTIONAL_METHODS = frozenset(["sendRichMessage", "sendRichMessageDraft", "sendMessageDraft"])
-
-# When the response to a message is lost, only the outbox may decide to send the message again.
-NO_RETRIES = urllib3.Retry(total=False)
 
 
 class TelegramError(Exception):
@@ -100,11 +95,9 @@ class Telegram:
 
     def __init__(self, settings: Settings, limits: Limits | None = None) -> None:
         self.pacing = Pacing(limits or Limits())
-        self._method_url = f"{settings.telegram_api_url}/bot{settings.token}/"
-        self._file_url = f"{settings.telegram_api_url}/file/bot{settings.token}/"
+        self._token = settings.token
         self._missing_methods: set[str] = set()
-        self._pool = _connection_pool(settings.telegram_proxy)
-        self._settings = settings
+        self._connections = connections_to(settings.telegram_api_url, settings.telegram_proxy)
 
     @cached_property
     def bot(self) -> "telebot.TeleBot":
@@ -113,9 +106,9 @@ class Telegram:
         from telebot import apihelper
 
         library: Any = apihelper
-        library.API_URL = f"{self._settings.telegram_api_url}/bot{{0}}/{{1}}"
+        library.API_URL = "/bot{0}/{1}"  # follows the base URL of the connections
         library.CUSTOM_REQUEST_SENDER = self._send_for_library
-        return telebot.TeleBot(self._settings.token, threaded=False)
+        return telebot.TeleBot(self._token, threaded=False)
 
     def call(
         self,
@@ -131,7 +124,7 @@ class Telegram:
         if method in self._missing_methods:
             raise TelegramError(404, "Not Found")
         try:
-            return self._post(self._method_url + method, params, file, timeout_s).payload["result"]
+            return self._post(f"/bot{self._token}/{method}", params, file, timeout_s).payload["result"]
         except TelegramError as error:
             if error.status == 404 and method in OPTIONAL_METHODS:
                 self._missing_methods.add(method)
@@ -145,60 +138,40 @@ class Telegram:
     def download(self, file_id: str, target: BinaryIO) -> None:
         """Write a file that a person sent into target; TelegramError if that fails or the file is too big."""
         description = self.call("getFile", {"file_id": file_id})
+        path = quote(str(description.get("file_path", "")))
         try:
-            with self._pool.request(
-                "GET",
-                f"{self._file_url}{description.get('file_path', '')}",
-                preload_content=False,
-                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-                retries=NO_RETRIES,
+            with self._connections.request(
+                "GET", f"/file/bot{self._token}/{path}", None, {}, READ_TIMEOUT_S
             ) as response:
                 if response.status != 200:
                     _decode(response.status, response.read(CHUNK_BYTES))
                     raise TelegramError(0, f"no file, but status {response.status}")
-                for chunk in response.stream(CHUNK_BYTES):
+                while chunk := response.read(CHUNK_BYTES):
                     target.write(chunk)
                     if target.tell() > MAX_DOWNLOAD_BYTES:
                         raise TelegramError(400, "file is too big")
-        except urllib3.exceptions.HTTPError as error:
-            raise TelegramError(0, type(error).__name__) from error
+        except ConnectionFailed as error:
+            raise TelegramError(0, str(error)) from error
 
-    def _post(self, url: str, params: dict[str, Any], file: File | None, timeout_s: float) -> "_Response":
+    def _post(self, path: str, params: dict[str, Any], file: File | None, timeout_s: float) -> "_Response":
         body, headers = _encode(params, file)
         try:
-            response = self._pool.urlopen(
-                "POST",
-                url,
-                body=body,
-                headers=headers,
-                timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, timeout_s), read=timeout_s),
-                retries=NO_RETRIES,
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise TelegramError(0, type(error).__name__) from error
-        return _decode(response.status, response.data)
+            with self._connections.request("POST", path, body, headers, timeout_s) as response:
+                status, content = response.status, response.read()
+        except ConnectionFailed as error:
+            raise TelegramError(0, str(error)) from error
+        return _decode(status, content)
 
     def _send_for_library(
         self,
         _http_method: str,
-        url: str,
+        path: str,
         params: dict[str, Any] | None = None,
-        timeout: tuple[float, float] = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+        timeout: tuple[float, float] = (READ_TIMEOUT_S, READ_TIMEOUT_S),  # to connect, to read
         **_: Any,
     ) -> "_Response":
         """Send a request of the telebot library."""
-        return self._post(url, params or {}, None, timeout[1])
-
-
-def _connection_pool(proxy_url: str | None) -> urllib3.PoolManager:
-    """Return the connections to Telegram, through a proxy if there is one."""
-    if not proxy_url:
-        return urllib3.PoolManager(maxsize=MAX_IDLE_CONNECTIONS)
-    headers = {}
-    if user_and_password := urllib3.util.parse_url(proxy_url).auth:
-        encoded = base64.b64encode(unquote(user_and_password).encode()).decode()
-        headers["Proxy-Authorization"] = f"Basic {encoded}"
-    return urllib3.ProxyManager(proxy_url, maxsize=MAX_IDLE_CONNECTIONS, proxy_headers=headers)
+        return self._post(path, params or {}, None, timeout[1])
 
 
 @dataclass(frozen=True)
@@ -234,7 +207,7 @@ class _Response:
         return self.payload
 
 
-def _encode(params: dict[str, Any], file: File | None) -> tuple[Any, dict[str, str]]:
+def _encode(params: dict[str, Any], file: File | None) -> tuple[Body, dict[str, str]]:
     """Return the body and the headers of a call: JSON, or a form that streams the file."""
     if file is None:
         return json.dumps(params).encode(), {"Content-Type": "application/json"}

@@ -75,7 +75,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
 ORDER = {
     "telegram": (
         *("limits", "messages", "replies", "access", "model_markdown", "markdown_writer", "markdown"),
-        *("keyed_executor", "pacing", "transport", "failures", "media_calls", "calls"),
+        *("keyed_executor", "pacing", "connections", "transport", "failures", "media_calls", "calls"),
         *("due_replies", "outbox", "drafts", "rich_text", "contents", "updates", "albums", "router", "dispatcher"),
         *("heartbeat", "fence", "polling_failures", "update_handler", "polling"),
     ),
