@@ -336,12 +336,13 @@ def providers(message: Message, text: str) -> HandlerResult:
 def remind(message: Message, text: str) -> HandlerResult:
     """Set a reminder of a note or of a text, once or repeatedly."""
     note = bot_messages.replied_note(message)
-    if not text:
-        if note is None:
-            raise UsageError
-        dispatcher.await_text(message, "remind", message.sent_at, text_before=str(note["number"]))
-        return Reply(texts.REMIND_OF_NOTE_WHEN, asks_for_text=True)
-    return reminders.set_by_command(message, text, note["number"] if note else None, zone_of(message))
+    if text:
+        note_number = note["number"] if note else None
+        result = reminders.set_by_command(message, text, note_number, zone_of(message))
+        return result or bot_messages.ask_for_rest(message, "remind", text, texts.REMIND_WHAT)
+    if note is None:
+        raise UsageError
+    return bot_messages.ask_for_rest(message, "remind", str(note["number"]), texts.REMIND_OF_NOTE_WHEN)
 
 
 @router.command("reminders", "ближайшие напоминания")

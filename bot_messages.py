@@ -72,6 +72,12 @@ def await_new_text(source: Message | CallbackQuery, number: int, asked_at: int) 
     dispatcher.await_text(source, "note_edit", asked_at, text_before=str(number))
 
 
+def ask_for_rest(message: Message, command: str, text: str, question: str) -> Reply:
+    """Ask a question whose answer, the next message of the person, completes the text of a command."""
+    dispatcher.await_text(message, command, message.sent_at, text_before=text)
+    return Reply(question, asks_for_text=True)
+
+
 def expect_more_parts(message: Message, result: HandlerResult) -> HandlerResult:
     """Return the result of changing a note; prepare for further parts if the text was too long for one message."""
     if isinstance(result, Reply) and result.note_id is not None and long_messages.may_go_on(message):

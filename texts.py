@@ -854,7 +854,7 @@ REMIND_WHEN = (
     "/remind каждый день в 21:30 таблетки\nЗаметку можно не называть, если ответить на неё."
 )
 REMIND_OF_NOTE_WHEN = "Когда напомнить? Например: завтра в 9"
-REMIND_WHAT = "О чём напомнить? Допишите текст или номер заметки: /remind 12 завтра в 9"
+REMIND_WHAT = "О чём напомнить?"
 REMIND_PAST = "Это время уже прошло."
 REMIND = "⏰ Напомнить"
 REMIND_IN_AN_HOUR, REMIND_THIS_EVENING = "Через час", "Вечером"
@@ -866,10 +866,10 @@ NO_REMINDERS = "Напоминаний здесь нет. Поставить: /r
 _REPEATS = {"": "", "day": "каждый день", "week": "каждую неделю", "month": "каждый месяц", "year": "каждый год"}
 
 
-def reminder_set(due_at: float, repeat: str, zone: clock.TimeZone) -> str:
-    """Confirm a reminder."""
+def reminder_set(due_at: float, repeat: str, title: str, zone: clock.TimeZone) -> str:
+    """Confirm a reminder; the title is what it is about."""
     repeated = f", потом {_REPEATS[repeat]}" if repeat else ""
-    return f"Напомню {when(due_at, zone)}{repeated}. Все напоминания: /reminders"
+    return f"Напомню {when(due_at, zone)}{repeated}: {title}\nВсе напоминания: /reminders"
 
 
 def reminder_postponed(due_at: float, zone: clock.TimeZone) -> str:
@@ -1524,7 +1524,7 @@ ON_WEEKDAYS = r"\bпо (?P<weekday>\w+)"
 EVERY = r"кажд(?:ый|ую|ое|ого) "
 UNREAD_BEFORE_TIME = (  # what makes the time behind it another one
     r"(?:^|\s)(?:кажд(?:ый|ую|ое|ые)(?: \S+)?|по (?:будням|будним дням|рабочим дням|выходным)|через \S+ \S+|"
-    r"(?:следующ|ближайш)(?:ий|ую|ее|ей))$"
+    r"(?:следующ|ближайш)(?:ий|ую|ее|ей)|\d\d?\.\d\d(?:\.\d{2,4})?)$"
 )
 UNREAD_AFTER_TIME = r"(?:и|или) |во? (?:понедельник|вторник|сред[уы]|четверг|пятницу|субботу|воскресенье)\b"
 DAY_OF_MONTH = r"(?P<day>\d\d?)(?:-?го|-?е)? числ[оа]"

@@ -7,13 +7,13 @@ import db
 import db_reminders
 import texts
 from clock import TimeZone
-from db_reminders import Reminder
+from db_reminders import NewReminder, Reminder
 from entities import FormattedText
 from notes import contents, note_card, schedule
 from notes.note_card import Place
 from notes.schedule import When
 from telegram.messages import CallbackQuery, Message
-from telegram.replies import Button, ButtonResult, HandlerResult, Reply, in_rows
+from telegram.replies import Button, ButtonResult, Reply, in_rows
 
 MAX_REMINDERS = 500  # of a person
 MAX_LISTED, BUTTONS_PER_ROW = 20, 5
@@ -29,8 +29,11 @@ BUTTON_TIMES = {
 }
 
 
-def set_by_command(message: Message, text: str, note_number: int | None, zone: TimeZone) -> HandlerResult:
-    """Set a reminder of the note whose number comes first, of the text, or of the note with note_number."""
+def set_by_command(message: Message, text: str, note_number: int | None, zone: TimeZone) -> str | None:
+    """Set a reminder of the note whose number comes first, of the text, or of the note with note_number.
+
+    Return None if the text says only when.
+    """
     now = _local_now(zone)
     number_text, _, rest = text.removeprefix("#").partition(" ")
     if number_text.isdecimal() and len(number_text) <= schedule.MAX_DIGITS:
@@ -44,7 +47,7 @@ def set_by_command(message: Message, text: str, note_number: int | None, zone: T
     if own_text:
         return _set(message, None, own_text, when, zone)
     if note_number is None:
-        return texts.REMIND_WHAT
+        return None
     return _set_of_note(message, note_number, when, zone)
 
 
@@ -147,19 +150,18 @@ def _set(source: Message | CallbackQuery, note_id: int | None, text: str, when: 
     if db_reminders.count_reminders(source.user_id) >= MAX_REMINDERS:
         return texts.too_many_reminders(MAX_REMINDERS)
     due_at = clock.to_moment(next_time, zone)
-    db_reminders.add_reminder(
-        {
-            "user_id": source.user_id,
-            "chat_id": source.chat_id,
-            "thread_id": source.thread_id,
-            "note_id": note_id,
-            "text": text,
-            "starts_at": when.start.isoformat(timespec="seconds"),
-            "repeat": when.repeat,
-            "due_at": due_at,
-        }
-    )
-    return texts.reminder_set(due_at, when.repeat, zone)
+    reminder: NewReminder = {
+        "user_id": source.user_id,
+        "chat_id": source.chat_id,
+        "thread_id": source.thread_id,
+        "note_id": note_id,
+        "text": text,
+        "starts_at": when.start.isoformat(timespec="seconds"),
+        "repeat": when.repeat,
+        "due_at": due_at,
+    }
+    db_reminders.add_reminder(reminder)
+    return texts.reminder_set(due_at, when.repeat, _title(reminder), zone)
 
 
 def _chosen_time(choice: int, now: datetime, time_tomorrow: time) -> datetime:
@@ -174,8 +176,8 @@ def _chosen_time(choice: int, now: datetime, time_tomorrow: time) -> datetime:
     return datetime.combine(now.date() + timedelta(days=1), time_tomorrow)
 
 
-def _title(reminder: Reminder) -> str:
-    """Return what a list shows of a reminder."""
+def _title(reminder: NewReminder) -> str:
+    """Return what a reminder is about, on one line."""
     text = reminder["text"]
     if reminder["note_id"]:
         note = db.get_note_by_id(reminder["user_id"], reminder["note_id"])

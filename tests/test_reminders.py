@@ -84,8 +84,10 @@ def deliver_due(now: int) -> list[Reply]:
 @pytest.mark.usefixtures("moscow", "now")
 def test_a_reminder_of_a_note_and_of_a_text() -> None:
     handle("/note_add молоко")
-    assert handle("/remind 1 завтра в 9") == texts.reminder_set(NOW + 17 * 3600, "", MOSCOW)
-    assert handle("/remind #1 каждый день в 21:30") == texts.reminder_set(NOW + 19800, "day", MOSCOW)
+    assert handle("/remind 1 завтра в 9") == texts.reminder_set(NOW + 17 * 3600, "", "заметка #1 молоко", MOSCOW)
+    assert handle("/remind #1 каждый день в 21:30") == texts.reminder_set(
+        NOW + 19800, "day", "заметка #1 молоко", MOSCOW
+    )
     handle("/remind в пятницу в 18:00 позвонить маме")
     assert waiting() == [("21.11 21:30", "day"), ("22.11 09:00", ""), ("27.11 18:00", "")]
     assert waiting(BOB) == []
@@ -102,7 +104,6 @@ def test_a_reminder_of_a_note_and_of_a_text() -> None:
         ("/remind 7 по будням в 9", texts.REMIND_WHEN),
         ("/remind 7 каждые 2 дня", texts.REMIND_WHEN),
         ("/remind молоко", texts.REMIND_WHEN),
-        ("/remind завтра", texts.REMIND_WHAT),
         ("/remind вчера в 9 молоко", texts.REMIND_PAST),
         ("/remind сегодня в 9 молоко", texts.REMIND_PAST),
         ("/remind 7 завтра", texts.note_missing(7)),
@@ -114,6 +115,14 @@ def test_what_cannot_be_set_gets_a_reason(text: str, answer: str | None) -> None
     assert isinstance(reply, str)
     assert answer is None or reply == answer
     assert answer is None or waiting() == []
+
+
+@pytest.mark.usefixtures("moscow", "now")
+def test_a_time_alone_is_completed_by_the_next_message() -> None:
+    asked = handle("/remind завтра в 9")
+    assert isinstance(asked, Reply)
+    assert (asked.text, asked.asks_for_text) == (texts.REMIND_WHAT, True)
+    assert handle("позвонить маме") == texts.reminder_set(NOW + 17 * 3600, "", "позвонить маме", MOSCOW)
 
 
 @pytest.mark.usefixtures("moscow", "now")
