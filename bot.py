@@ -356,14 +356,17 @@ def list_reminders(message: Message, text: str) -> HandlerResult:
 
 @router.command("ask", "спросить модель", usage="<вопрос>")
 def ask(message: Message, text: str) -> HandlerResult:
-    """Ask the active model; in a caption or in reply to a photo, about that photo. A recording is the question."""
+    """Ask the active model; in a caption or a reply, about that photo or text. A recording is the question."""
+    answered = conversations.own_answered_question(message)
+    if answered is None:
+        text = "\n\n".join(filter(None, [text, bot_messages.replied_text(message)]))
     pictures = capture.pictures(message, bot_messages.replied_note(message))
+    if pictures and not text:
+        text = texts.WHAT_IS_IN_THE_PICTURE
     question = replace(conversations.question_in(message, text), pictures=pictures)
     if any(map(transcripts.is_speech, message.attachments)) and not question.speech and not text:
         return texts.TRANSCRIPTION_OFF
-    if pictures and not text:
-        question = replace(question, text=texts.WHAT_IS_IN_THE_PICTURE)
-    previous = conversations.latest_in_topic(message)
+    previous = answered or conversations.latest_in_topic(message)
     if previous is not None and (question.text or question.speech):
         return conversations.follow_up(message, question, previous)
     return conversations.begin(message, question)

@@ -5,6 +5,7 @@ Each function runs inside the transaction of the update.
 
 import clock
 import db
+import db_attachments
 import db_people
 import entities
 import journal
@@ -12,7 +13,7 @@ import texts
 from entities import FormattedText
 from journal import QuestionRow
 from llm import conversations
-from notes import capture, editing, long_messages, transcripts
+from notes import capture, contents, editing, long_messages, transcripts
 from telegram import dispatcher
 from telegram.messages import CallbackQuery, Document, Message, RepliedMessage
 from telegram.replies import HandlerResult, Reaction, Reply
@@ -48,6 +49,14 @@ def replied_document(message: Message) -> Document | None:
         if attachment.kind == "document":
             return Document(attachment.file_id, attachment.file_size or 0)
     return None
+
+
+def replied_text(message: Message) -> str:
+    """Return the text of the note that a message replies to, or of the message that it replies to; "" if none."""
+    note = replied_note(message)
+    if note is not None and note["deleted_at"] is None:
+        return contents.words(note, db_attachments.attachments_of(note["id"]))
+    return message.replied_to.text if message.replied_to else ""
 
 
 def note_number(message: Message, text: str) -> int:

@@ -37,6 +37,12 @@ def replied_question(message: Message) -> QuestionRow | None:
     return journal.question_answered_by(message.chat_id, message.replied_to_message_id)
 
 
+def own_answered_question(message: Message) -> QuestionRow | None:
+    """Return the question of the same person whose answer a message replies to."""
+    question = replied_question(message)
+    return question if question is not None and question["user_id"] == message.user_id else None
+
+
 def latest_in_topic(message: Message) -> QuestionRow | None:
     """Return the latest question in the topic of a message: each topic of a private chat is a conversation."""
     if not message.is_private or message.thread_id is None:

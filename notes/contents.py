@@ -34,6 +34,11 @@ def transcripts(attachments: Sequence[Attachment]) -> list[str]:
     return [attachment["transcript"] for attachment in attachments if attachment["transcript"]]
 
 
+def words(note: db.Note, attachments: list[Attachment]) -> str:
+    """Return all that a note says: its text and its transcripts."""
+    return "\n\n".join(filter(None, [plain_text(note), *transcripts(attachments)]))
+
+
 def line(note: FoundNote, attachments: list[Attachment]) -> str:
     """Return what a list shows of a note: an icon, and its text or what it holds."""
     held = describe(attachments)

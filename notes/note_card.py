@@ -109,7 +109,7 @@ def ask(user_id: int, number: int) -> ButtonResult:
         return ButtonResult(texts.NO_MODELS)
     attachments = db_attachments.attachments_of(note["id"])
     pictures = contents.pictures([contents.sent_attachment(attachment) for attachment in attachments])
-    words = "\n\n".join(filter(None, [contents.plain_text(note), *contents.transcripts(attachments)]))
+    words = contents.words(note, attachments)
     if not words and not pictures:
         return ButtonResult(texts.NOTHING_TO_ASK)
     question = Question(words or texts.WHAT_IS_IN_THE_PICTURE, pictures=pictures)

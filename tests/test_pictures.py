@@ -138,7 +138,7 @@ def test_without_a_model_that_sees_the_person_is_told(
 def test_a_reply_to_a_photo_an_album_or_a_shown_note_asks_about_it(
     start: Callable[..., BotProcess], person: MakePerson, world: World, gateway: EmulatedGateway
 ) -> None:
-    start(SEEING)
+    bot = start(SEEING)
     ann, group = person(), person(1, -100500)
     photo = group.sends("photo")  # is no note
     group.says("/ask Что это?", reply_to_message=photo)
@@ -152,9 +152,33 @@ def test_a_reply_to_a_photo_an_album_or_a_shown_note_asks_about_it(
     single = ann.sends("photo")
     ann.hears()
     ann.says("/note_show 2")
-    ann.says("/ask Кто это?", reply_to_message=ann.hears())
+    ann.says("/ask Кто это?", reply_to_message=next_delivered(ann, bot))
     ann.hears()
     assert seen(gateway) == ("Кто это?", [middle_size(world, single)])
+
+
+def test_a_question_in_reply_to_a_text_is_about_the_text(
+    start: Callable[..., BotProcess], person: MakePerson, gateway: EmulatedGateway
+) -> None:
+    bot = start(SEEING)
+
+    def question() -> str:
+        return str(gateway.requests[-1]["messages"][-1]["content"])
+
+    ann, group = person(), person(1, -100500)
+    ann.says("/note_add Guten Tag")
+    confirmation = next_delivered(ann, bot)
+    ann.says("/ask Переведи", reply_to_message=confirmation)
+    answer = next_delivered(ann, bot)
+    assert question() == "Переведи\n\nGuten Tag"
+    ann.says("/ask А по-французски?", reply_to_message=answer)
+    ann.hears()
+    assert question() == "А по-французски?"
+    assert [message["content"] for message in gateway.requests[-1]["messages"]][-3] == "Переведи\n\nGuten Tag"
+    said = person(2, -100500).says("Bonjour")
+    group.says("/ask", reply_to_message=said)
+    group.hears()
+    assert question() == "Bonjour"
 
 
 def test_pictures_stay_with_the_conversation_and_out_of_the_cache(
