@@ -5,19 +5,14 @@ HTML into media and buttons. So the text is parsed, and telegram/markdown_writer
 Block and Span can express. Everything else is text, HTML included; an image becomes a link.
 """
 
-from __future__ import annotations
-
-import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
-    from markdown_it.rules_block import StateBlock
-    from markdown_it.rules_inline import StateInline
-    from markdown_it.tree import SyntaxTreeNode
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
+from markdown_it.tree import SyntaxTreeNode
 
 MAX_CONTAINER_DEPTH = 7  # of lists and quotes; Telegram accepts 16 levels, and a list counts as two
 MAX_MARK_DEPTH = 5  # of bold, italic, … in each other
@@ -52,7 +47,7 @@ class Block:
     spans: Sequence[Span] = ()  # of a paragraph or a heading
     text: str = ""  # of code or a formula
     style: str = ""  # the signs of a heading, the language of code, the sign after the number of a list ("": none)
-    children: Sequence[Block] = ()  # of a quote, a list or an item
+    children: Sequence["Block"] = ()  # of a quote, a list or an item
     rows: Sequence[Sequence[Sequence[Span]]] = ()  # of a table: rows of cells
     columns: Sequence[str] = ()  # of a table: "---", ":--", ":-:" or "--:"
     start: int = 1  # of a numbered list
@@ -64,10 +59,8 @@ def parse(text: str, *, is_from_model: bool = True) -> list[Block]:
 
     Only a model writes formulas as \\(…\\) and \\[…\\]. For Telegram, \\[ is an escaped bracket.
     """
-    from markdown_it.tree import SyntaxTreeNode
-
     try:
-        tokens = _parser().parse(text, {"has_bracket_formulas": is_from_model})
+        tokens = _parser.parse(text, {"has_bracket_formulas": is_from_model})
     except RecursionError:
         return plain_paragraphs(text)
     if any(token.level >= MAX_PARSED_NESTING - 2 for token in tokens):
@@ -274,11 +267,7 @@ def _is_link(url: str) -> bool:
     return bool(LINK.fullmatch(url))
 
 
-@functools.cache
-def _parser() -> MarkdownIt:
-    """Return the parser. Its library is imported for the first answer: a sixth of the start would go into it."""
-    from markdown_it import MarkdownIt
-
+def _build_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_PARSED_NESTING})
     parser.enable(["table", "strikethrough"])
     parser.inline.ruler.before("escape", "formula", _inline_formula)
@@ -286,3 +275,6 @@ def _parser() -> MarkdownIt:
     parser.block.ruler.before("fence", "formula_block", _block_formula, {"alt": interrupted})
     parser.validateLink = _is_link  # type: ignore[method-assign]
     return parser
+
+
+_parser = _build_parser()
