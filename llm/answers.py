@@ -42,7 +42,7 @@ from telegram.transport import Telegram
 
 log = logging.getLogger(__name__)
 
-# Each takes two threads that only wait, and 0.26 MiB (docs/benchmarks.md). A person has at most three.
+# Each takes two threads that only wait, and 0.27 MiB (docs/benchmarks.md). A person has at most three.
 MAX_QUESTIONS_IN_PROGRESS = 200
 MAX_ATTEMPTS = 3  # to answer a question whose result cannot be stored
 

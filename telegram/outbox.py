@@ -26,7 +26,7 @@ from telegram.transport import Telegram, TelegramError
 
 log = logging.getLogger(__name__)
 
-# A call that hangs takes a thread for up to 30 s. A thread that waits takes 0.04 MiB (docs/benchmarks.md).
+# A call that hangs takes a thread for up to 30 s. A thread that waits takes 0.03 MiB (docs/benchmarks.md).
 MAX_SENDERS = 300
 SLOW_AFTER_S = 5.0  # chats whose last call took longer share half of the senders
 
