@@ -52,7 +52,12 @@ def replied_document(message: Message) -> Document | None:
 
 
 def replied_text(message: Message) -> str:
-    """Return the text of the note that a message replies to, or of the message that it replies to; "" if none."""
+    """Return the text of the note that a command replies to, or of the message that it replies to; "" if none.
+
+    What completes a command replies to the bot's own question, which is not what the person asks about.
+    """
+    if not message.text.startswith("/"):
+        return ""
     note = replied_note(message)
     if note is not None and note["deleted_at"] is None:
         return contents.words(note, db_attachments.attachments_of(note["id"]))
