@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,10 +34,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(CONTENT[:10] if self.path == "/base/cut" else CONTENT)
         self.close_connection = self.path in ("/base/cut", "/base/last")
 
-    def finish(self) -> None:
-        super().finish()
-        self.server.finished.release()  # type: ignore[attr-defined]
-
     def log_message(self, *_: object) -> None:
         """Log nothing."""
 
@@ -46,6 +43,10 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.ports: list[int] = []  # of the clients, one per request: each connection has its own
         self.finished = threading.Semaphore(0)  # counts closed connections
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.finished.release()
 
     def handle_error(self, *_: object) -> None:
         """Log nothing: a client that does not trust the certificate goes away."""
