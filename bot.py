@@ -358,9 +358,10 @@ def list_reminders(message: Message, text: str) -> HandlerResult:
 def ask(message: Message, text: str) -> HandlerResult:
     """Ask the active model; in a caption or a reply, about that photo or text. A recording is the question."""
     answered = conversations.own_answered_question(message)
+    note = bot_messages.replied_note(message)
     if answered is None:
-        text = "\n\n".join(filter(None, [text, bot_messages.replied_text(message)]))
-    pictures = capture.pictures(message, bot_messages.replied_note(message))
+        text = "\n\n".join(filter(None, [text, bot_messages.replied_text(message, note)]))
+    pictures = capture.pictures(message, note)
     if pictures and not text:
         text = texts.WHAT_IS_IN_THE_PICTURE
     question = replace(conversations.question_in(message, text), pictures=pictures)

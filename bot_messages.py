@@ -51,14 +51,14 @@ def replied_document(message: Message) -> Document | None:
     return None
 
 
-def replied_text(message: Message) -> str:
-    """Return the text of the note that a command replies to, or of the message that it replies to; "" if none.
+def replied_text(message: Message, note: db.Note | None) -> str:
+    """Return the text that a command replies to: that of the note, or of the message; "" if there is none.
 
-    What completes a command replies to the bot's own question, which is not what the person asks about.
+    `note` is replied_note(message). A message without a command completes an earlier one: it may reply to the
+    bot's request for a text, which is not what the person asks about.
     """
     if not message.text.startswith("/"):
         return ""
-    note = replied_note(message)
     if note is not None and note["deleted_at"] is None:
         return contents.words(note, db_attachments.attachments_of(note["id"]))
     return message.replied_to.text if message.replied_to else ""
