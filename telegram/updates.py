@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 from config import Settings
 from telegram.contents import parse_content, parse_external_reply
-from telegram.messages import CallbackQuery, Document, Message, RepliedMessage
+from telegram.messages import CallbackQuery, Message, RepliedMessage
 from telegram.transport import TelegramError
 
 log = logging.getLogger(__name__)
@@ -164,7 +164,6 @@ def _parse_message(raw: RawUpdate, settings: Settings) -> Message | None:
         replied_to_message_id=_check_integer(replied_to["message_id"]) if replied_to else None,
         replied_to_username=_check_text(_object(replied_to.get("from")).get("username")),
         replied_to=_parse_replied_message(raw, chat_id, message_id, sent_at),
-        document=_parse_document(raw.get("document")),
         has_media=not (raw.get("text") or SERVICE_FIELDS & raw.keys()),
         media_group_id=_check_text(raw.get("media_group_id")),
         settings=settings,
@@ -195,13 +194,6 @@ def _parse_thread_id(raw: RawUpdate) -> int | None:
     """Return the topic of a message; None outside of topics, where Telegram accepts no thread of a reply."""
     thread_id = raw.get("message_thread_id")
     return _check_integer(thread_id) if raw.get("is_topic_message") and thread_id is not None else None
-
-
-def _parse_document(raw: Any) -> Document | None:
-    if not isinstance(raw, dict):
-        return None
-    file_size = 0 if raw.get("file_size") is None else _check_integer(raw["file_size"])
-    return Document(_check_text(raw["file_id"]), file_size)
 
 
 def _parse_callback_query(raw: RawUpdate, settings: Settings) -> CallbackQuery | OrphanedQuery:
@@ -246,7 +238,7 @@ def _is_update_id(value: Any) -> bool:
 
 
 def _check_integer(value: Any) -> int:
-    """Return an id or a size; ValueError if SQLite could not store it."""
+    """Return an id; ValueError if SQLite could not store it."""
     if type(value) is not int or abs(value) > MAX_INTEGER:
         raise ValueError("not an integer of 64 bits")
     return value
