@@ -166,7 +166,7 @@ def await_text(source: Message | CallbackQuery, command: str, asked_at: int, tex
 
 
 def stop_waiting(query: CallbackQuery) -> None:
-    """Take the next message of the person as any other."""
+    """Stop waiting: the next message of the person is one like any other."""
     journal_awaited.take(query.chat_id, query.thread_id, query.user_id, clock.now())
 
 

@@ -195,7 +195,7 @@ def imports(path: Path) -> frozenset[str]:
 
 def our_imports(path: Path) -> set[str]:
     """Return the imports of this project's modules."""
-    ours = {*FOLDERS, *ROOT_MODULES, "sandbox", "bench", "tests", "docs", "runtime"}
+    ours = {*FOLDERS, *ROOT_MODULES, "sandbox", "bench", "tests", "docs"}
     return {name for name in imports(path) if name.partition(".")[0] in ours}
 
 
