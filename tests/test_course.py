@@ -63,6 +63,12 @@ def test_every_part_says_where_to_look() -> None:
         assert re.search(r"`[\w./]+\.(py|sql|yaml)", part), part
 
 
+def test_every_part_says_what_is_new_and_where_it_is() -> None:
+    parts = read(PAGE).split("\n## ")[1:-1]  # the last one is the homework
+    for label in ("Что нового", "Где в коде"):
+        assert [part.split("\n")[0] for part in parts if f"\n**{label}.**" not in part] == []
+
+
 def test_every_name_on_the_page_exists() -> None:
     names = [match for match in map(NAME.fullmatch, code_spans(PAGE)) if match]
     assert [match[0] for match in names if not exists(match)] == []
@@ -109,6 +115,17 @@ def test_if_not_exists_adds_no_column(slides: sqlite3.Connection) -> None:
     slides.executescript(TABLE.replace("label ", "gateway TEXT NOT NULL, label "))
     columns = [column[1] for column in slides.execute("PRAGMA table_info(models)")]
     assert columns == ["id", "key", "label", "active"]
+
+
+def test_only_a_strict_table_refuses_a_word_for_a_number(slides: sqlite3.Connection) -> None:
+    slides.execute("CREATE TABLE usual (number INTEGER)")
+    slides.execute("INSERT INTO usual VALUES ('да')")
+    assert slides.execute("SELECT number FROM usual").fetchall() == [("да",)]
+    slides.execute("CREATE TABLE strict (number INTEGER) STRICT")
+    with pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT value in INTEGER column"):
+        slides.execute("INSERT INTO strict VALUES ('да')")
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK constraint failed"):
+        slides.execute("UPDATE models SET active = 'да'")
 
 
 # The exercises
