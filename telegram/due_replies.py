@@ -106,7 +106,7 @@ class DueReplies:
                 self._in_memory -= len(chat.replies)
 
     def _look_for_second_copy(self, reply_id: int) -> None:
-        """Compare the id of a reply that this process has stored with that of the one before it."""
+        """Notice a gap between the id of a reply that has just been stored and that of the one before it."""
         if self._alone_until is None and self._last_id not in (None, reply_id - 1):
             self._alone_until = self._last_id
         self._last_id = reply_id
