@@ -5,7 +5,8 @@ import math
 import queue
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import clock
@@ -63,6 +64,10 @@ class StopSignal:
     def handle_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Set the signal; for signal.signal()."""
         self.set()
+
+    def is_set(self) -> bool:
+        """Return whether it is set and nobody has waited for it."""
+        return not self._queue.empty()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for up to timeout_s; return whether it is set."""
@@ -152,30 +157,46 @@ def run(router: Router, limits: Limits | None = None) -> None:
     settings = config.load_settings()
     error_log = logs.start_logging(settings.log_level, config.secrets())
     stop_signal = StopSignal()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop_signal.handle_signal)
+    _handle_signals(stop_signal.handle_signal)
     watchdog = Watchdog()
     watchdog.start()
     if not _open_database(settings, stop_signal):
         return
     telegram = Telegram(settings, limits)
     try:
-        bot_user = _connect(telegram, stop_signal)
-        if bot_user is None:
-            return
-        if not _wait_until_alone(telegram, stop_signal):
-            return
+        with _interrupted_by_signals(stop_signal):
+            bot_user = _connect(telegram)
+            _wait_until_alone(telegram)
         db.use_bot(bot_user.id)
         service = Service(router, settings, telegram, bot_user.username, error_log, on_failure=stop_signal.set)
         service.start()
         watchdog.watch(service.is_stuck)
-        _set_menu(telegram, router, settings)
+        _set_menu(telegram, router, settings, stop_signal)
         stop_signal.wait(math.inf)
         log.info("stopping")
         watchdog.stop()
         service.stop()
+    except KeyboardInterrupt:
+        log.info("stopped before the start was complete")
     finally:
         storage.close()
+
+
+def _handle_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handler)
+
+
+@contextmanager
+def _interrupted_by_signals(stop_signal: StopSignal) -> Iterator[None]:
+    """Let signals raise KeyboardInterrupt in the block, which may wait half a minute for Telegram."""
+    _handle_signals(signal.default_int_handler)
+    try:
+        if stop_signal.is_set():
+            raise KeyboardInterrupt
+        yield
+    finally:
+        _handle_signals(stop_signal.handle_signal)
 
 
 def _open_database(settings: Settings, stop_signal: StopSignal) -> bool:
@@ -192,8 +213,8 @@ def _open_database(settings: Settings, stop_signal: StopSignal) -> bool:
                 return False
 
 
-def _connect(telegram: Telegram, stop_signal: StopSignal) -> BotUser | None:
-    """Return the bot's own user, as soon as Telegram responds; None if the bot is stopped before."""
+def _connect(telegram: Telegram) -> BotUser:
+    """Return the bot's own user, as soon as Telegram responds."""
     failures = refusals = 0
     while True:
         try:
@@ -207,18 +228,16 @@ def _connect(telegram: Telegram, stop_signal: StopSignal) -> BotUser | None:
         except TelegramError as error:
             failures += 1
             log.warning("Telegram does not respond: %s", error)
-            if stop_signal.wait(error.retry_after or backoff_s(failures)):
-                return None
+            time.sleep(error.retry_after or backoff_s(failures))
         except SetupError:  # the token is refused
             refusals += 1
             if refusals == 2:
                 raise
-            if stop_signal.wait(TOKEN_CHECK_S):
-                return None
+            time.sleep(TOKEN_CHECK_S)
 
 
-def _wait_until_alone(telegram: Telegram, stop_signal: StopSignal) -> bool:
-    """Make sure that no other machine has taken over; return False if the bot is stopped before."""
+def _wait_until_alone(telegram: Telegram) -> None:
+    """Make sure that no other machine has taken over."""
     fence = Fence(telegram)
     failures = 0
     while fence.is_due():
@@ -228,17 +247,19 @@ def _wait_until_alone(telegram: Telegram, stop_signal: StopSignal) -> bool:
         except TelegramError as error:
             failures += 1
             log.warning("Telegram does not respond: %s", error)
-            if stop_signal.wait(error.retry_after or backoff_s(failures)):
-                return False
-    return True
+            time.sleep(error.retry_after or backoff_s(failures))
 
 
-def _set_menu(telegram: Telegram, router: Router, settings: Settings) -> None:
+def _set_menu(telegram: Telegram, router: Router, settings: Settings, stop_signal: StopSignal) -> None:
     """Show the commands in Telegram's menu."""
+    set_my_commands, menu = telegram.bot.set_my_commands, router.menu(has_admins=bool(settings.admin_user_ids))
     try:
-        telegram.bot.set_my_commands(router.menu(has_admins=bool(settings.admin_user_ids)))
+        with _interrupted_by_signals(stop_signal):
+            set_my_commands(menu)
     except TelegramError as error:
         log.warning("the menu of commands is not set: %s", error)
+    except KeyboardInterrupt:
+        stop_signal.set()
 
 
 def _move_chat(old_chat_id: int, new_chat_id: int) -> None:

@@ -24,7 +24,7 @@ import texts
 from bot import router
 from sandbox import telegram
 from sandbox.openrouter import EmulatedGateway
-from sandbox.telegram import World, entities
+from sandbox.telegram import Faults, World, entities
 
 MakePerson = Callable[..., Person]
 GROUP = -100500
@@ -325,6 +325,18 @@ def test_a_signal_stops_it_while_telegram_is_unreachable(bot_process: BotProcess
     bot_process.start()
     eventually(lambda: len(world.calls) > 2)
     assert bot_process.stop() == 0
+
+
+@pytest.mark.parametrize("method", ["getMe", "deleteWebhook", "setMyCommands"])
+def test_a_signal_stops_it_while_telegram_is_silent_at_the_start(
+    bot_process: BotProcess, world: World, method: str
+) -> None:
+    world.faults = Faults(delay_s=600, methods=frozenset([method]))
+    bot_process.start()
+    eventually(lambda: method in [called for called, _ in world.calls])
+    assert bot_process.stop() == 0
+    assert "Telegram does not respond" not in bot_process.log  # it has not waited until the call failed
+    assert "is not set" not in bot_process.log
 
 
 # Errors at start
