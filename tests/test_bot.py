@@ -293,6 +293,12 @@ def test_adding_listing_editing_deleting_counting() -> None:
     assert handle("/note_count") == "У вас 1 заметка."
 
 
+def test_a_text_that_is_too_long_for_a_note_goes_on_in_another_one() -> None:
+    for part in range(20):  # a client sends them together; one note would grow without end
+        handle("ж" * 4096, message_id=10 + part, date=1_700_000_000)
+    assert [len(note["text"]) for note in db.list_notes(ANN, 5)] == [4 * 4096, 16 * 4096]
+
+
 def test_showing_a_whole_note() -> None:
     text = "начало " + "середина " * 100 + "конец"
     db.add_note(ANN, ANN, 5, text, 1_700_000_000)
