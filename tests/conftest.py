@@ -12,7 +12,7 @@ from contextlib import closing
 from functools import cache
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from forked_bot import UNCLOSED_AT_EXIT, Child, ForkServer
@@ -167,6 +167,12 @@ def store_question(user_id: int, **fields: Any) -> int:
     return journal.add_question({**question, **fields})  # type: ignore[typeddict-item]
 
 
+def catalog_model(key: str, **fields: Any) -> db.CatalogModel:
+    """Return a model as a catalog lists it, with these fields instead of the usual ones."""
+    model = {"key": key, "label": key, "context_length": None, "category": "text", "sees_images": False}
+    return cast(db.CatalogModel, model | fields)
+
+
 class BotProcess:
     """The bot as a process in a folder of its own, connected to the emulated services.
 
@@ -248,6 +254,11 @@ class BotProcess:
     def log(self) -> str:
         """Return the log so far."""
         return self.log_path.read_text(encoding="utf-8")
+
+    def rows(self, sql: str) -> list[Any]:
+        """Return what a query finds in the database."""
+        with closing(sqlite3.connect(self.db_path)) as connection:
+            return connection.execute(sql).fetchall()
 
 
 @pytest.fixture

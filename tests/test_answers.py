@@ -9,16 +9,14 @@
 """
 
 import re
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
 from datetime import timedelta, timezone
 from functools import partial
 from typing import Any
 
 import pytest
-from conftest import BotProcess, Person, eventually, next_delivered, store_question, text_of
+from conftest import BotProcess, Person, catalog_model, eventually, next_delivered, store_question, text_of
 
 import config
 import db
@@ -72,13 +70,11 @@ def ann(world: World) -> Person:
 
 
 def ledger(bot: BotProcess, columns: str) -> list[Any]:
-    with closing(sqlite3.connect(bot.db_path)) as connection:
-        return connection.execute(f"SELECT {columns} FROM llm_requests ORDER BY id").fetchall()
+    return bot.rows(f"SELECT {columns} FROM llm_requests ORDER BY id")
 
 
 def availability(bot: BotProcess) -> list[int]:
-    with closing(sqlite3.connect(bot.db_path)) as connection:
-        return [row[0] for row in connection.execute("SELECT available FROM models ORDER BY id")]
+    return [available for (available,) in bot.rows("SELECT available FROM models ORDER BY id")]
 
 
 def footer_of(answer: str) -> str:
@@ -635,15 +631,9 @@ def test_a_limit_of_the_account_leaves_out_its_gateway(
 
 @pytest.mark.usefixtures("database")
 def test_the_order_of_fallback_models() -> None:
-    local: db.CatalogModel = {
-        "key": "local",
-        "label": "local",
-        "context_length": None,
-        "category": "text",
-        "sees_images": False,
-    }
-    db.update_catalog("local", [local, {**local, "key": "picture", "category": "image"}])
-    db.update_catalog("openrouter", [*_seed_models(), {**local, "key": "vendor/paid"}])
+    seed = [model["key"] for model in db.list_models() if model["gateway"] == "openrouter" and model["available"]]
+    db.update_catalog("local", [catalog_model("local"), catalog_model("picture", category="image")])
+    db.update_catalog("openrouter", [*map(catalog_model, seed), catalog_model("vendor/paid")])
 
     def keys(model_id: int, *, allow_paid: bool) -> list[str]:
         return [model["key"] for model in fallback_models(db.get_model(model_id), allow_paid=allow_paid)]
@@ -653,14 +643,6 @@ def test_the_order_of_fallback_models() -> None:
     first_two = ["google/gemma-4-31b-it:free", "google/gemma-4-26b-a4b-it:free"]
     assert keys(7, allow_paid=False) == [*last_three, *first_two, "local"]
     assert keys(7, allow_paid=True) == [*last_three, "vendor/paid", *first_two, "local"]
-
-
-def _seed_models() -> list[db.CatalogModel]:
-    return [
-        {"key": m["key"], "label": m["label"], "context_length": None, "category": "text", "sees_images": False}
-        for m in db.list_models()
-        if m["gateway"] == "openrouter" and m["available"]
-    ]
 
 
 def test_free_and_paid_models() -> None:

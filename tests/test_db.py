@@ -13,7 +13,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from conftest import clean_up, store_question
+from conftest import catalog_model, clean_up, store_question
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -519,14 +519,7 @@ def test_the_schema_allows_only_one_active_model(sql: str) -> None:
 
 
 def offered(key: str, **changes: object) -> db.CatalogModel:
-    model: db.CatalogModel = {
-        "key": key,
-        "label": key.upper(),
-        "context_length": None,
-        "category": "text",
-        "sees_images": False,
-    }
-    return {**model, **changes}  # type: ignore[typeddict-item]
+    return catalog_model(key, **{"label": key.upper(), **changes})
 
 
 def models_of(gateway: str) -> list[tuple[str, str, int | None, int]]:

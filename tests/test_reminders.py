@@ -286,8 +286,7 @@ def test_killed_around_the_due_time_each_reminder_comes_once(
     eventually(lambda: len({text.rsplit(" ", 1)[1] for text in received()}) == 5)
     assert bot.stop() in (0, -signal.SIGTERM)
     assert len(received()) <= 5 * 5, "a kill may repeat what was sent just before"
-    with closing(sqlite3.connect(bot.db_path)) as connection:
-        assert connection.execute("SELECT count(*) FROM reminders WHERE is_waiting = 1").fetchone() == (0,)
+    assert bot.rows("SELECT * FROM reminders WHERE is_waiting = 1") == []
 
 
 def test_a_reminder_set_in_a_group_comes_to_the_group(bot_process: BotProcess, person: MakePerson) -> None:

@@ -40,8 +40,7 @@ def test_status(bot_process: BotProcess, person: MakePerson, world: World) -> No
     ann.asks("/ask раз")
     world.update({"message": {"message_id": "?"}})
     eventually(lambda: "cannot be read" in bot_process.log)
-    with closing(sqlite3.connect(bot_process.db_path)) as connection:  # sent replies are recorded a little later
-        eventually(lambda: not connection.execute("SELECT 1 FROM outbox").fetchall())
+    eventually(lambda: not bot_process.rows("SELECT * FROM outbox"))  # sent replies are recorded a little later
     output = ann.asks("/status")
     for pattern in (
         r"Версия 1\.0, работает \d+ с\.",
