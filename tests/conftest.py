@@ -24,7 +24,7 @@ import db_cleanup
 import journal
 import journal_cleanup
 import storage
-from journal import NewQuestion
+from journal import LlmRequest, NewQuestion
 from notes import listing
 from sandbox import bot_without_limits, openrouter, telegram
 from sandbox.openrouter import EmulatedGateway
@@ -125,6 +125,12 @@ def _serve(gateway: EmulatedGateway) -> Iterator[EmulatedGateway]:
         yield gateway
 
 
+def names_of_settings() -> set[str]:
+    """Return the settings that .env.example names."""
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    return set(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", example, re.MULTILINE))
+
+
 def eventually(condition: Callable[[], object]) -> None:
     """Wait until condition() is true."""
     deadline = time.monotonic() + PATIENCE_S
@@ -165,6 +171,29 @@ def store_question(user_id: int, **fields: Any) -> int:
         "asked_at": 1,
     }
     return journal.add_question({**question, **fields})  # type: ignore[typeddict-item]
+
+
+def store_request(user_id: int, **fields: Any) -> int:
+    """Store a successful request to a model, with these fields instead of the usual ones; return its id."""
+    request: LlmRequest = {
+        "user_id": user_id,
+        "module": "ask",
+        "gateway": "openrouter",
+        "model": "m:free",
+        "answered_model": None,
+        "provider": None,
+        "generation_id": None,
+        "status": 200,
+        "cause": None,
+        "finish_reason": "stop",
+        "latency_ms": 1,
+        "prompt_tokens": 10,
+        "completion_tokens": 1,
+        "reasoning_tokens": None,
+        "cost": 0.5,
+        "is_free": True,
+    }
+    return journal.add_llm_request({**request, **fields})  # type: ignore[typeddict-item]
 
 
 def catalog_model(key: str, **fields: Any) -> db.CatalogModel:

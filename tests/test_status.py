@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, BotProcess, Person, eventually
+from conftest import ROOT, BotProcess, Person, eventually, names_of_settings
 
 import config
 import db
@@ -330,11 +330,6 @@ def test_a_damaged_database_is_reported(database: Path) -> None:
 
 
 # deploy/
-
-
-def names_of_settings() -> set[str]:
-    example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    return set(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", example, re.MULTILINE))
 
 
 def test_the_replica_is_of_the_services_database() -> None:
