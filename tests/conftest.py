@@ -328,6 +328,12 @@ class Person:
         """
         return self._world.send_media(self.id, kind, content, details=details, chat_id=self.chat_id, **fields)
 
+    def keeps(self, kind: str, content: bytes = b"", **fields: Any) -> dict[str, Any]:
+        """Send something as sends() does, and wait until the bot has confirmed the note; return the message."""
+        message = self.sends(kind, content, **fields)
+        self.hears()
+        return message
+
     def sends_album(self, *kinds: str, **fields: Any) -> list[dict[str, Any]]:
         """Send samples of these kinds as an album; the first message gets the `fields`, like caption."""
         parts = [self._world.media(kind) for kind in kinds]
@@ -376,6 +382,12 @@ class Person:
 def person(world: World) -> Callable[..., Person]:
     """Return a function that creates people: person(user_id, chat_id)."""
     return lambda user_id=1, chat_id=None: Person(world, user_id, chat_id)
+
+
+@pytest.fixture
+def ann(world: World) -> Person:
+    """Return a person who chats with the bot in private."""
+    return Person(world, 1)
 
 
 def next_delivered(person: Person, bot: BotProcess) -> dict[str, Any]:

@@ -11,11 +11,6 @@ from sandbox.openrouter import EmulatedGateway, describe_model
 from sandbox.telegram import World
 
 
-@pytest.fixture
-def ann(world: World) -> Person:
-    return Person(world, 1)
-
-
 @pytest.fixture(autouse=True)
 def _bot(bot_process: BotProcess) -> None:
     bot_process.start()

@@ -54,11 +54,6 @@ def start(bot_process: BotProcess, gateway: EmulatedGateway) -> Start:
     return start
 
 
-@pytest.fixture
-def ann(world: World) -> Person:
-    return Person(world, 1)
-
-
 def ledger(bot: BotProcess, columns: str) -> list[Any]:
     return bot.rows(f"SELECT {columns} FROM llm_requests ORDER BY id")
 

@@ -92,8 +92,7 @@ def test_a_caption_with_formatting_comes_back_under_the_media(person: MakePerson
     assert entities.clip(shown["caption_entities"], f"{head}\n", text) == [BOLD, {**LINK, "offset": 7}]
     assert ann.asks("/note_find example.org").count("#1") == 1
     long_caption = "ж" * MAX_CAPTION_LENGTH
-    ann.sends("document", caption=long_caption)
-    ann.hears()
+    ann.keeps("document", caption=long_caption)
     ann.says("/note_show 2")
     assert "caption" not in ann.hears()
     assert text_of(ann.hears()).endswith(long_caption)
@@ -147,8 +146,7 @@ def test_a_reaction_leaves_an_edited_note_alone(bot: BotProcess, world: World, p
     assert ann.asks("/note_edit 1 два") == "Заметка #1 изменена."
     for message in album:
         world.update({"edited_message": {**message, "edit_date": message["date"] + 1}})
-    place = ann.sends("location")
-    ann.hears()
+    place = ann.keeps("location")
     assert ann.asks("/note_edit 2 дача") == "Заметка #2 изменена."
     moved = {"latitude": 59.95, "longitude": 30.32}
     world.update({"edited_message": {**place, "location": moved, "edit_date": place["date"] + 1}})
@@ -161,8 +159,7 @@ def test_a_message_is_edited_with_its_formatting_and_its_media(
     bot: BotProcess, world: World, person: MakePerson
 ) -> None:
     ann = person()
-    sent = ann.sends("photo", caption="раз")
-    ann.hears()
+    sent = ann.keeps("photo", caption="раз")
     ann.edits(sent, "раз", [BOLD])
     assert text_of(ann.hears()) == "Заметка #1 изменена."
     assert entities.loads(bot.rows("SELECT entities FROM notes")[0][0]) == [BOLD]
@@ -235,8 +232,7 @@ def test_forwards_show_their_source(world: World, person: MakePerson) -> None:
 
 def test_a_file_that_telegram_no_longer_knows_leaves_the_text(bot: BotProcess, person: MakePerson) -> None:
     ann = person()
-    ann.sends("document", caption="договор", caption_entities=[BOLD])
-    ann.hears()
+    ann.keeps("document", caption="договор", caption_entities=[BOLD])
     ann.sends_album("photo", "photo", caption="отпуск")
     ann.hears()
     with closing(sqlite3.connect(bot.db_path)) as connection:

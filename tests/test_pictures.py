@@ -150,8 +150,7 @@ def test_a_reply_to_a_photo_an_album_or_a_shown_note_asks_about_it(
     ann.says("/ask", reply_to_message=album[2])
     ann.hears()
     assert seen(gateway)[1] == [middle_size(world, part) for part in album[:4]]
-    single = ann.sends("photo")
-    ann.hears()
+    single = ann.keeps("photo")
     ann.says("/note_show 2")
     ann.says("/ask Кто это?", reply_to_message=next_delivered(ann, bot))
     ann.hears()

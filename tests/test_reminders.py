@@ -234,8 +234,7 @@ def test_reminders_come_from_the_running_bot_with_attachments_and_by_reply(
 ) -> None:
     bot = bot_process.start()
     ann = person()
-    photo = ann.sends("photo", caption="ёлка")
-    ann.hears()
+    photo = ann.keeps("photo", caption="ёлка")
     ann.says("/remind завтра в 9", reply_to_message=photo)
     assert "Напомню" in text_of(ann.hears())
     bot.stop()

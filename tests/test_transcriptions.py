@@ -91,19 +91,16 @@ def test_video_notes_audio_captions_replies_forwards_and_groups_are_transcribed(
     paid_bot: BotProcess, person: MakePerson, gateway: EmulatedGateway
 ) -> None:
     ann, group = person(), person(1, GROUP)
-    ann.sends("video_note")
-    ann.hears()
+    ann.keeps("video_note")
     assert text_of(ann.hears()).endswith("m4a.")  # the same container as MP4, which OpenRouter does not list
-    ann.sends("audio", caption="лекция")
-    ann.hears()
+    ann.keeps("audio", caption="лекция")
     assert "заметка #2" in text_of(ann.hears())
     ann.forwards({"voice": ann.sends("voice")["voice"]}, from_user())
     assert sorted(text_of(ann.hears())[:19] for _ in range(4))[2:] == ["Расшифровка, заметк"] * 2
     group.says("/note_add", reply_to_message=group.sends("voice"))
     assert text_of(group.hears()).startswith("Заметка #5")
     assert "заметка #5" in text_of(group.hears())
-    ann.sends("photo")
-    ann.hears()
+    ann.keeps("photo")
     assert len(gateway.transcriptions) == 5
     assert paid_bot.rows("SELECT count(*) FROM transcriptions") == [(0,)]
 
@@ -122,13 +119,11 @@ def test_a_long_transcript_is_split_and_silence_is_said(
 ) -> None:
     ann = person()
     gateway.transcript_of = lambda asked: "слово " * 1000 if asked["format"] == "ogg" else "  "
-    ann.sends("voice")
-    ann.hears()
+    ann.keeps("voice")
     first, second = ann.hears(), next_delivered(ann, paid_bot)
     assert "reply_markup" not in first
     assert (text_of(first) + text_of(second)).count("слово") == 1000
-    ann.sends("audio")
-    ann.hears()
+    ann.keeps("audio")
     assert text_of(ann.hears()) == texts.nobody_speaks(2)
 
 
@@ -137,8 +132,7 @@ def test_a_slow_transcript_delays_nothing(
 ) -> None:
     gateway.think_s = 600
     ann = person()
-    ann.sends("voice")
-    ann.hears()
+    ann.keeps("voice")
     eventually(lambda: gateway.transcriptions)
     gateway.think_s = 0
     assert ann.asks("/note_add раз") == "Заметка #2 добавлена."
@@ -152,8 +146,7 @@ def test_a_deleted_note_gets_no_transcript_in_the_chat(
 ) -> None:
     gateway.think_s = 600
     ann = person()
-    ann.sends("voice")
-    ann.hears()
+    ann.keeps("voice")
     eventually(lambda: gateway.transcriptions)
     ann.says("/note_del 1")
     next_delivered(ann, paid_bot)
@@ -173,8 +166,7 @@ def test_a_local_server_gets_a_form(
 ) -> None:
     bot = local_bot()
     ann = person()
-    ann.sends("video_note")
-    ann.hears()
+    ann.keeps("video_note")
     assert text_of(next_delivered(ann, bot)).startswith("Расшифровка, заметка #1:")
     [asked] = local_llm.transcriptions
     assert (asked["model"], asked["format"]) == ("whisper-1", "mp4")
@@ -186,8 +178,7 @@ def test_a_failure_is_retried_and_recorded(
 ) -> None:
     bot = local_bot("sandbox/flaky-1")
     ann = person()
-    ann.sends("voice")
-    ann.hears()
+    ann.keeps("voice")
     assert text_of(next_delivered(ann, bot)).startswith("Расшифровка, заметка #1:")
     assert local_llm.request_counts == {"sandbox/flaky-1": 2}
     assert [status for (status,) in bot.rows("SELECT status FROM llm_requests ORDER BY id")] == [503, 200]
@@ -199,8 +190,7 @@ def test_a_final_failure_is_said_with_its_reason(
 ) -> None:
     bot = local_bot(f"sandbox/status-{status}")
     ann = person()
-    ann.sends("voice")
-    ann.hears()
+    ann.keeps("voice")
     assert text_of(ann.hears()).startswith(f"Расшифровать запись не удалось. Ошибка: [{status}] ")
     assert bot.rows("SELECT status FROM llm_requests") == [(status,)]
     assert ann.asks("/note_count") == "У вас 1 заметка."
@@ -211,8 +201,7 @@ def test_a_recording_that_telegram_does_not_give_is_said(
     paid_bot: BotProcess, person: MakePerson, world: World, gateway: EmulatedGateway
 ) -> None:
     ann = person()
-    ann.sends("audio", bytes(21 * 2**20))
-    ann.hears()
+    ann.keeps("audio", bytes(21 * 2**20))
     assert text_of(ann.hears()) == texts.RECORDING_TOO_LARGE
     with world.batch():
         voice = ann.sends("voice")
