@@ -193,6 +193,7 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     elif version < SCHEMA_VERSION:
         progress = _UpgradeProgress(version)
         connection.create_function("fold", 1, progress.fold, deterministic=True)
+        connection.create_function("word_keys", 1, progress.word_keys, deterministic=True)
         connection.set_progress_handler(progress.report, PROGRESS_INSTRUCTIONS)
         _run_scripts(
             connection, [MIGRATIONS / f"{number}.sql" for number in range(version + 1, SCHEMA_VERSION + 1)]
@@ -214,20 +215,25 @@ class _UpgradeProgress:
 
     def __init__(self, version: int) -> None:
         self._started_at = self._reported_at = time.monotonic()
-        self._folded = 0
+        self._entries = 0
         log.info("upgrading the database from version %d to %d", version, SCHEMA_VERSION)
 
     def fold(self, text: str) -> str:
-        """Do what fold() does, and count the notes that are indexed anew: the longest part of an upgrade."""
-        self._folded += 1
+        """Do what fold() does, and count the entries of the search indexes: the longest part of an upgrade."""
+        self._entries += 1
         return fold(text)
+
+    def word_keys(self, text: str) -> str:
+        """Do what words.word_keys() does, and count it as fold() does."""
+        self._entries += 1
+        return words.word_keys(text)
 
     def report(self) -> int:
         """Log the progress now and then; SQLite calls this again and again, and goes on after a 0."""
         now = time.monotonic()
         if now - self._reported_at >= PROGRESS_INTERVAL_S:
             self._reported_at = now
-            log.info("upgrading the database: %d s, %d notes indexed", now - self._started_at, self._folded)
+            log.info("upgrading the database: %d s, %d index entries", now - self._started_at, self._entries)
         return 0
 
     def finish(self) -> None:

@@ -53,6 +53,16 @@ def when(seconds: float, zone: clock.TimeZone) -> str:
     return f"{clock.to_local(seconds, zone):%d.%m.%Y %H:%M}"
 
 
+def when_in_sentence(seconds: float, zone: clock.TimeZone) -> str:
+    """Return a moment (Unix seconds) as a sentence names it."""
+    return f"{clock.to_local(seconds, zone):%d.%m.%Y в %H:%M}"
+
+
+def dollars(amount: float, places: int) -> str:
+    """Return an amount of money with this many decimal places and a comma."""
+    return f"${amount:.{places}f}".replace(".", ",")
+
+
 def duration(seconds: int) -> str:
     """Return a duration in its two largest units."""
     minutes, seconds = divmod(seconds, 60)
@@ -661,7 +671,8 @@ def notes_full(limit: int) -> str:
 def too_many_in_a_row(limit: int, opens_at: float, zone: clock.TimeZone) -> str:
     """Refuse a question above the limit per minute; opens_at in Unix seconds."""
     opens = clock.to_local(opens_at, zone)
-    return f"Не больше {limit} вопросов в минуту. Следующий можно задать в {opens:%H:%M:%S}."
+    questions = plural(limit, "вопроса", "вопросов", "вопросов")  # genitive
+    return f"Не больше {questions} в минуту. Следующий можно задать в {opens:%H:%M:%S}."
 
 
 def too_many_in_a_day(limit: int, opens_at: float, zone: clock.TimeZone) -> str:
@@ -738,12 +749,12 @@ def model_vanished(replacement: Mapping[str, Any]) -> str:
 
 def catalog_line(gateway: str, new: int, vanished: int) -> str:
     """Report the changes in a gateway's list of models."""
-    return f"{gateway}: новых {new}, исчезло {vanished}"
+    return f"{_GATEWAYS[gateway].name}: новых {new}, исчезло {vanished}"
 
 
 def catalog_failed(gateway: str, error: object) -> str:
     """Report that a gateway's list of models could not be fetched."""
-    return f"{gateway}: список прежний. {error}"
+    return f"{_GATEWAYS[gateway].name}: список прежний. {error}"
 
 
 def catalog_refreshed(lines: Iterable[str]) -> str:
@@ -869,12 +880,12 @@ _REPEATS = {"": "", "day": "каждый день", "week": "каждую нед
 def reminder_set(due_at: float, repeat: str, title: str, zone: clock.TimeZone) -> str:
     """Confirm a reminder; the title is what it is about."""
     repeated = f", потом {_REPEATS[repeat]}" if repeat else ""
-    return f"Напомню {when(due_at, zone)}{repeated}: {title}\nВсе напоминания: /reminders"
+    return f"Напомню {when_in_sentence(due_at, zone)}{repeated}: {title}\nВсе напоминания: /reminders"
 
 
 def reminder_postponed(due_at: float, zone: clock.TimeZone) -> str:
     """Confirm that a reminder comes again."""
-    return f"Напомню {when(due_at, zone)}."
+    return f"Напомню {when_in_sentence(due_at, zone)}."
 
 
 def too_many_reminders(limit: int) -> str:
@@ -886,12 +897,12 @@ def reminder_head(was_due_at: float | None, zone: clock.TimeZone) -> str:
     """Return the first line of a reminder; was_due_at if it comes late."""
     if was_due_at is None:
         return "⏰ Напоминание"
-    return f"⏰ Напоминание опоздало, назначено было на {when(was_due_at, zone)}"
+    return f"⏰ Напоминание опоздало, назначено было на {when_in_sentence(was_due_at, zone)}"
 
 
 def note_title(number: int, text: str) -> str:
     """Return what a list of reminders shows of a note."""
-    return f"заметка #{number} {text}"
+    return f"заметка #{number} — {text}" if text else f"заметка #{number}"
 
 
 def reminder_line(position: int, due_at: float, repeat: str, title: str, zone: clock.TimeZone) -> str:
@@ -1015,7 +1026,7 @@ NO_USAGE = "пока не было"
 def _usage_line(name: object, usage: Mapping[str, Any]) -> str:
     requests = plural(usage["requests"], "запрос", "запроса", "запросов")
     tokens = plural(int(usage["tokens"]), "токен", "токена", "токенов")
-    return f"{name}: {requests}, {tokens}, ${usage['cost']:.4f}"
+    return f"{name}: {requests}, {tokens}, {dollars(usage['cost'], 4)}"
 
 
 def usage(by_model: Iterable[Mapping[str, Any]], period_days: int, free_today: int, free_limit: int) -> str:
@@ -1089,7 +1100,7 @@ def _failure(failure: Mapping[str, Any]) -> str:
 def key_balance(key: Mapping[str, Any]) -> str:
     """Describe what is left of an OpenRouter key, from the answer of GET /key."""
     limit, daily = key.get("limit_remaining"), key.get("free_model_daily_requests")
-    money = f"осталось ${limit:.2f}" if isinstance(limit, (int, float)) else "без ограничения по сумме"
+    money = f"осталось {dollars(limit, 2)}" if isinstance(limit, (int, float)) else "без ограничения по сумме"
     if isinstance(daily, Mapping) and "remaining" in daily:
         return f"{money}, бесплатных запросов сегодня осталось {daily['remaining']} из {daily.get('limit', '?')}."
     return f"{money}."
@@ -1315,7 +1326,7 @@ def bad_number(name: str) -> str:
 
 REPLACED = (
     "С этим токеном уже работает другая копия бота, а эта долго не работала или получила базу с другой машины."
-    " Если машину заменили, не запускайте на ней бота: базы разойдутся. Если нет, остановите другую копию."
+    " Если эту машину заменили, не запускайте на ней бота: базы разойдутся. Если нет, остановите другую копию."
 )
 BAD_HEALTH_PORT = "HEALTH_PORT записан неверно: нужен номер порта от 1 до 65535, например 9090, или адрес:порт."
 
@@ -1362,7 +1373,7 @@ def db_newer(path: object) -> str:
     """Report a database that a newer version of the bot created."""
     return (
         f"База {path} создана более новой версией бота и не тронута. Верните новую версию кода или, чтобы остаться"
-        " на этой, замените базу копией, сделанной до обновления (docs/hosting.md)."
+        " на этой, замените базу копией, сделанной до обновления (docs/ru/hosting.md)."
     )
 
 
@@ -1396,8 +1407,8 @@ COMMAND_LINE = """Использование:
 CHECK_SETTINGS, CHECK_DATABASE, CHECK_TELEGRAM = "настройки", "база", "Telegram"
 CHECK_REPLICA = "реплика"
 REPLICA_ABSENT = "не настроена, это не обязательно."
-REPLICA_ELSEWHERE = "настроена. Что в ней есть, покажет litestream ltx, см. docs/hosting.md."
-REPLICA_EMPTY = "в папке из REPLICA_URL ничего нет: запустите Litestream, см. docs/hosting.md."
+REPLICA_ELSEWHERE = "настроена. Что в ней есть, покажет litestream ltx, см. docs/ru/hosting.md."
+REPLICA_EMPTY = "в папке из REPLICA_URL ничего нет: запустите Litestream, см. docs/ru/hosting.md."
 SETTINGS_OK = "прочитаны."
 GATEWAY_ABSENT = "не настроен, это не обязательно."
 NO_GATEWAY_AT_ALL = "нет OPENROUTER_API_KEY (.env): заметки работают, но отвечать на вопросы некому."

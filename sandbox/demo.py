@@ -104,13 +104,18 @@ def notes_in(body: Json) -> list[Json]:
         notes = [json.loads(line) for line in lines]
     except (IndexError, ValueError):
         return []
-    return [note for note in notes if isinstance(note, dict) and note.keys() == {"id", "date", "text"}]
+    return [note for note in notes if isinstance(note, dict) and note.keys() >= {"id", "date", "text"}]
 
 
 def cite(notes: list[Json]) -> str:
     """Return an answer that cites notes by their numbers."""
-    lines = [f"- «{' '.join(note['text'].split())}» #{note['id']}" for note in notes[:MAX_CITED_NOTES]]
+    lines = [f"- «{' '.join(words_of(note).split())}» #{note['id']}" for note in notes[:MAX_CITED_NOTES]]
     return "\n".join(["В ваших заметках об этом есть вот что:\n", *lines])
+
+
+def words_of(note: Json) -> str:
+    """Return the text of a note; without one, what is said in it or the names of its files."""
+    return str(note["text"] or note.get("transcript") or ", ".join(note.get("files", [])))
 
 
 def recall(body: Json) -> list[str]:

@@ -83,7 +83,7 @@ class Terminal:
 
     def _show_file(self, document: Json) -> None:
         content = self._world.files[document["file_id"]]
-        print(f"  │ 📎 {document['file_name']} ({len(content)} байт)", flush=True)
+        print(f"  │ 📎 {document['file_name']} ({len(content)} Б)", flush=True)
         preview = content[:PREVIEW_BYTES].decode("utf-8", "replace").split("\n")[:PREVIEW_LINES]
         print_lines("  │    ", "\n".join(preview))
 

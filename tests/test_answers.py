@@ -422,8 +422,8 @@ def test_the_ledger_and_the_usage_command(start: Start, world: World) -> None:
     ]
     assert ann.asks("/usage 7") == (
         "Ваши запросы к моделям за 7 дней:\n"
-        "sandbox/echo:free: 1 запрос, 22 токена, $0.0000\n"
-        "sandbox/status-404:free: 1 запрос, 0 токенов, $0.0000\n"
+        "sandbox/echo:free: 1 запрос, 22 токена, $0,0000\n"
+        "sandbox/status-404:free: 1 запрос, 0 токенов, $0,0000\n"
         "Бесплатных запросов сегодня (на всех): 2 из 50."
     )
     assert "пока не было" in bob.asks("/usage")

@@ -489,7 +489,7 @@ def test_a_new_visitor_needs_only_buttons_after_the_first_message(
     tap(notes, "Напомнить", "Через час")
     tap(notes, "Через час", "Открепить")
     listed = choose("reminders")
-    expect(listed).to_contain_text("заметка #1 Купить ёлку и гирлянду")
+    expect(listed).to_contain_text("заметка #1 — Купить ёлку и гирлянду")
     tap(listed, "✕ 1", "Напоминаний здесь нет.")
     notes = choose("note_list")
     tap(notes, "1", "Спросить модель")

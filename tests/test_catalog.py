@@ -265,8 +265,8 @@ def test_the_same_key_at_two_gateways_is_two_models(rvfreellm_gateway: EmulatedG
 def test_the_report_of_a_refresh(rvfreellm_gateway: EmulatedGateway) -> None:
     rvfreellm_gateway.catalog = 503
     lines = catalog.refresh_all(config.load_settings()).split("\n")
-    assert lines[1] == "openrouter: новых 0, исчезло 0"
-    assert lines[2].startswith("rvfreellm: список прежний. [503]")
+    assert lines[1] == "OpenRouter: новых 0, исчезло 0"
+    assert lines[2].startswith("RVFreeLLM: список прежний. [503]")
 
 
 def test_providers(rvfreellm_gateway: EmulatedGateway) -> None:

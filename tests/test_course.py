@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 from test_docs import DOCS, NAME, code_spans, exists, names_in, read, run, run_tests, steps
+from test_readme import ENGLISH, MAX_LINES
 
 PAGE = "ru/slides.md"
 SLIDES = [  # of the course, in its order; the numbers of the homework tasks are at the end
@@ -61,6 +62,12 @@ def test_every_part_says_where_to_look() -> None:
     for part in read(PAGE).split("\n## ")[1:]:
         assert TEST.search(part), part
         assert re.search(r"`[\w./]+\.(py|sql|yaml)", part), part
+
+
+def test_every_part_says_what_is_new_and_where_it_is() -> None:
+    parts = read(PAGE).split("\n## ")[1:-1]  # the last one is the homework
+    for label in ("Что нового", "Где в коде"):
+        assert [part.split("\n")[0] for part in parts if f"\n**{label}.**" not in part] == []
 
 
 def test_every_name_on_the_page_exists() -> None:
@@ -111,10 +118,22 @@ def test_if_not_exists_adds_no_column(slides: sqlite3.Connection) -> None:
     assert columns == ["id", "key", "label", "active"]
 
 
+def test_only_a_strict_table_refuses_a_word_for_a_number(slides: sqlite3.Connection) -> None:
+    slides.execute("CREATE TABLE usual (number INTEGER)")
+    slides.execute("INSERT INTO usual VALUES ('да')")
+    assert slides.execute("SELECT number FROM usual").fetchall() == [("да",)]
+    slides.execute("CREATE TABLE strict (number INTEGER) STRICT")
+    with pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT value in INTEGER column"):
+        slides.execute("INSERT INTO strict VALUES ('да')")
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK constraint failed"):
+        slides.execute("UPDATE models SET active = 'да'")
+
+
 # The exercises
 
 EXERCISES = sorted(path.stem for path in (DOCS / "ru" / "exercises").glob("[0-9]-*.md"))
 SOLUTIONS = ROOT / "tests" / "exercises"
+COMMAND = re.compile(r'^@router\.command\("(\w+)"', re.MULTILINE)
 EDIT = re.compile(r"^@@ (?P<file>\S+)(?: (?P<kind>before|replace) (?P<line>.+))?$", re.MULTILINE)
 
 
@@ -130,6 +149,13 @@ def test_every_name_on_a_page_of_the_exercises_exists(page: str) -> None:
     names = [match for match in map(NAME.fullmatch, code_spans(page)) if match]
     assert [match[0] for match in names if match["file"] not in created and not exists(match)] == []
     assert [name for file, name in TEST.findall(read(page)) if name not in names_in(ROOT / file)] == []
+
+
+def test_the_readme_has_room_for_the_commands_of_a_student() -> None:
+    solutions = [path.read_text(encoding="utf-8") for path in SOLUTIONS.iterdir()]
+    code = "\n".join([*solutions, *(step.code for step in steps("add-a-command.md"))])
+    added = set(COMMAND.findall(code)) - set(COMMAND.findall((ROOT / "bot.py").read_text(encoding="utf-8")))
+    assert len(ENGLISH.splitlines()) + len(added) <= MAX_LINES, "each command is a line of its table"
 
 
 def apply_solution(name: str, project: Path) -> None:

@@ -146,7 +146,7 @@ def test_a_missing_model_has_the_list_fetched_again(
 def test_a_refresh_reports_the_changes(start: Start, ann: Person, gateway: EmulatedGateway) -> None:
     start()
     gateway.catalog["data"].append(describe_model("new/one:free", "Новая"))
-    assert "openrouter: новых 1, исчезло 0" in ann.asks("/models_refresh")
+    assert "OpenRouter: новых 1, исчезло 0" in ann.asks("/models_refresh")
     assert ann.asks("/model 11") == "Активная модель переключена: Новая [new/one:free]"
 
 

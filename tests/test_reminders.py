@@ -84,9 +84,9 @@ def deliver_due(now: int) -> list[Reply]:
 @pytest.mark.usefixtures("moscow", "now")
 def test_a_reminder_of_a_note_and_of_a_text() -> None:
     handle("/note_add молоко")
-    assert handle("/remind 1 завтра в 9") == texts.reminder_set(NOW + 17 * 3600, "", "заметка #1 молоко", MOSCOW)
+    assert handle("/remind 1 завтра в 9") == texts.reminder_set(NOW + 17 * 3600, "", "заметка #1 — молоко", MOSCOW)
     assert handle("/remind #1 каждый день в 21:30") == texts.reminder_set(
-        NOW + 19800, "day", "заметка #1 молоко", MOSCOW
+        NOW + 19800, "day", "заметка #1 — молоко", MOSCOW
     )
     handle("/remind в пятницу в 18:00 позвонить маме")
     assert waiting() == [("21.11 21:30", "day"), ("22.11 09:00", ""), ("27.11 18:00", "")]
@@ -94,7 +94,7 @@ def test_a_reminder_of_a_note_and_of_a_text() -> None:
     listed = handle("/reminders")
     assert isinstance(listed, Reply)
     assert "3. 27.11.2026 18:00: позвонить маме" in listed.text
-    assert "1. 21.11.2026 21:30, каждый день: заметка #1 молоко" in listed.text
+    assert "1. 21.11.2026 21:30, каждый день: заметка #1 — молоко" in listed.text
 
 
 @pytest.mark.usefixtures("moscow", "now")

@@ -5,11 +5,13 @@
 """
 
 import base64
+import json
 from typing import Any
 
 import pytest
 import requests
 
+from sandbox import demo
 from sandbox.openrouter import EmulatedGateway, describe_model
 from sandbox.telegram.files import sample
 
@@ -64,6 +66,19 @@ def test_a_local_server_without_eyes_says_so(local_llm: EmulatedGateway) -> None
     assert ask(local_llm.url, "llama", picture_part(sample("photo"))).status_code == 200
 
 
+def test_the_prepared_answers_cite_notes_that_hold_more_than_a_text() -> None:
+    notes = [
+        {"id": 1, "date": "…", "text": "Купить ёлку", "forwarded_from": "Новости"},
+        {"id": 2, "date": "…", "text": "", "files": ["Фото", "Файл «Договор.pdf»"]},
+        {"id": 3, "date": "…", "text": "", "transcript": "стоматолог в среду", "files": ["Голосовое"]},
+    ]
+    lines = "\n".join(json.dumps(note, ensure_ascii=False) for note in notes)
+    contents = ["правила", lines, "Что в заметках?"]
+    messages = [{"role": "user", "content": content} for content in contents]
+    answer = demo.Answers().answer_to({"model": "a/b", "messages": messages})
+    assert "- «Купить ёлку» #1\n- «Фото, Файл «Договор.pdf»» #2\n- «стоматолог в среду» #3" in answer
+
+
 def transcribe(url: str, headers: dict[str, str] | None = None, **changes: Any) -> requests.Response:
     body = {"model": "openai/whisper-1", "input_audio": {"data": VOICE, "format": "ogg"}, **changes}
     return requests.post(f"{url}/audio/transcriptions", json=body, headers=headers or KEY, timeout=60)
@@ -71,7 +86,7 @@ def transcribe(url: str, headers: dict[str, str] | None = None, **changes: Any) 
 
 def test_openrouter_transcribes_json(openrouter_url: str, gateway: EmulatedGateway) -> None:
     response = transcribe(openrouter_url, language="ru")
-    assert response.json()["text"] == f"Расшифровка записи: OGG, {len(sample('voice'))} байт."
+    assert response.json()["text"] == f"Расшифровка записи: OGG, {len(sample('voice'))} Б."
     assert set(response.json()["usage"]) == {"seconds", "cost"}
     assert response.headers["X-Generation-Id"].startswith("gen-")
     [asked] = gateway.transcriptions

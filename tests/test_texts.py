@@ -64,6 +64,29 @@ def test_a_duration(seconds: int, expected: str) -> None:
     assert texts.duration(seconds) == expected
 
 
+@pytest.mark.parametrize(("limit", "expected"), [(5, "5 вопросов"), (21, "21 вопроса"), (111, "111 вопросов")])
+def test_a_limit_agrees_with_its_noun(limit: int, expected: str) -> None:
+    assert texts.too_many_in_a_row(limit, NEW_YEAR, None).startswith(f"Не больше {expected} в минуту.")
+
+
+def test_money_has_a_decimal_comma() -> None:
+    rows = [{"model": "a/b", "requests": 1, "tokens": 2, "cost": 0.00125}]
+    assert "a/b: 1 запрос, 2 токена, $0,0013" in texts.usage_of_everyone(rows, [], 7)
+    assert texts.key_balance({"limit_remaining": 4.5}) == "осталось $4,50."
+
+
+def test_a_reminder_names_its_moment_and_its_note() -> None:
+    moscow = ZoneInfo("Europe/Moscow")
+    assert texts.reminder_postponed(NEW_YEAR, moscow) == "Напомню 01.01.2027 в 00:00."
+    assert texts.note_title(3, "молоко") == "заметка #3 — молоко"
+    assert texts.note_title(3, "") == "заметка #3"
+
+
+def test_a_report_on_catalogs_calls_gateways_by_their_names() -> None:
+    assert texts.catalog_line("openrouter", 1, 0) == "OpenRouter: новых 1, исчезло 0"
+    assert texts.catalog_failed("local", "[503] …") == "Локальный сервер: список прежний. [503] …"
+
+
 def test_limits_say_when_they_open() -> None:
     moscow = ZoneInfo("Europe/Moscow")
     assert "следующие — в 00:00:00." in texts.limit_minute(NEW_YEAR, moscow)

@@ -69,7 +69,7 @@ def _checked(asked: Json) -> Json | web.Response:
 
 def transcript(asked: Json) -> str:
     """Return a made-up transcript that says what was received."""
-    return f"Расшифровка записи: {asked['format'].upper()}, {len(asked['audio'])} байт."
+    return f"Расшифровка записи: {asked['format'].upper()}, {len(asked['audio'])} Б."
 
 
 def response(gateway_name: str, asked: Json, text: str) -> web.Response:

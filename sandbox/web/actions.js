@@ -36,7 +36,7 @@ export function say(text, { entities = [], reply_to = null } = {}) {
 // Send files as photos, documents or a voice message; several make an album.
 export async function sendFiles(kind, files, message) {
   if (files.some(({ size }) => !size || size > MAX_UPLOAD_BYTES)) {
-    showToast("Telegram не примет ни пустой файл, ни больше 50 МБ.");
+    showToast("Telegram не примет ни пустой файл, ни файл больше 50 МБ.");
     return false;
   }
   const form = new FormData();
