@@ -34,5 +34,5 @@ COPY notes notes
 COPY telegram telegram
 ENV HEALTH_PORT=9090 MPLCONFIGDIR=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
-  CMD ["/opt/venv/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9090/health')"]
+  CMD ["/opt/venv/bin/python", "-c", "import os, urllib.request; at = os.environ['HEALTH_PORT']; urllib.request.urlopen('http://' + (at if ':' in at else '127.0.0.1:' + at) + '/health')"]
 ENTRYPOINT ["/opt/venv/bin/python", "/app/bot.py"]

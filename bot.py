@@ -231,11 +231,13 @@ def note_export(message: Message, text: str) -> HandlerResult:
 @router.command("note_import", "вернуть заметки из файла json или zip", takes_file=True)
 def note_import(message: Message, text: str) -> HandlerResult:
     """Import an exported json or zip file: sent next, with this command as its caption, or replied to."""
-    document = message.document or bot_messages.replied_document(message)
+    document = message.document
+    if document is None and message.replied_to is not None:
+        document = message.replied_to.document
     if document is None:
         dispatcher.await_text(message, "note_import", message.sent_at)
         return texts.IMPORT_NO_FILE
-    if document.file_size > MAX_DOWNLOAD_BYTES:
+    if (document.file_size or 0) > MAX_DOWNLOAD_BYTES:
         return texts.IMPORT_TOO_LARGE
     return Job("import", {"file_id": document.file_id})
 

@@ -80,7 +80,7 @@ def ask_for_new_text(query: CallbackQuery, listing_id: int, position: int, numbe
 
 @router.button("keep_text", numbers=3)
 def keep_text(query: CallbackQuery, listing_id: int, position: int, number: int) -> ButtonResult:
-    """Wait no longer for the new text of a note."""
+    """Stop waiting for the new text of a note."""
     dispatcher.stop_waiting(query)
     return note_card.open_note(query.user_id, number, Place(listing_id, position), zone_of(query))
 
@@ -200,7 +200,7 @@ def cancel_reminder(query: CallbackQuery, reminder_id: int) -> ButtonResult:
 
 @router.button("reminded")
 def finish_reminder(query: CallbackQuery, reminder_id: int) -> ButtonResult:
-    """Take the buttons away under a reminder that has come."""
+    """Remove the buttons under a reminder that has come."""
     return reminders.finish(query, reminder_id)
 
 

@@ -15,7 +15,7 @@ from journal import QuestionRow
 from llm import conversations
 from notes import capture, contents, editing, long_messages, transcripts
 from telegram import dispatcher
-from telegram.messages import CallbackQuery, Document, Message, RepliedMessage
+from telegram.messages import CallbackQuery, Message, RepliedMessage
 from telegram.replies import HandlerResult, Reaction, Reply
 from telegram.router import parse_number, parse_number_and_text
 
@@ -41,14 +41,6 @@ def replied_note(message: Message) -> db.Note | None:
         replied_to = message.replied_to
         note = capture.find_note(message.user_id, replied_to.chat_id, replied_to.message_id, replied_to.sent_at)
     return note
-
-
-def replied_document(message: Message) -> Document | None:
-    """Return the file in the message that a message replies to."""
-    for attachment in message.replied_to.attachments if message.replied_to else ():
-        if attachment.kind == "document":
-            return Document(attachment.file_id, attachment.file_size or 0)
-    return None
 
 
 def replied_text(message: Message, note: db.Note | None) -> str:

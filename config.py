@@ -192,6 +192,8 @@ def _environment() -> Mapping[str, str]:
         from_file = dotenv_values(".env", encoding="utf-8-sig", interpolate=False)
     except UnicodeDecodeError:
         raise SetupError(texts.BAD_ENV_FILE) from None
+    except OSError:
+        raise SetupError(texts.ENV_FILE_UNREADABLE) from None
     return {name: (value or "").strip() for name, value in (from_file | os.environ).items()}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from json_values import MAX_INTEGER
 from unicode_text import storable, utf16_length
 
 Entity = dict[str, Any]
@@ -40,7 +41,6 @@ USER_FIELDS: dict[str, type] = {
     "language_code": str,
 }
 MAX_ENTITIES = 10_000  # far more than Telegram allows in a message
-MAX_INTEGER = 2**63 - 1
 
 
 @dataclass(frozen=True)

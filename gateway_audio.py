@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from config import Gateway
-from gateway_response import Completion, as_dict, as_string, clean_text, generation_id_of, read_body, read_payload
+from gateway_response import Completion, clean_text, generation_id_of, read_body, read_payload
+from json_values import as_dict, as_string
 from openrouter_client import send
 
 TIMEOUT_S = 300.0  # a long recording takes minutes

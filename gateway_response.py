@@ -21,6 +21,7 @@ from gateway_errors import (
     no_text_error,
     read_error,
 )
+from json_values import as_dict, as_list, as_string
 
 THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
 THOUGHTS_WITHOUT_BEGINNING = re.compile(r"\A.*</think>", re.DOTALL)  # the prompt of some models ends in <think>
@@ -149,19 +150,8 @@ def joined_text(content: object) -> str:
     """Return the text of a message's content, which is a string, a list of parts, or missing."""
     if isinstance(content, str):
         return content
-    parts = content if isinstance(content, list) else []
-    part_texts = [as_dict(part).get("text") for part in parts]
+    part_texts = [as_dict(part).get("text") for part in as_list(content)]
     return "".join(text for text in part_texts if isinstance(text, str))
-
-
-def as_dict(value: object) -> Json:
-    """Return an object, or an empty one in place of anything else."""
-    return value if isinstance(value, dict) else {}
-
-
-def as_string(value: object) -> str:
-    """Return a string that can be stored, or "" in place of anything else."""
-    return unicode_text.storable(value) if isinstance(value, str) else ""
 
 
 def generation_id_of(response: requests.Response) -> str | None:

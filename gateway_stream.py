@@ -11,8 +11,6 @@ import texts
 from gateway_errors import ErrorKind, Json, OpenRouterError, read_error
 from gateway_response import (
     Completion,
-    as_dict,
-    as_string,
     clean_text,
     error_of_ending,
     first_choice,
@@ -22,6 +20,7 @@ from gateway_response import (
     read_bytes,
     read_completion,
 )
+from json_values import as_dict, as_string
 
 
 class Stream:

@@ -21,6 +21,7 @@ from gateway_connection import RequestCloser
 from gateway_errors import ErrorKind, Json, OpenRouterError, bad_answer_error, connection_errors
 from gateway_response import Completion, clean_text, read_body, read_completion, read_payload
 from gateway_stream import Stream
+from json_values import as_dict
 
 # Names of other modules that callers may import from here.
 __all__ = ["Completion", "ErrorKind", "Json", "OpenRouterError", "RequestCloser", "Stream"]
@@ -181,14 +182,12 @@ def stream(request: ChatRequest, stall_s: float = 45.0, closer: RequestCloser | 
 
 def fetch_generation(gateway: Gateway, generation_id: str) -> Json:
     """Return the details that OpenRouter keeps of an answer: total_cost in USD, tokens_prompt, …"""
-    data = _fetch(gateway, f"/generation?id={quote(generation_id)}").get("data")
-    return data if isinstance(data, dict) else {}
+    return as_dict(_fetch(gateway, f"/generation?id={quote(generation_id)}").get("data"))
 
 
 def fetch_key(gateway: Gateway) -> Json:
     """Return the details of the owner's OpenRouter key: limit_remaining in USD, free_model_daily_requests, …"""
-    data = _fetch(gateway, "/key").get("data")
-    return data if isinstance(data, dict) else {}
+    return as_dict(_fetch(gateway, "/key").get("data"))
 
 
 def fetch_models(gateway: Gateway, timeout_s: float = FETCH_TIMEOUT_S) -> list[Json]:

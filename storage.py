@@ -513,11 +513,12 @@ def copy(path: Path | str, target: Path | str) -> None:
     copy, or no room for the copy.
     """
     path, target = Path(path), Path(target)
-    with open_read_only(path):
-        if target.exists() and target.samefile(path):
-            raise SetupError(texts.backup_onto_itself(target))
-    partial = target.with_name(f"{target.name}.part")
+    partial = Path(f"{target}.part")
     try:
+        with open_read_only(path):
+            for file in (target, partial):
+                if file.exists() and file.samefile(path):
+                    raise SetupError(texts.backup_onto_itself(file))
         partial.unlink(missing_ok=True)
         _create_private(partial)
         with closing(_connect(path)) as source, closing(sqlite3.connect(partial, isolation_level=None)) as copied:
@@ -527,5 +528,6 @@ def copy(path: Path | str, target: Path | str) -> None:
             pass
         partial.replace(target)
     except (sqlite3.DatabaseError, OSError) as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise SetupError(texts.backup_failed(target)) from error

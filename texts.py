@@ -1302,6 +1302,7 @@ BAD_TOKEN = "TOKEN записан неверно: он выглядит как 1
 TOKEN_REFUSED = "Telegram не принял TOKEN: скопируйте его у @BotFather заново и впишите в .env."
 BAD_TIMEZONE = "TIMEZONE: такого часового пояса нет. Название выглядит так: Europe/Moscow."
 BAD_ENV_FILE = "Файл .env не в кодировке UTF-8: сохраните его как UTF-8."
+ENV_FILE_UNREADABLE = "Не удаётся прочитать файл .env: проверьте права на чтение."
 BAD_PLAIN_TEXT = "PLAIN_TEXT должен быть note или ask_first."
 BAD_TRANSCRIBE_MODEL = (
     "TRANSCRIBE_MODEL записывается как шлюз/модель: local/whisper-1 (нужен LOCAL_LLM_URL)"

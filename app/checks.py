@@ -89,7 +89,7 @@ def _check_replica() -> str:
 
 def _changed_at(paths: Iterable[Path]) -> Iterator[float]:
     for path in paths:
-        with suppress(FileNotFoundError):  # Litestream merges files, and the write-ahead log comes and goes
+        with suppress(OSError):  # Litestream merges files, and the write-ahead log comes and goes
             yield path.stat().st_mtime
 
 
@@ -144,10 +144,9 @@ def _ask_free_model(gateway: Gateway) -> str:
 
 def _free_model() -> str:
     """Return the key of the active model if it is a free one of OpenRouter, else of OpenRouter's own choice."""
-    path = config.database_path()
     try:
-        active = db.read_active_model(path) if path.exists() else None
-    except SetupError:  # the row of the database says so
+        active = db.read_active_model(config.database_path())
+    except SetupError:  # there is no database yet, or the row of the database says what is wrong with it
         active = None
     if active is not None and is_free(*active):
         return active[1]

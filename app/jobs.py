@@ -204,25 +204,15 @@ class JobRunner:
             if wait_s := self._telegram.pacing.chat_wait_s(job["chat_id"]):
                 return wait_s
             try:
-                self._unrecorded[user_id] = (job, self._attempt(job))
+                reply = self._attempt(job)
             except TelegramError as error:
-                self._forget_attempts(job)
-                failures = self._failures.setdefault(user_id, Failures())
-                failures.add(error)
-                if not failures.is_hopeless(partial(self._outbox.accepts_calls, job["chat_id"], job["thread_id"])):
-                    return failures.retry_delay_s(job["chat_id"], error)
-                log.error("job %d (%s) is given up: Telegram fails at its file", job["id"], job["name"])
-                refusal = texts.IMPORT_UNAVAILABLE if job["name"] == "import" else texts.FILE_REFUSED
-                self._unrecorded[user_id] = (job, Reply(refusal))
+                delay_s = self._retry_delay_s(job, error)
+                if delay_s is not None:
+                    return delay_s
+                reply = Reply(texts.IMPORT_UNAVAILABLE if job["name"] == "import" else texts.FILE_REFUSED)
+            self._unrecorded[user_id] = (job, reply)
         # If recording fails, the executor calls again and the entry prevents a second run.
-        job, reply = self._unrecorded[user_id]
-        with storage.transaction():
-            journal.finish_job(job["id"])
-            if reply is not None:
-                self._outbox.put(job["chat_id"], reply, job["reply_to"], job["thread_id"])
-        del self._unrecorded[user_id]
-        self._begun.discard(job["id"])
-        self._failures.pop(user_id, None)
+        self._record(*self._unrecorded[user_id])
         return 0.0
 
     def _attempt(self, job: JobRow) -> Reply | None:
@@ -235,10 +225,26 @@ class JobRunner:
             self._begun.add(job["id"])
         return self._run(job)
 
-    def _forget_attempts(self, job: JobRow) -> None:
-        """Record that a run has ended by itself and will be repeated."""
-        journal.forget_job_attempts(job["user_id"])
+    def _retry_delay_s(self, job: JobRow, error: TelegramError) -> float | None:
+        """Return the seconds until the next run of a job at which Telegram failed; None if it is given up."""
+        journal.forget_job_attempts(job["user_id"])  # this run has ended by itself
         self._begun.discard(job["id"])
+        failures = self._failures.setdefault(job["user_id"], Failures())
+        failures.add(error)
+        if failures.is_hopeless(partial(self._outbox.accepts_calls, job["chat_id"], job["thread_id"])):
+            log.error("job %d (%s) is given up: Telegram fails at its file", job["id"], job["name"])
+            return None
+        return failures.retry_delay_s(job["chat_id"], error)
+
+    def _record(self, job: JobRow, reply: Reply | None) -> None:
+        """Remove a job that is done, and put what is left to send into the outbox."""
+        with storage.transaction():
+            journal.finish_job(job["id"])
+            if reply is not None:
+                self._outbox.put(job["chat_id"], reply, job["reply_to"], job["thread_id"])
+        del self._unrecorded[job["user_id"]]
+        self._begun.discard(job["id"])
+        self._failures.pop(job["user_id"], None)
 
     def _run(self, job: JobRow) -> Reply | None:
         """Run a job; return the reply to send, None after a file that is sent already."""

@@ -14,21 +14,7 @@ from types import TracebackType
 from typing import Any
 
 BOT_TOKEN = re.compile(r"\d+(?::|%3A)[A-Za-z0-9_-]{30,}")
-# The loggers of the bot's own modules and packages.
-OWN_LOGGERS = (
-    "app",
-    "bot",
-    "config",
-    "db",
-    "gateway_errors",
-    "gateway_response",
-    "journal",
-    "llm",
-    "notes",
-    "openrouter_client",
-    "storage",
-    "telegram",
-)
+OWN_LOGGERS = ("app", "bot", "llm", "storage", "telegram")  # modules and packages that log
 MAX_ERROR_KINDS = 5
 MAX_CHAINED_EXCEPTIONS = 10
 MAX_STACK_DEPTH = 30  # lines of code per exception, the innermost ones

@@ -161,7 +161,7 @@ def ask(user_id: int, message_id: int, parent_id: int | None) -> int:
 
 @contextmanager
 def timed_transaction(step_ms: list[float], cpu_ms: list[float]) -> Iterator[sqlite3.Connection]:
-    """Be storage.relaxed_transaction(), and add how long nobody else could write."""
+    """Do what storage.relaxed_transaction() does, and record how long nobody else could write."""
     with real_transaction() as connection:
         started, cpu_started = time.perf_counter(), time.thread_time()
         yield connection

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 import unicode_text
 from db import CatalogModel
+from json_values import as_dict, as_list
 from llm.models import is_free
 from openrouter_client import Json
 
@@ -110,9 +111,7 @@ def _catalog_model(
 
 def _inputs(description: Json) -> list[object]:
     """Return what a model accepts ("text", "image", …); [] if the gateway does not say."""
-    architecture = description.get("architecture")
-    inputs = architecture.get("input_modalities") if isinstance(architecture, dict) else None
-    return inputs if isinstance(inputs, list) else []
+    return as_list(as_dict(description.get("architecture")).get("input_modalities"))
 
 
 def _costs_nothing(pricing: object) -> bool:

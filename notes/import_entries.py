@@ -11,6 +11,7 @@ from typing import Any
 import db
 import entities
 from db_attachments import ExportedAttachment, Source
+from json_values import as_list
 from notes.exports import MAX_NOTE_LENGTH
 from telegram.contents import parse_exported_attachment
 from unicode_text import storable
@@ -24,7 +25,7 @@ def parse_note(entry: Any) -> tuple[db.ImportedNote | None, bool]:
     """Return an entry of the file as a note, None if it is not one, and whether the note lacks a part of it."""
     if not isinstance(entry, dict):
         return None, False
-    text, raw_attachments = entry.get("text"), _list(entry.get("attachments"))
+    text, raw_attachments = entry.get("text"), as_list(entry.get("attachments"))
     created_at, updated_at = _moment(entry.get("created_at")), _moment(entry.get("updated_at"))
     if not isinstance(text, str) or len(text) > MAX_NOTE_LENGTH or created_at is None:
         return None, False
@@ -33,7 +34,7 @@ def parse_note(entry: Any) -> tuple[db.ImportedNote | None, bool]:
     attachments = [attachment for attachment in parsed if attachment]
     if not text.strip() and not attachments:
         return None, False
-    raw_entities, source = _list(entry.get("entities")), _parse_source(entry.get("source"))
+    raw_entities, source = as_list(entry.get("entities")), _parse_source(entry.get("source"))
     text_entities = entities.parse(raw_entities, text)
     note: db.ImportedNote = {
         "text": text,
@@ -85,10 +86,6 @@ def _parse_source(raw: Any) -> Source | None:
         "url": storable(str(url)) if is_link else None,
         "sent_at": _moment(raw.get("sent_at")) or 0,
     }
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _moment(value: Any) -> int | None:

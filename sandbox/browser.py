@@ -9,16 +9,16 @@ import contextlib
 import json
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 from aiohttp import web
 
 from sandbox.chat import Chat
-from sandbox.server import LOOPBACK_HOST
+from sandbox.server import LOOPBACK_HOST, Handler
 from sandbox.telegram import World
-from sandbox.telegram.checks import Json, Refusal
+from sandbox.telegram.checks import MAX_UPLOAD_BYTES, Json, Refusal
 
 WEB = Path(__file__).resolve().parent / "web"
 PAGES = {"/": "index.html"} | {f"/{path.name}": path.name for path in sorted(WEB.iterdir())}
@@ -33,7 +33,6 @@ ACTIONS = {
     "stop": Chat.stop,
 }
 FILE_KINDS = ("photo", "document", "voice")
-MAX_UPLOAD_BYTES = 50 * 2**20
 KEEP_ALIVE_S = 15.0  # a write after so long a silence shows whether the page is still open
 
 CONTENT_SECURITY_POLICY = (
@@ -57,7 +56,6 @@ SHOWN_TYPES = {  # pattern of the first bytes → content type of what the page 
     rb"....ftyp": "video/mp4",
 }
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Action = Callable[[Chat, Json], Json]
 
 

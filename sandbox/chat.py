@@ -11,9 +11,9 @@ from typing import Any
 from sandbox import rendering
 from sandbox.telegram import BOT, World, from_channel, from_user, parse_html
 from sandbox.telegram.checks import Json
+from sandbox.telegram.media_methods import MAX_ALBUM
 from sandbox.views import WITH_CAPTION, buttons, file_ids, is_own, page_message
 
-MAX_ALBUM = 10
 SAMPLE_CAPTION = "Три фото одним альбомом"
 SAMPLE_POST = "<b>Вышел Python 3.15</b>\nГлавное — <a href='https://docs.python.org/3/'>в документации</a>."
 DAY_S = 24 * 60 * 60

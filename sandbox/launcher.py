@@ -115,7 +115,7 @@ def show_page(world: World, bot: BotProcess, options: argparse.Namespace) -> Non
             if not options.no_browser:
                 webbrowser.open(server.url)
             bot.wait()
-    except OSError:
+    except (OSError, OverflowError):
         sys.exit(f"Не удалось открыть порт {options.port}. Выберите другой: --port.")
 
 

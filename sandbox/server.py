@@ -4,7 +4,6 @@ import asyncio
 import re
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 
@@ -33,7 +32,7 @@ class Server:
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
-        self._error: OSError | None = None
+        self._error: Exception | None = None
         self.url = ""
 
     def __enter__(self) -> "Server":
@@ -47,10 +46,6 @@ class Server:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
-    def call_soon(self, function: Callable[..., Any], *args: Any) -> None:
-        """Call a function on the server's thread."""
-        self._loop.call_soon_threadsafe(function, *args)
-
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=0.1)
@@ -58,7 +53,7 @@ class Server:
             self._loop.run_until_complete(self._listen(runner))
             self._started.set()
             self._loop.run_forever()
-        except OSError as error:  # the port is in use
+        except (OSError, OverflowError) as error:  # the port is in use, or there is no such port
             self._error = error
             self._started.set()
         self._loop.run_until_complete(self._shut_down(runner))

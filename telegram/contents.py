@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import entities
+from json_values import MAX_INTEGER, as_dict, as_list, as_string
 from telegram.messages import Attachment, ForwardSource
 from telegram.rich_text import rich_message_text
 from unicode_text import storable
@@ -36,14 +37,13 @@ APPEARANCE = {  # detail → field of a message
 FILE_ID = re.compile("[A-Za-z0-9_-]{1,256}")  # anything else, such as a URL, would mean something else to Telegram
 UNSUPPORTED_KINDS = ("poll", "checklist", "game", "dice", "story", "paid_media", "invoice", "giveaway")
 PREVIEW_SIZE = 800  # pixels
-MAX_INTEGER = 2**63 - 1
 
 
 def parse_content(raw: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of Content of a message."""
-    text, raw_entities = _text(raw.get("text")), raw.get("entities")
+    text, raw_entities = as_string(raw.get("text")), raw.get("entities")
     if not text:
-        text, raw_entities = _text(raw.get("caption")), raw.get("caption_entities")
+        text, raw_entities = as_string(raw.get("caption")), raw.get("caption_entities")
     if not text:
         text, raw_entities = storable(rich_message_text(raw.get("rich_message"))), None
     attachments = _parse_attachments(raw)
@@ -59,21 +59,21 @@ def parse_content(raw: dict[str, Any]) -> dict[str, Any]:
 
 def parse_external_reply(raw: dict[str, Any], quote: Any) -> dict[str, Any]:
     """Return the fields of Content of a message in another chat: its media and the quoted part of its text."""
-    quoted = _object(quote)
+    quoted = as_dict(quote)
     fields = parse_content({**raw, "text": quoted.get("text"), "entities": quoted.get("entities")})
     return {**fields, "source": parse_source(raw.get("origin"))}
 
 
 def parse_exported_attachment(raw: dict[str, Any]) -> Attachment | None:
     """Return an attachment from an exported file, whose fields are those of Attachment; None if it is none."""
-    kind, details = _text(raw.get("kind")), _object(raw.get("details"))
+    kind, details = as_string(raw.get("kind")), as_dict(raw.get("details"))
     if kind in PLACE_DETAILS:
         return _place(kind, details, details)
-    if kind not in ("photo", *FILE_KINDS) or not FILE_ID.fullmatch(_text(raw.get("file_id"))):
+    if kind not in ("photo", *FILE_KINDS) or not FILE_ID.fullmatch(as_string(raw.get("file_id"))):
         return None
     found = _details(details, FILE_DETAILS)
     found.update({name: True for name in APPEARANCE if details.get(name) is True})
-    preview_id = _text(details.get("preview_file_id"))
+    preview_id = as_string(details.get("preview_file_id"))
     if FILE_ID.fullmatch(preview_id):
         found["preview_file_id"] = preview_id
     return _file(kind, {**raw, "duration": raw.get("duration_s")}, found)
@@ -89,13 +89,12 @@ def _parse_attachments(raw: dict[str, Any]) -> tuple[Attachment, ...]:
 
 def _parse_photo(raw: dict[str, Any]) -> Attachment | None:
     """Return the largest size of a photo."""
-    photo = raw.get("photo")
-    sizes = [size for size in photo if _text(_object(size).get("file_id"))] if isinstance(photo, list) else []
+    sizes = [size for size in as_list(raw.get("photo")) if as_string(as_dict(size).get("file_id"))]
     if not sizes:
         return None
     largest = max(sizes, key=_side)
     preview = min(sizes, key=lambda size: abs(_side(size) - PREVIEW_SIZE))
-    return _file("photo", largest, {"preview_file_id": _text(preview["file_id"]), **_appearance(raw)})
+    return _file("photo", largest, {"preview_file_id": as_string(preview["file_id"]), **_appearance(raw)})
 
 
 def _side(size: dict[str, Any]) -> int:
@@ -104,8 +103,8 @@ def _side(size: dict[str, Any]) -> int:
 
 def _parse_file(raw: dict[str, Any]) -> Attachment | None:
     for kind in FILE_KINDS:
-        file = _object(raw.get(kind))
-        if _text(file.get("file_id")):
+        file = as_dict(raw.get(kind))
+        if as_string(file.get("file_id")):
             return _file(kind, file, {**_details(file, FILE_DETAILS), **_appearance(raw)})
     return None
 
@@ -113,10 +112,10 @@ def _parse_file(raw: dict[str, Any]) -> Attachment | None:
 def _file(kind: str, raw: dict[str, Any], details: dict[str, Any]) -> Attachment:
     return Attachment(
         kind=kind,
-        file_id=_text(raw.get("file_id")),
-        file_unique_id=_text(raw.get("file_unique_id")),
-        file_name=_text(raw.get("file_name")) or None,
-        mime_type=_text(raw.get("mime_type")) or None,
+        file_id=as_string(raw.get("file_id")),
+        file_unique_id=as_string(raw.get("file_unique_id")),
+        file_name=as_string(raw.get("file_name")) or None,
+        mime_type=as_string(raw.get("mime_type")) or None,
         file_size=_integer(raw.get("file_size")),
         duration_s=_integer(raw.get("duration")),
         width=_integer(raw.get("width")),
@@ -133,8 +132,8 @@ def _appearance(raw: dict[str, Any]) -> dict[str, Any]:
 def _parse_place(raw: dict[str, Any]) -> Attachment | None:
     """Return a venue, a location or a contact."""
     for kind in PLACE_DETAILS:
-        place = _object(raw.get(kind))
-        attachment = _place(kind, place, _object(place.get("location")) if kind == "venue" else place)
+        place = as_dict(raw.get(kind))
+        attachment = _place(kind, place, as_dict(place.get("location")) if kind == "venue" else place)
         if attachment:
             return attachment
     return None
@@ -173,14 +172,15 @@ def _details(raw: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 def parse_source(raw: Any) -> ForwardSource | None:
     """Return a MessageOrigin object as a source; None if it names nobody."""
-    origin = _object(raw)
-    author = _object(origin.get("sender_user"))
-    chat = _object(origin.get("chat")) or _object(origin.get("sender_chat"))
-    names = [_text(author.get("first_name")), _text(author.get("last_name"))]
-    name = _text(origin.get("sender_user_name")) or _text(chat.get("title")) or " ".join(filter(None, names))
+    origin = as_dict(raw)
+    author = as_dict(origin.get("sender_user"))
+    chat = as_dict(origin.get("chat")) or as_dict(origin.get("sender_chat"))
+    names = [as_string(author.get("first_name")), as_string(author.get("last_name"))]
+    full_name = " ".join(filter(None, names))
+    name = as_string(origin.get("sender_user_name")) or as_string(chat.get("title")) or full_name
     if not name:
         return None
-    username = _text(chat.get("username")) or _text(author.get("username"))
+    username = as_string(chat.get("username")) or as_string(author.get("username"))
     url = f"https://t.me/{username}" if username else None
     post_id = _integer(origin.get("message_id"))
     if url and chat and post_id:
@@ -193,25 +193,11 @@ def parse_source(raw: Any) -> ForwardSource | None:
 
 def _unsupported_text(kind: str, raw: Any) -> str:
     """Return the text of what the bot cannot keep: the question and the options of a poll, …"""
-    content = _object(raw)
-    lines = [_text(content.get(name)) for name in ("question", "title", "description")]
-    items = [*_items(content.get("options")), *_items(content.get("tasks"))]
-    lines += [f"- {_text(_object(item).get('text'))}" for item in items]
+    content = as_dict(raw)
+    lines = [as_string(content.get(name)) for name in ("question", "title", "description")]
+    items = [*as_list(content.get("options")), *as_list(content.get("tasks"))]
+    lines += [f"- {as_string(as_dict(item).get('text'))}" for item in items]
     return "\n".join(filter(None, lines)) if kind else ""
-
-
-def _items(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _object(value: Any) -> dict[str, Any]:
-    """Return a JSON object, {} for anything else."""
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    """Return a text that can be stored, "" for anything else."""
-    return storable(value) if isinstance(value, str) else ""
 
 
 def _integer(value: Any) -> int | None:

@@ -19,8 +19,6 @@ COMMAND = re.compile(
     r"/(?P<name>[A-Za-z0-9_]+) (?:@(?P<bot>[A-Za-z0-9_]+))? (?:\s(?P<text>.*))?", re.VERBOSE | re.DOTALL
 )
 BUTTON_DATA = re.compile(r"(?P<name>[a-z_]+)(?P<numbers>(?::[0-9]{1,18})+)")
-
-
 EXPECTED_FILES = (".json", ".zip")
 
 
@@ -168,7 +166,7 @@ def await_text(source: Message | CallbackQuery, command: str, asked_at: int, tex
 
 
 def stop_waiting(query: CallbackQuery) -> None:
-    """Take the next message of the person as any other."""
+    """Stop waiting: the next message of the person is one like any other."""
     journal_awaited.take(query.chat_id, query.thread_id, query.user_id, clock.now())
 
 
@@ -189,8 +187,7 @@ def _is_lone_file(message: Message) -> bool:
     """Return whether a message is nothing but a file that a command may wait for."""
     if message.document is None or message.text or message.media_group_id:
         return False
-    name = message.attachments[0].file_name if message.attachments else None
-    return (name or "").casefold().endswith(EXPECTED_FILES)
+    return (message.document.file_name or "").casefold().endswith(EXPECTED_FILES)
 
 
 def _fingerprint(message: Message) -> str:

@@ -18,11 +18,19 @@ PAGE = 50  # replies that are read from the journal at a time
 
 @dataclass
 class _Chat:
-    """The replies to a chat: in memory those up to held_until, only in the journal those up to newest_id."""
+    """The replies to a chat. The ids of replies grow."""
 
-    held_until: int  # the ids of replies grow
-    newest_id: int
-    replies: deque[OutboxRow] = field(default_factory=deque)
+    loaded_until: int  # replies up to this id are in memory, or sent; those after it are only in the journal
+    newest_id: int  # of the newest reply
+    replies: deque[OutboxRow] = field(default_factory=deque)  # in memory
+
+    def is_loaded(self) -> bool:
+        """Return whether no reply is only in the journal."""
+        return self.loaded_until == self.newest_id
+
+    def has_any(self) -> bool:
+        """Return whether a reply waits."""
+        return bool(self.replies) or not self.is_loaded()
 
 
 class DueReplies:
@@ -39,16 +47,15 @@ class DueReplies:
     def add(self, chat_id: int, reply: OutboxRow) -> None:
         """Add a reply that has just been stored."""
         with self._lock:
-            if self._alone_until is None and self._last_id not in (None, reply["id"] - 1):
-                self._alone_until = self._last_id
-            self._last_id = reply["id"]
-            is_alone = self._alone_until is None
-            known_until = reply["id"] - 1 if self._alone_until is None else self._alone_until
-            chat = self._chats.setdefault(chat_id, _Chat(known_until, known_until))
-            has_all_before = is_alone and chat.held_until == chat.newest_id
-            chat.newest_id = reply["id"]
-            if has_all_before and self._in_memory < MAX_IN_MEMORY:
-                self._hold(chat, [reply])
+            self._look_for_second_copy(reply["id"])
+            chat = self._chats.get(chat_id)
+            if chat is None:
+                chat = self._chats[chat_id] = self._new_chat(reply["id"])
+            is_next = self._alone_until is None and chat.is_loaded()
+            if is_next and self._in_memory < MAX_IN_MEMORY:
+                self._load(chat, [reply])
+            else:
+                chat.newest_id = reply["id"]
 
     def add_stored(self) -> list[int]:
         """Add all replies that the journal has; return their chats, the longest waiting first."""
@@ -59,27 +66,26 @@ class DueReplies:
         return list(newest_ids)
 
     def next(self, chat_id: int) -> OutboxRow | None:
-        """Return the oldest reply to a chat."""
+        """Return the oldest reply to a chat; read it from the journal if it is only there."""
         with self._lock:
             chat = self._chats.get(chat_id)
-            if chat is None or chat.replies or chat.held_until == chat.newest_id:
-                return chat.replies[0] if chat and chat.replies else None
+            if chat is None or chat.replies or chat.is_loaded():
+                return _oldest(chat)
             newest_id = chat.newest_id
-        # Until all of them have been read, add() only counts new ones.
-        stored = journal.stored_replies(chat_id, chat.held_until, PAGE)
+        # Until all replies of the chat are loaded, add() takes no new ones into memory.
+        stored = journal.stored_replies(chat_id, chat.loaded_until, PAGE)
         with self._lock:
-            if not stored:
-                chat.held_until = newest_id
+            if stored:
+                self._load(chat, stored)
+            else:  # a second copy of the bot has sent them
+                chat.loaded_until = newest_id
                 self._forget_if_empty(chat_id, chat)
-                return None
-            self._hold(chat, stored)
-            return stored[0]
+            return _oldest(chat)
 
     def peek(self, chat_id: int) -> OutboxRow | None:
         """Return the oldest reply to a chat if it is in memory."""
         with self._lock:
-            chat = self._chats.get(chat_id)
-            return chat.replies[0] if chat and chat.replies else None
+            return _oldest(self._chats.get(chat_id))
 
     def finish_call(self, chat_id: int, remaining_calls: list[Call]) -> bool:
         """Remove the oldest reply, or replace its calls; return whether the chat has anything left to send."""
@@ -89,7 +95,8 @@ class DueReplies:
             if not remaining_calls:
                 chat.replies.popleft()
                 self._in_memory -= 1
-            return not self._forget_if_empty(chat_id, chat)
+            self._forget_if_empty(chat_id, chat)
+            return chat.has_any()
 
     def remove_chat(self, chat_id: int) -> None:
         """Forget the replies to a chat."""
@@ -98,14 +105,29 @@ class DueReplies:
             if chat:
                 self._in_memory -= len(chat.replies)
 
-    def _forget_if_empty(self, chat_id: int, chat: _Chat) -> bool:
-        is_empty = not chat.replies and chat.held_until == chat.newest_id
-        if is_empty and self._alone_until is None:
-            del self._chats[chat_id]
-        return is_empty
+    def _look_for_second_copy(self, reply_id: int) -> None:
+        """Notice a gap between the id of a reply that has just been stored and that of the one before it."""
+        if self._alone_until is None and self._last_id not in (None, reply_id - 1):
+            self._alone_until = self._last_id
+        self._last_id = reply_id
 
-    def _hold(self, chat: _Chat, replies: list[OutboxRow]) -> None:
+    def _new_chat(self, reply_id: int) -> _Chat:
+        """Return a chat to which everything before this reply is sent, except what a second copy has stored."""
+        sent_until = reply_id - 1 if self._alone_until is None else self._alone_until
+        return _Chat(sent_until, sent_until)
+
+    def _forget_if_empty(self, chat_id: int, chat: _Chat) -> None:
+        """Forget a chat without replies; beside a second copy it must be known what was sent."""
+        if not chat.has_any() and self._alone_until is None:
+            del self._chats[chat_id]
+
+    def _load(self, chat: _Chat, replies: list[OutboxRow]) -> None:
         chat.replies.extend(replies)
-        chat.held_until = replies[-1]["id"]
-        chat.newest_id = max(chat.newest_id, chat.held_until)
+        chat.loaded_until = replies[-1]["id"]
+        chat.newest_id = max(chat.newest_id, chat.loaded_until)
         self._in_memory += len(replies)
+
+
+def _oldest(chat: _Chat | None) -> OutboxRow | None:
+    """Return the oldest reply to a chat that is in memory."""
+    return chat.replies[0] if chat and chat.replies else None

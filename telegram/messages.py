@@ -8,14 +8,6 @@ from config import Settings
 from entities import Entity, FormattedText
 
 
-@dataclass(frozen=True)
-class Document:
-    """A file attached to a message."""
-
-    file_id: str
-    file_size: int  # bytes; 0 if Telegram does not say
-
-
 @dataclass(frozen=True, kw_only=True)
 class Attachment:
     """A photo, a file, a place, … in a message; the fields are those of the table attachments."""
@@ -51,6 +43,11 @@ class Content:
     source: ForwardSource | None = None  # of a forward
     unsupported: str = ""  # the kind of content that the bot cannot keep: "poll", "game", …
 
+    @property
+    def document(self) -> Attachment | None:
+        """The file that is neither a photo nor something to play."""
+        return next((attachment for attachment in self.attachments if attachment.kind == "document"), None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RepliedMessage(Content):
@@ -77,7 +74,6 @@ class Message(Content):
     replied_to_message_id: int | None = None
     replied_to_username: str = ""  # the author of the message replied to; "" if unknown
     replied_to: RepliedMessage | None = None
-    document: Document | None = None
     has_media: bool = False  # a photo, contact, poll, …: neither a text nor a report of an event
     media_group_id: str = ""  # messages of one album share it
     is_further_part: bool = False  # of an album whose other messages have got the reply

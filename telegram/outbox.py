@@ -161,10 +161,10 @@ class Outbox:
                 return None
             failures = self._failures.setdefault(chat_id, Failures())
             failures.add(error)
-            way_out = self._way_out(chat_id, reply, failures)
-            if way_out is None:
+            fallback = self._fallback(chat_id, reply, failures)
+            if fallback is None:
                 return failures.retry_delay_s(chat_id, error)
-            sent = way_out
+            sent = fallback
         self._failures.pop(chat_id, None)
         self._recorder.add(sent)
         has_more = self._due.finish_call(chat_id, sent["remaining_calls"])
@@ -207,7 +207,7 @@ class Outbox:
         finally:
             storage.close_thread()
 
-    def _way_out(self, chat_id: int, reply: OutboxRow, failures: Failures) -> SentCall | None:
+    def _fallback(self, chat_id: int, reply: OutboxRow, failures: Failures) -> SentCall | None:
         """Return what follows a reply at which Telegram fails again and again; None to try it again."""
         (method, params), *remaining_calls = reply["calls"]
         if failures.server_errors == PLAIN_TEXT_FAILURES and (calls := plain_calls(method, params)):

@@ -6,6 +6,8 @@ fields that no known kind has.
 
 from typing import Any
 
+from json_values import as_list
+
 TEXT_FIELDS = ("summary", "text", "expression")  # of a block, before its content
 END_FIELDS = ("caption", "credit")  # of a block, after its content
 
@@ -16,7 +18,7 @@ def rich_message_text(message: Any) -> str:
 
 
 def _blocks_text(blocks: Any, separator: str) -> str:
-    return separator.join(filter(None, map(_block_text, _items(blocks))))
+    return separator.join(filter(None, map(_block_text, as_list(blocks))))
 
 
 def _block_text(block: Any) -> str:
@@ -24,8 +26,8 @@ def _block_text(block: Any) -> str:
         return ""
     lines = [_text(block.get(name)) for name in TEXT_FIELDS]
     lines.append(_blocks_text(block.get("blocks"), "\n"))
-    lines += map(_list_item_text, _items(block.get("items")))
-    lines += map(_table_row_text, _items(block.get("cells")))
+    lines += map(_list_item_text, as_list(block.get("items")))
+    lines += map(_table_row_text, as_list(block.get("cells")))
     lines += [_text(block.get(name)) for name in END_FIELDS]
     return "\n".join(filter(None, lines))
 
@@ -37,7 +39,7 @@ def _list_item_text(item: Any) -> str:
 
 
 def _table_row_text(row: Any) -> str:
-    return " | ".join(map(_text, _items(row)))
+    return " | ".join(map(_text, as_list(row)))
 
 
 def _text(value: Any) -> str:
@@ -53,7 +55,3 @@ def _text(value: Any) -> str:
     url = value.get("url")
     is_hidden_link = value.get("type") == "url" and isinstance(url, str) and text not in url
     return f"{text} ({url})" if is_hidden_link else text
-
-
-def _items(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from config import Settings
+from json_values import MAX_INTEGER, as_dict
 from telegram.contents import parse_content, parse_external_reply
-from telegram.messages import CallbackQuery, Document, Message, RepliedMessage
+from telegram.messages import CallbackQuery, Message, RepliedMessage
 from telegram.transport import TelegramError
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,6 @@ _SERVICE_FIELD_NAMES = """
 """
 SERVICE_FIELDS = frozenset(_SERVICE_FIELD_NAMES.split())
 
-MAX_INTEGER = 2**63 - 1  # the largest that SQLite can store
 MAX_DATE = 2**32 - 1  # Unix seconds, in the year 2106
 
 # The beginning of a response to getUpdates with the id of its first update. Only this exact position counts: an id
@@ -151,7 +151,7 @@ def _parse_message(raw: RawUpdate, settings: Settings) -> Message | None:
     user_id = _check_integer(raw["from"]["id"])
     _check_text(raw.get("text"))
     _check_text(raw.get("caption"))
-    replied_to = _object(raw.get("reply_to_message"))
+    replied_to = as_dict(raw.get("reply_to_message"))
     return Message(
         user_id=user_id,
         is_anonymous=raw.get("sender_chat") is not None or user_id in FAKE_SENDERS,
@@ -162,9 +162,8 @@ def _parse_message(raw: RawUpdate, settings: Settings) -> Message | None:
         is_private=raw["chat"].get("type") == "private",
         is_forwarded=raw.get("forward_origin") is not None and not raw.get("is_automatic_forward"),
         replied_to_message_id=_check_integer(replied_to["message_id"]) if replied_to else None,
-        replied_to_username=_check_text(_object(replied_to.get("from")).get("username")),
+        replied_to_username=_check_text(as_dict(replied_to.get("from")).get("username")),
         replied_to=_parse_replied_message(raw, chat_id, message_id, sent_at),
-        document=_parse_document(raw.get("document")),
         has_media=not (raw.get("text") or SERVICE_FIELDS & raw.keys()),
         media_group_id=_check_text(raw.get("media_group_id")),
         settings=settings,
@@ -174,17 +173,17 @@ def _parse_message(raw: RawUpdate, settings: Settings) -> Message | None:
 
 def _parse_replied_message(raw: RawUpdate, chat_id: int, message_id: int, sent_at: int) -> RepliedMessage | None:
     """Return the message replied to. What Telegram tells of one in another chat counts as part of this message."""
-    replied_to = _object(raw.get("reply_to_message"))
+    replied_to = as_dict(raw.get("reply_to_message"))
     if replied_to:
         date = replied_to.get("date")
         return RepliedMessage(
             chat_id=chat_id,
             message_id=_check_integer(replied_to["message_id"]),
             sent_at=date if _is_date(date) else 0,
-            is_bot=_object(replied_to.get("from")).get("is_bot") is True,
+            is_bot=as_dict(replied_to.get("from")).get("is_bot") is True,
             **parse_content(replied_to),
         )
-    external = _object(raw.get("external_reply"))
+    external = as_dict(raw.get("external_reply"))
     if not external:
         return None
     content = parse_external_reply(external, raw.get("quote"))
@@ -195,13 +194,6 @@ def _parse_thread_id(raw: RawUpdate) -> int | None:
     """Return the topic of a message; None outside of topics, where Telegram accepts no thread of a reply."""
     thread_id = raw.get("message_thread_id")
     return _check_integer(thread_id) if raw.get("is_topic_message") and thread_id is not None else None
-
-
-def _parse_document(raw: Any) -> Document | None:
-    if not isinstance(raw, dict):
-        return None
-    file_size = 0 if raw.get("file_size") is None else _check_integer(raw["file_size"])
-    return Document(_check_text(raw["file_id"]), file_size)
 
 
 def _parse_callback_query(raw: RawUpdate, settings: Settings) -> CallbackQuery | OrphanedQuery:
@@ -235,18 +227,13 @@ def _parse_stop_request(raw: RawUpdate) -> StopRequest:
     return StopRequest(_check_integer(raw["chat"]["id"]), _check_integer(raw["draft_id"]))
 
 
-def _object(value: Any) -> dict[str, Any]:
-    """Return a JSON object, {} for anything else."""
-    return value if isinstance(value, dict) else {}
-
-
 def _is_update_id(value: Any) -> bool:
     # A negative offset would make Telegram drop the updates that wait.
     return type(value) is int and 0 <= value <= MAX_INTEGER
 
 
 def _check_integer(value: Any) -> int:
-    """Return an id or a size; ValueError if SQLite could not store it."""
+    """Return an id; ValueError if SQLite could not store it."""
     if type(value) is not int or abs(value) > MAX_INTEGER:
         raise ValueError("not an integer of 64 bits")
     return value

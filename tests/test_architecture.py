@@ -25,7 +25,7 @@ TOOLS = {"sandbox", "bench", "tests", "docs"}
 PRODUCT = sorted([*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.py"))])
 ROOT_MODULES = {path.stem for path in ROOT.glob("*.py")}
 
-LEAVES = {"clock", "unicode_text", "entities", "texts", "config"}
+LEAVES = {"clock", "unicode_text", "json_values", "entities", "texts", "config"}
 TELEGRAM = LEAVES | {"storage", "journal", "journal_awaited", "telegram"}
 DB = {path.stem for path in ROOT.glob("db*.py")}  # what people keep
 LLM = TELEGRAM | DB | {"journal_transcriptions", "openrouter_client", "gateway_audio", "llm"}
@@ -35,7 +35,8 @@ LLM |= {"notes.search", "notes.contents", "notes.transcripts", "notes.long_messa
 ALLOWED_IMPORTS: dict[str, set[str]] = {
     "clock": set(),
     "unicode_text": set(),
-    "entities": {"unicode_text"},
+    "json_values": {"unicode_text"},
+    "entities": {"unicode_text", "json_values"},
     "texts": {"clock"},
     "config": {"texts"},
     "words": {"texts", "unicode_text", "entities"},
@@ -53,16 +54,17 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "journal_cleanup": LEAVES | {"storage", "journal"},
     "gateway_connection": set(),
     "gateway_errors": {"texts"},
-    "gateway_response": {"texts", "unicode_text", "gateway_connection", "gateway_errors"},
-    "gateway_stream": {"texts", "gateway_connection", "gateway_errors", "gateway_response"},
+    "gateway_response": {"texts", "unicode_text", "json_values", "gateway_connection", "gateway_errors"},
+    "gateway_stream": {"texts", "json_values", "gateway_connection", "gateway_errors", "gateway_response"},
     "openrouter_client": {
-        *("config", "texts", "gateway_connection", "gateway_errors", "gateway_response", "gateway_stream"),
+        *("config", "texts", "json_values"),
+        *("gateway_connection", "gateway_errors", "gateway_response", "gateway_stream"),
     },
-    "gateway_audio": {"config", "gateway_response", "openrouter_client"},
+    "gateway_audio": {"config", "json_values", "gateway_response", "openrouter_client"},
     "telegram": TELEGRAM,
     "notes": {
         *DB,
-        *("storage", "texts", "clock", "unicode_text", "entities", "words"),
+        *("storage", "texts", "clock", "unicode_text", "json_values", "entities", "words"),
         *("telegram.replies", "telegram.messages", "telegram.contents", "telegram.limits", "notes"),
     },
     "llm": LLM,

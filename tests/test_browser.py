@@ -822,6 +822,11 @@ def test_the_page_keeps_its_address_unless_its_port_is_in_use(world: World) -> N
             assert server.url == f"http://127.0.0.1:{port}"
 
 
+def test_a_port_that_cannot_exist_is_an_error_and_no_hang(world: World) -> None:
+    with pytest.raises(OverflowError), launcher.serve_page(world, 70_000):
+        pass
+
+
 def test_a_port_in_use_is_reported(site: str, tmp_path: Path) -> None:
     command = [sys.executable, "-X", "utf8", "-m", "sandbox", "--no-browser", "--port", site.rpartition(":")[2]]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -941,6 +946,24 @@ def test_reactions_copy_buttons_and_forced_replies_are_shown(quiet_page: Page, w
     says(quiet_page, "два")
     expect(last_own(quiet_page).locator(".quote")).to_contain_text("Что записать?")
     assert last_message(world)["reply_to_message"]["text"] == "Что записать?"
+
+
+def test_a_double_click_records_once(quiet_page: Page) -> None:
+    quiet_page.evaluate("""() => {
+        const devices = navigator.mediaDevices, open = devices.getUserMedia.bind(devices);
+        window.streams = [];
+        devices.getUserMedia = (wanted) => {
+            const stream = open(wanted);
+            window.streams.push(stream);
+            return stream;
+        };
+    }""")
+    quiet_page.locator("#record").dblclick()
+    expect(quiet_page.locator("#bar-title")).to_have_text("Запись голоса")
+    quiet_page.locator("#bar-close").click()
+    states = """async () => (await Promise.all(window.streams)).flatMap((stream) => stream.getTracks())
+        .map((track) => track.readyState)"""
+    assert quiet_page.evaluate(states) == ["ended"]
 
 
 def test_a_voice_message_is_recorded(quiet_page: Page, world: World) -> None:

@@ -153,6 +153,13 @@ def test_a_file_in_another_encoding_is_reported() -> None:
         config.load_settings()
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that not even root can read")
+def test_a_file_that_cannot_be_read_is_reported() -> None:
+    Path(".env").symlink_to("/proc/self/mem")
+    with pytest.raises(SetupError, match=r"прочитать файл \.env"):
+        config.load_settings()
+
+
 @pytest.mark.usefixtures("token")
 def test_secrets_are_left_out_of_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-secret")

@@ -1,9 +1,15 @@
 """Dockerfile, .dockerignore and compose.yaml name only what exists, and give no rights away."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from conftest import ROOT, names_of_settings
+
+from app.health import Health, HealthServer
+from telegram.heartbeat import Heartbeat
 
 DOCKERFILE, COMPOSE, IGNORE = (
     (ROOT / name).read_text(encoding="utf-8") for name in ("Dockerfile", "compose.yaml", ".dockerignore")
@@ -75,10 +81,27 @@ def test_the_commands_exist() -> None:
     assert 'ENTRYPOINT ["/opt/venv/bin/python", "/app/bot.py"]\n' in DOCKERFILE
     config = re.findall(r'"-config", "/app/([\w.]+)"', DOCKERFILE)
     assert [f"deploy/{name}" for name in config] == ["deploy/litestream.yml"]
-    [port] = re.findall(r"HEALTH_PORT=(\d+)", DOCKERFILE)
+    assert re.search(r"^ENV HEALTH_PORT=\d+ ", DOCKERFILE, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("host", ["", "127.0.0.1:"])
+def test_the_health_is_checked_at_the_port_that_the_owner_sets(host: str) -> None:
     [check] = re.findall(r'"-c", "(.+)"\]', DOCKERFILE)
-    assert f"http://127.0.0.1:{port}/health" in check
-    compile(check, "HEALTHCHECK", "exec")
+    heartbeat = Heartbeat()
+    with HealthServer(Health(heartbeat, lambda: 0), ("127.0.0.1", 0)) as server:
+        server.start()
+        env = {**os.environ, "HEALTH_PORT": f"{host}{server.server_address[1]}", "NO_PROXY": "*"}
+
+        def is_healthy() -> bool:
+            return (
+                subprocess.run([sys.executable, "-c", check], env=env, stderr=subprocess.DEVNULL).returncode == 0
+            )
+
+        assert not is_healthy()
+        heartbeat.record_fetch()
+        assert is_healthy()
+        server.shutdown()
 
 
 @pytest.mark.parametrize("page", ["hosting.md", "ru/hosting.md"])

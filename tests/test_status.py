@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -225,6 +226,7 @@ def test_the_command_line_prints_russian_where_the_machine_has_a_western_encodin
         ({"TELEGRAM_API_URL": "http://127.0.0.1:9"}, ["Telegram"]),
         ({"DB_PATH": str(ROOT / "README.md")}, ["база"]),
         ({"DB_PATH": "нет такой папки/notes.db"}, ["база"]),
+        ({"DB_PATH": "a" * 300}, ["база"]),
         ({"OPENROUTER_API_KEY": "неверный"}, ["openrouter"]),
         ({"OPENROUTER_BASE_URL": "http://127.0.0.1:9"}, ["openrouter"]),
         ({"LOCAL_LLM_URL": "http://127.0.0.1:9"}, ["local"]),
@@ -297,12 +299,20 @@ def test_a_failed_copy_leaves_the_older_one(database: Path, tmp_path: Path) -> N
     before = target.read_bytes()
     with pytest.raises(SetupError, match="сама база"):
         db.backup(database, database)
+    unusual = Path(shutil.copy(target, tmp_path / "unusual.part"))  # the name of an unfinished copy
+    with pytest.raises(SetupError, match="сама база"):
+        db.backup(unusual, tmp_path / "unusual")
+    assert unusual.read_bytes() == before
+    unusual.unlink()
     with pytest.raises(SetupError, match="не база этого бота"):
         db.backup(ROOT / "README.md", target)
     with pytest.raises(SetupError, match="нет: укажите в DB_PATH"):
         db.backup(tmp_path / "missing.db", target)
     with pytest.raises(SetupError, match="не сделана"):
         db.backup(database, tmp_path / "нет такой папки" / "copy.db")
+    for impossible in (target / "copy.db", tmp_path / ("a" * 252), Path(".")):
+        with pytest.raises(SetupError, match="не сделана"):
+            db.backup(database, impossible)
     assert target.read_bytes() == before
     assert not list(tmp_path.glob("*.part"))
 

@@ -3,13 +3,14 @@
 The shapes follow https://core.telegram.org/bots/api#update.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from config import Settings
-from telegram.messages import CallbackQuery, Document, Message
+from telegram.messages import Attachment, CallbackQuery, Message
 from telegram.transport import TelegramError
 from telegram.updates import (
     ChatMigration,
@@ -89,7 +90,6 @@ def test_a_private_message() -> None:
         is_forwarded=False,
         replied_to_message_id=None,
         replied_to_username="",
-        document=None,
         has_media=False,
         media_group_id="",
         settings=SETTINGS,
@@ -121,8 +121,10 @@ def test_a_document_with_a_caption() -> None:
     document = {"file_id": "f", "file_unique_id": "u", "file_name": "notes.json", "file_size": 12}
     message = parse(message={**without(MESSAGE, "text"), "document": document, "caption": "/note_import"}).message
     assert message
-    assert (message.document, message.text, message.has_media) == (Document("f", 12), "/note_import", True)
-    assert parse_message(document=without(document, "file_size")).document == Document("f", 0)
+    attached = Attachment(kind="document", file_id="f", file_unique_id="u", file_name="notes.json", file_size=12)
+    assert (message.document, message.text, message.has_media) == (attached, "/note_import", True)
+    assert parse_message(document=without(document, "file_size")).document == replace(attached, file_size=None)
+    assert parse_message(document=without(document, "file_id")).document is None
 
 
 def test_an_album_without_captions() -> None:

@@ -2,16 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from aiohttp import web
 
+from sandbox.server import Handler
 from sandbox.telegram.checks import Json
 from sandbox.telegram.faults import Faults
 from sandbox.telegram.world import World
 
 EVENTS_CHECK_S = 0.02
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def add_routes(app: web.Application, world: World) -> None:

@@ -76,11 +76,13 @@ function isPicture(file) {
 const VOICE_TYPES = ["audio/ogg;codecs=opus", "audio/webm;codecs=opus", "audio/mp4"];
 
 let recorder = null;
+let isAsking = false; // the browser is asking for the microphone
 let recorded = []; // parts of the recording
 let clock = 0;
 
 async function startRecording() {
-  if (recorder) return;
+  if (recorder || isAsking) return; // it was clicked twice
+  isAsking = true;
   try {
     const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
     const mimeType = VOICE_TYPES.find((type) => MediaRecorder.isTypeSupported(type));
@@ -88,6 +90,8 @@ async function startRecording() {
   } catch {
     showToast("Микрофон недоступен. Отправьте образец голосового: он в списке «Что попробовать».");
     return;
+  } finally {
+    isAsking = false;
   }
   recorded = [];
   recorder.ondataavailable = ({ data }) => recorded.push(data);
