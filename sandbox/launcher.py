@@ -32,6 +32,15 @@ def main() -> int:
     options = parse_options()
     # SIGTERM acts as Ctrl-C, so that the bot is stopped before the sandbox ends.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        run_sandbox(options)
+    except config.SetupError as error:  # of a gateway in .env
+        sys.exit(str(error))
+    return 0
+
+
+def run_sandbox(options: argparse.Namespace) -> None:
+    """Start both services and the bot, and chat with it until Ctrl-C."""
     world = World()
     gateway = EmulatedGateway() if options.terminal else demo.build_gateway()
     with (
@@ -45,7 +54,6 @@ def main() -> int:
             Terminal(world).run()
         else:
             show_page(world, bot, options)
-    return 0
 
 
 def parse_options() -> argparse.Namespace:

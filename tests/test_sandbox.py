@@ -8,6 +8,7 @@
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -259,16 +260,21 @@ def test_a_web_page_has_no_access_to_the_telegram_port(
     assert response.status_code == status
 
 
-def test_the_chat_in_the_terminal() -> None:
-    script = "/note_add Купить\\nмолоко\n/note_export\n/ask Почему?\n"
-    process = subprocess.run(
+def chat_in_terminal(script: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the sandbox with the lines of a script, and with these settings."""
+    return subprocess.run(
         [sys.executable, "-X", "utf8", "-m", "sandbox", "--terminal"],
         cwd=ROOT,
+        env=os.environ | settings,
         input=script,
         capture_output=True,
         text=True,
         encoding="utf-8",
     )
+
+
+def test_the_chat_in_the_terminal() -> None:
+    process = chat_in_terminal("/note_add Купить\\nмолоко\n/note_export\n/ask Почему?\n")
     assert process.returncode == 0, process.stderr
     output = without_times(process.stdout)
     for line in (
@@ -279,6 +285,12 @@ def test_the_chat_in_the_terminal() -> None:
         "Вы спросили: «Почему?»",
     ):
         assert line in output
+
+
+def test_a_wrong_setting_of_a_gateway_is_reported() -> None:
+    process = chat_in_terminal("", LOCAL_LLM_URL="localhost")
+    assert process.returncode == 1
+    assert process.stderr == "LOCAL_LLM_URL должен быть адресом, который начинается с http:// или https://.\n"
 
 
 # docs/insomnia.yaml, after the slides "INSOMNIA. …" of the course
