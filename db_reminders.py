@@ -29,14 +29,15 @@ class Reminder(NewReminder):
     is_waiting: int
 
 
+_NEW_ID = "random() >> 16 & 0xFFFFFFFFFFFF"  # tells nobody how many reminders there are
 _COLUMNS = "id, user_id, chat_id, thread_id, note_id, text, starts_at, repeat, due_at, is_waiting"
 
 
 def add_reminder(reminder: NewReminder) -> int:
-    """Store a reminder and return its id. Ids are random: they tell nobody how many reminders there are."""
+    """Store a reminder and return its id."""
     cursor = storage.execute(
         "INSERT INTO reminders (id, user_id, chat_id, thread_id, note_id, text, starts_at, repeat, due_at,"
-        " created_at) VALUES (random() >> 16 & 0xFFFFFFFFFFFF, :user_id, :chat_id, :thread_id, :note_id, :text,"
+        f" created_at) VALUES ({_NEW_ID}, :user_id, :chat_id, :thread_id, :note_id, :text,"
         " :starts_at, :repeat, :due_at, :created_at)",
         {**reminder, "created_at": clock.now()},
     )
@@ -88,7 +89,7 @@ def repeat_once(reminder_id: int, due_at: int) -> None:
     """Let a repeated reminder come at another time, too."""
     storage.execute(
         "INSERT INTO reminders (id, user_id, chat_id, thread_id, note_id, text, starts_at, repeat, due_at,"
-        " created_at) SELECT random() >> 16 & 0xFFFFFFFFFFFF, user_id, chat_id, thread_id, note_id, text,"
+        f" created_at) SELECT {_NEW_ID}, user_id, chat_id, thread_id, note_id, text,"
         " starts_at, '', ?, ? FROM reminders WHERE id = ?",
         (due_at, clock.now(), reminder_id),
     )

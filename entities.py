@@ -51,7 +51,7 @@ class FormattedText:
     entities: Sequence[Entity] = ()
 
     def ending(self, text: str) -> "FormattedText":
-        """Return the part of this text that `text` is: its end, up to white space; with its entities."""
+        """Return `text`, which this text ends with (white space may follow), with its entities."""
         start = self.text.rfind(text)
         if start < 0:
             return FormattedText(text)

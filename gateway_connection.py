@@ -101,7 +101,8 @@ def closed_at(deadline: Callable[[], float], close: Callable[[], None]) -> Itera
                     close()
                     return
 
-    threading.Thread(target=watch, name="gateway deadline", daemon=True).start()
+    with suppress(RuntimeError):  # no other thread can start: only the timeout of each read remains
+        threading.Thread(target=watch, name="gateway deadline", daemon=True).start()
     try:
         yield closed.is_set
     finally:

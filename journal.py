@@ -477,11 +477,11 @@ def conversation_before(question_id: int) -> list[Turn]:
 
 
 def find_cached_answer(user_id: int, model_id: int, key: str, since: int) -> CachedAnswer | None:
-    """Return an answer that was cached after a moment (Unix seconds)."""
+    """Return an answer that was cached since a moment (Unix seconds)."""
     return storage.fetch_one(
         "SELECT answer, answered_by_id, model FROM answer_cache JOIN questions ON questions.id = question_id"
-        " WHERE answer_cache.user_id = ? AND answer_cache.model_id = ? AND key = ? AND created_at > ?",
-        (user_id, model_id, key, since),
+        " WHERE answer_cache.user_id = ? AND answer_cache.model_id = ? AND key = ? AND created_at BETWEEN ? AND ?",
+        (user_id, model_id, key, since, clock.now()),  # a later one was cached while the clock was wrong
     )
 
 

@@ -100,7 +100,8 @@ def fetch_catalog(
     on_change() gets both numbers inside the transaction that stores the list. OpenRouterError if the list cannot
     be fetched; the stored list then stays as it is.
     """
-    if db.catalog_age_s(gateway.name) < MIN_REFETCH_INTERVAL_S.get(gateway.name, 0.0):
+    # A list from the future was fetched while the clock was ahead.
+    if 0 <= db.catalog_age_s(gateway.name) < MIN_REFETCH_INTERVAL_S.get(gateway.name, 0.0):
         return 0, 0
     models = read_models(gateway.name, openrouter_client.fetch_models(gateway), allow_paid=allow_paid)
     if not models:  # more likely a fault of the gateway than the truth

@@ -12,6 +12,7 @@ from openrouter_client import ErrorKind, OpenRouterError
 
 WINDOW_S = 60.0  # until the headers tell the end of the window
 MAX_WAIT_S = 60.0  # a full key; the window of a test key is too long to wait for
+MAX_WINDOW_S = 2 * 3600.0  # twice the window of a test key: only a wrong clock sees its end further away
 CHECK_INTERVAL_S = 1.0
 CLOCK_DIFFERENCE_S = 5.0
 MAX_DIGITS = 12
@@ -69,6 +70,6 @@ class GatewayPace:
 
     def _seconds_until_free(self) -> float:
         now = time.time()
-        if now >= self._reset_at:  # a new window begins
+        if not 0 < self._reset_at - now <= MAX_WINDOW_S:  # a new window begins
             self._remaining, self._reset_at = self._limit, now + WINDOW_S
         return self._reset_at - now if self._remaining <= 0 else 0.0

@@ -106,7 +106,7 @@ def build_prompt(question: journal.QuestionRow, default_zone: TimeZone) -> Promp
     if question["kind"] == "note_ask":
         # A question such as "And when does it end?" only makes sense together with the questions before it.
         asked = " ".join([question["text"], *(turn["text"] for turn in conversation)])
-        notes = _notes_for(question["user_id"], asked)
+        notes = _notes_for(user_id, asked)
     return Prompt(question["text"], conversation, notes, zone, own_instructions)
 
 

@@ -15,7 +15,7 @@ import texts
 from clock import TimeZone
 from unicode_text import fold
 
-FIRST_YEAR, LAST_YEAR = 1970, 2100
+FIRST_YEAR, LAST_YEAR = 1971, 2100  # Windows fails at local times in the first day of 1970
 MAX_UNITS = 1000  # of days, weeks, …
 YEARS_WITH_ANY_DATE = 9  # 29 February comes at least once in as many years
 
@@ -78,6 +78,13 @@ def parse_day(text: str, today: date, *, in_future: bool = False) -> date | None
     return None
 
 
+def parse_count(word: str) -> int:
+    """Return a number up to MAX_UNITS, written in digits or as a word; 0 for anything else."""
+    is_short = len(word) <= len(str(MAX_UNITS))  # int() refuses a number of thousands of digits
+    count = int(word) if word.isdecimal() and is_short else texts.SMALL_NUMBERS.get(word, 0)
+    return count if count <= MAX_UNITS else 0
+
+
 def _normalized(text: str) -> str:
     text = " ".join(fold(text).strip(" .,!?").split())
     return re.sub(rf"(\d{{4}}) {texts.YEAR_WORD}$", r"\1", text)
@@ -121,8 +128,8 @@ def _parse_single(text: str, today: date) -> Period | None:
 
 def _last_units(number: str, unit: int, today: date) -> Period | None:
     """Return the period of so many days, weeks, months or years that ends today."""
-    count = int(number) if number.isdecimal() else texts.SMALL_NUMBERS.get(number, 0)
-    if not 1 <= count <= MAX_UNITS:
+    count = parse_count(number)
+    if count == 0:
         return None
     if unit in (DAY, WEEK):
         return Period(today - timedelta(days=count * (7 if unit == WEEK else 1) - 1), today)

@@ -8,7 +8,7 @@ import texts
 from entities import FormattedText
 from telegram.replies import Button, ButtonResult, HandlerResult, Reply
 
-MAX_LENGTH = 64 * 1024  # characters of a note that grows; an import accepts no longer ones
+MAX_LENGTH = 64 * 1024  # characters of a note that grows, and of one that is imported
 
 
 def edit_note(user_id: int, number: int, text: FormattedText) -> HandlerResult:

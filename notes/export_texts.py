@@ -44,60 +44,57 @@ def formatted(text: str, text_entities: list[Entity]) -> str:
     """Return a text as Markdown. Its own characters stay as they are: people type Markdown, too."""
     if not text_entities:
         return text
-    units = text.encode("utf-16-le", "surrogatepass")
-    ends, starts = _word_ends(text)
-    # (place, order at the place, Markdown, change of the depth of quotes): a part that begins later ends earlier.
-    changes: list[tuple[int, tuple[int, int, int], str, int]] = []
-    for index, entity in enumerate(text_entities):
-        before, after, quotes = _marks(entity)
-        start = starts[entity["offset"]]
-        end = ends[entity["offset"] + entity["length"]]
-        if start < end and (before or after):
-            changes += [(start, (1, -end, index), before, quotes), (end, (0, -start, -index), after, -quotes)]
-    parts, depth, place = [], 0, 0
-    for position, _, mark, quotes in sorted(changes):
-        parts.append(_quoted(units[2 * place : 2 * position], depth))
-        depth, place = depth + quotes, position
-        parts.append(mark)
-    parts.append(_quoted(units[2 * place :], depth))
-    return "".join(parts)
+    # The Markdown before each character, and that after the previous one.
+    opening, closing = [""] * len(text), [""] * (len(text) + 1)
+    is_quoted = bytearray(len(text))  # of each character: 1 in a quote
+    for start, end, entity in _spans(text, text_entities):
+        before, after = _marks(entity)
+        opening[start] += before
+        closing[end] = after + closing[end]  # what begins later ends earlier
+        if entity["type"] in QUOTES:
+            is_quoted[start:end] = b"\1" * (end - start)
+    parts: list[str] = []
+    for place, character in enumerate(text):
+        parts += [closing[place], opening[place], character]
+        if character == "\n" and is_quoted[place]:
+            parts.append("> ")
+    return "".join([*parts, closing[-1]])
 
 
-def _marks(entity: Entity) -> tuple[str, str, int]:
-    """Return the Markdown before and after an entity, and how many quotes it opens."""
-    if entity["type"] in QUOTES:
-        return "> ", "", 1
-    if entity["type"] == "pre":
-        return f"```{entity.get('language', '')}\n", "\n```", 0
-    if entity["type"] == "text_link":
-        return "[", f"](<{entity['url']}>)", 0
-    if entity["type"] == "text_mention":
-        return "[", f"](tg://user?id={entity['user']['id']})", 0
-    return *MARKS.get(entity["type"], ("", "")), 0
+def _spans(text: str, text_entities: list[Entity]) -> list[tuple[int, int, Entity]]:
+    """Return entities with the characters at which they begin and end: the outer ones before those inside them.
 
-
-def _quoted(units: bytes, depth: int) -> str:
-    text = units.decode("utf-16-le", "replace")
-    return text.replace("\n", "\n> ") if depth else text
-
-
-def _word_ends(text: str) -> tuple[list[int], list[int]]:
-    """Return for each place the last end of a word up to it, and the first start of a word from it on.
-
-    Markdown takes ** for bold only if no white space is on its inner side. A place within a character is neither.
+    Markdown takes ** for bold only if no white space is on its inner side, so an entity begins and ends at a word.
     """
-    may_begin: list[bool] = []  # for each UTF-16 unit: whether a word may begin with it, or end with it
-    may_end: list[bool] = []
-    for character in text:
-        if ord(character) > 0xFFFF:
-            may_begin += [True, False]
-            may_end += [False, True]
-        else:
-            may_begin.append(not character.isspace())
-            may_end.append(not character.isspace())
-    ends, starts = [0], [len(may_begin)]
-    for place, is_end in enumerate(may_end, 1):
-        ends.append(place if is_end else ends[-1])
-    for place in reversed(range(len(may_begin))):
-        starts.append(place if may_begin[place] else starts[-1])
-    return ends, starts[::-1]
+    characters = _characters_of_units(text)
+    spans = []
+    for entity in text_entities:
+        start, end = characters[entity["offset"]], characters[entity["offset"] + entity["length"]]
+        words = text[start:end].strip()
+        if words:
+            start = text.index(words, start)
+            spans.append((start, start + len(words), entity))
+    return sorted(spans, key=lambda span: (span[0], -span[1]))
+
+
+def _characters_of_units(text: str) -> list[int]:
+    """Return for each UTF-16 unit of a text, and for its end, the character that begins there or next."""
+    characters = []
+    for place, character in enumerate(text):
+        characters.append(place)
+        if ord(character) > 0xFFFF:  # two units
+            characters.append(place + 1)
+    return [*characters, len(text)]
+
+
+def _marks(entity: Entity) -> tuple[str, str]:
+    """Return the Markdown before and after an entity."""
+    if entity["type"] in QUOTES:
+        return "> ", ""
+    if entity["type"] == "pre":
+        return f"```{entity.get('language', '')}\n", "\n```"
+    if entity["type"] == "text_link":
+        return "[", f"](<{entity['url']}>)"
+    if entity["type"] == "text_mention":
+        return "[", f"](tg://user?id={entity['user']['id']})"
+    return MARKS.get(entity["type"], ("", ""))

@@ -12,6 +12,7 @@ import db
 import texts
 from clock import TimeZone
 from notes import export_texts
+from notes.editing import MAX_LENGTH
 from telegram.limits import MAX_DOWNLOAD_BYTES, MAX_UPLOAD_BYTES
 from telegram.replies import File
 
@@ -28,7 +29,7 @@ JSON_NAME, MISSING_NAME, FILES_FOLDER = "notes.json", "not-included.txt", "files
 MAX_UNPACKED_BYTES = 2**30
 MAX_ENTRIES = 1_000_000
 MAX_LINE_BYTES = 2**20  # one line is in memory at a time
-MAX_NOTE_LENGTH = 64 * 1024  # characters; a saved answer may be longer than a message
+MAX_NOTE_LENGTH = MAX_LENGTH  # characters
 
 
 def export_notes(user_id: int, format: str, zone: TimeZone) -> File | str:

@@ -228,5 +228,6 @@ def _content_key(note: db.ImportedNote) -> tuple[int, ...]:
 
 
 def _foreign_files(note: db.ImportedNote) -> int:
-    """Return how many attachments only another bot can send."""
-    return sum(attachment["bot_id"] not in (None, db.current_bot()) for attachment in note["attachments"])
+    """Return how many files only another bot can send. A place or a contact has no file."""
+    files = [attachment for attachment in note["attachments"] if attachment["file_id"]]
+    return sum(file["bot_id"] not in (None, db.current_bot()) for file in files)

@@ -10,6 +10,7 @@ import db
 import db_messages
 import entities
 from entities import FormattedText
+from notes.editing import MAX_LENGTH
 from telegram.limits import MAX_MESSAGE_LENGTH
 from telegram.messages import Message
 from unicode_text import utf16_length
@@ -55,7 +56,10 @@ def start(message: Message, text: FormattedText, note_id: int | None = None) -> 
 
 
 def join(message: Message) -> JoinedText | None:
-    """Append a text to the note or the plain text that it continues; return None if it continues nothing."""
+    """Append a text to the note or the plain text that it continues; return None if it continues nothing.
+
+    A text that would make a note too long does not continue it.
+    """
     user_id, chat_id = message.user_id, message.chat_id
     previous = db_messages.latest_message_part(user_id, chat_id)
     if (
@@ -64,6 +68,9 @@ def join(message: Message) -> JoinedText | None:
         or not 0 <= message.sent_at - previous["sent_at"] <= MAX_GAP_S
         or message.message_id <= previous["message_id"]
     ):
+        return None
+    parts = db_messages.list_message_parts(user_id, chat_id, previous["first_message_id"])
+    if sum(len(part["text"]) for part in parts) + len(message.text) > MAX_LENGTH:
         return None
     columns = _columns_of(message.formatted(message.text))
     part = {**previous, "message_id": message.message_id, "sent_at": message.sent_at, **columns}

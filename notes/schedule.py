@@ -17,7 +17,6 @@ from unicode_text import fold
 MAX_WORDS = 8  # of a time
 MAX_DIGITS = 18  # of the number of a note: such a number always fits into an integer of SQLite
 MORNING, EVENING = time(9), time(19)  # when a day, or today, is all that a person says
-LAST_YEAR = 2100
 LEAP_YEAR = 2024
 WORD = re.compile(r"\S+")
 SEPARATORS = " \n\t,.:;-–—"
@@ -62,7 +61,7 @@ def parse(text: str, now: datetime) -> When | None:
         when = _parse_delay(text, now) or _parse_repeat(text, now) or _parse_once(text, now)
     except (OverflowError, ValueError):  # a day or a year that the calendar does not have
         return None
-    return when if when and when.start.year <= LAST_YEAR else None
+    return when if when and when.start.year <= dates.LAST_YEAR else None
 
 
 def next_after(start: datetime, repeat: str, after: datetime) -> datetime:
@@ -86,9 +85,8 @@ def _parse_delay(text: str, now: datetime) -> When | None:
     match = re.fullmatch(texts.IN_A_WHILE, text)
     if match is None:
         return None
-    number = match["number"] or "1"
-    amount = int(number) if number.isdecimal() else texts.SMALL_NUMBERS.get(number, 0)
-    if not 1 <= amount <= dates.MAX_UNITS:
+    amount = dates.parse_count(match["number"] or "1")
+    if amount == 0:
         return None
     if match["unit"] in texts.MINUTES_OF_UNIT:
         return When(now + timedelta(minutes=amount * texts.MINUTES_OF_UNIT[match["unit"]]))

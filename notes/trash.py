@@ -10,7 +10,7 @@ from telegram.replies import Button, ButtonResult, Reply, in_rows
 
 MAX_DELETED_AT_ONCE = 50
 MAX_SHOWN = 20
-MAX_LINE_LENGTH = 100  # characters of a note
+MAX_LINE_LENGTH = 80  # characters of a note: even if all are emoji, MAX_SHOWN notes fit into a message
 BUTTONS_PER_ROW = 5
 
 

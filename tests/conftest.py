@@ -12,7 +12,7 @@ from contextlib import closing
 from functools import cache
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from forked_bot import UNCLOSED_AT_EXIT, Child, ForkServer
@@ -24,7 +24,7 @@ import db_cleanup
 import journal
 import journal_cleanup
 import storage
-from journal import NewQuestion
+from journal import LlmRequest, NewQuestion
 from notes import listing
 from sandbox import bot_without_limits, openrouter, telegram
 from sandbox.openrouter import EmulatedGateway
@@ -125,6 +125,12 @@ def _serve(gateway: EmulatedGateway) -> Iterator[EmulatedGateway]:
         yield gateway
 
 
+def names_of_settings() -> set[str]:
+    """Return the settings that .env.example names."""
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    return set(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", example, re.MULTILINE))
+
+
 def eventually(condition: Callable[[], object]) -> None:
     """Wait until condition() is true."""
     deadline = time.monotonic() + PATIENCE_S
@@ -165,6 +171,35 @@ def store_question(user_id: int, **fields: Any) -> int:
         "asked_at": 1,
     }
     return journal.add_question({**question, **fields})  # type: ignore[typeddict-item]
+
+
+def store_request(user_id: int, **fields: Any) -> int:
+    """Store a successful request to a model, with these fields instead of the usual ones; return its id."""
+    request: LlmRequest = {
+        "user_id": user_id,
+        "module": "ask",
+        "gateway": "openrouter",
+        "model": "m:free",
+        "answered_model": None,
+        "provider": None,
+        "generation_id": None,
+        "status": 200,
+        "cause": None,
+        "finish_reason": "stop",
+        "latency_ms": 1,
+        "prompt_tokens": 10,
+        "completion_tokens": 1,
+        "reasoning_tokens": None,
+        "cost": 0.5,
+        "is_free": True,
+    }
+    return journal.add_llm_request({**request, **fields})  # type: ignore[typeddict-item]
+
+
+def catalog_model(key: str, **fields: Any) -> db.CatalogModel:
+    """Return a model as a catalog lists it, with these fields instead of the usual ones."""
+    model = {"key": key, "label": key, "context_length": None, "category": "text", "sees_images": False}
+    return cast(db.CatalogModel, model | fields)
 
 
 class BotProcess:
@@ -249,6 +284,11 @@ class BotProcess:
         """Return the log so far."""
         return self.log_path.read_text(encoding="utf-8")
 
+    def rows(self, sql: str) -> list[Any]:
+        """Return what a query finds in the database."""
+        with closing(sqlite3.connect(self.db_path)) as connection:
+            return connection.execute(sql).fetchall()
+
 
 @pytest.fixture
 def bot_process(tmp_path: Path, telegram_url: str, openrouter_url: str) -> Iterator[BotProcess]:
@@ -287,6 +327,12 @@ class Person:
         `details` are fields of its object, like duration; `fields` are added to the message, like caption.
         """
         return self._world.send_media(self.id, kind, content, details=details, chat_id=self.chat_id, **fields)
+
+    def keeps(self, kind: str, content: bytes = b"", **fields: Any) -> dict[str, Any]:
+        """Send something as sends() does, and wait until the bot has confirmed the note; return the message."""
+        message = self.sends(kind, content, **fields)
+        self.hears()
+        return message
 
     def sends_album(self, *kinds: str, **fields: Any) -> list[dict[str, Any]]:
         """Send samples of these kinds as an album; the first message gets the `fields`, like caption."""
@@ -336,6 +382,12 @@ class Person:
 def person(world: World) -> Callable[..., Person]:
     """Return a function that creates people: person(user_id, chat_id)."""
     return lambda user_id=1, chat_id=None: Person(world, user_id, chat_id)
+
+
+@pytest.fixture
+def ann(world: World) -> Person:
+    """Return a person who chats with the bot in private."""
+    return Person(world, 1)
 
 
 def next_delivered(person: Person, bot: BotProcess) -> dict[str, Any]:

@@ -5,9 +5,7 @@
 - the running bot, in private and in a group
 """
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -179,6 +177,5 @@ def test_a_private_bot(
     assert text_of(eve_in_group.hears()) == refusal
     assert len(world.events_of(GROUP)) == 1
     assert gateway.requests == []
-    with closing(sqlite3.connect(bot_process.db_path)) as connection:
-        for table in ("notes", "questions", "plain_texts", "listings", "jobs"):
-            assert connection.execute(f"SELECT count(*) FROM {table} WHERE user_id = 3").fetchone() == (0,)
+    for table in ("notes", "questions", "plain_texts", "listings", "jobs"):
+        assert bot_process.rows(f"SELECT * FROM {table} WHERE user_id = 3") == []

@@ -11,11 +11,6 @@ from sandbox.openrouter import EmulatedGateway, describe_model
 from sandbox.telegram import World
 
 
-@pytest.fixture
-def ann(world: World) -> Person:
-    return Person(world, 1)
-
-
 @pytest.fixture(autouse=True)
 def _bot(bot_process: BotProcess) -> None:
     bot_process.start()
@@ -89,12 +84,15 @@ def test_parts_of_answers_and_those_of_fallback_models_are_not_cached(
     assert len(gateway.requests) == 2 * count
 
 
-def test_an_old_answer_is_not_given_again(ann: Person, gateway: EmulatedGateway, bot_process: BotProcess) -> None:
+def test_an_old_answer_is_not_given_again_nor_one_from_the_future(
+    ann: Person, gateway: EmulatedGateway, bot_process: BotProcess
+) -> None:
     ann.asks("/ask раз")
-    with closing(sqlite3.connect(bot_process.db_path, timeout=30)) as connection, connection:
-        connection.execute("UPDATE answer_cache SET created_at = created_at - 3601")
-    ann.asks("/ask раз")
-    assert len(gateway.requests) == 2
+    for change_s in (-3601, 86_400):
+        with closing(sqlite3.connect(bot_process.db_path, timeout=30)) as connection, connection:
+            connection.execute("UPDATE answer_cache SET created_at = created_at + ?", (change_s,))
+        ann.asks("/ask раз")
+    assert len(gateway.requests) == 3
 
 
 def test_the_routers_answers_are_cached_with_the_model_that_answered(

@@ -5,39 +5,27 @@
 - conversations: replies to answers continue them, also after a restart, and people do not mix
 - the rate limit, fairness between people, the ledger, costs
 - buttons; several models at once
-- the model caller and the reply on their own
+- fallback models and the reply on their own
 """
 
 import re
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
 from datetime import timedelta, timezone
 from functools import partial
 from typing import Any
 
 import pytest
-from conftest import BotProcess, Person, eventually, next_delivered, store_question, text_of
+from conftest import BotProcess, Person, catalog_model, eventually, next_delivered, text_of
 
-import config
 import db
-import journal
-import openrouter_client
 import storage
 import texts
-from config import Settings
-from journal import QuestionRow
-from llm import model_caller
 from llm.answer_reply import describe_error
-from llm.model_caller import ModelCaller
 from llm.models import fallback_models, is_free
-from llm.progress import CallResult, QuestionProgress
-from llm.prompts import build_prompt
-from llm.rate_limiter import RateLimiter
-from openrouter_client import ChatRequest, Completion, ErrorKind, OpenRouterError
+from openrouter_client import ErrorKind, OpenRouterError
 from sandbox.openrouter import EmulatedGateway
-from sandbox.telegram import METHODS, TOKEN, Faults, World
+from sandbox.telegram import METHODS, Faults, World
 
 GROUP = -100500
 Start = Callable[..., BotProcess]
@@ -66,19 +54,12 @@ def start(bot_process: BotProcess, gateway: EmulatedGateway) -> Start:
     return start
 
 
-@pytest.fixture
-def ann(world: World) -> Person:
-    return Person(world, 1)
-
-
 def ledger(bot: BotProcess, columns: str) -> list[Any]:
-    with closing(sqlite3.connect(bot.db_path)) as connection:
-        return connection.execute(f"SELECT {columns} FROM llm_requests ORDER BY id").fetchall()
+    return bot.rows(f"SELECT {columns} FROM llm_requests ORDER BY id")
 
 
 def availability(bot: BotProcess) -> list[int]:
-    with closing(sqlite3.connect(bot.db_path)) as connection:
-        return [row[0] for row in connection.execute("SELECT available FROM models ORDER BY id")]
+    return [available for (available,) in bot.rows("SELECT available FROM models ORDER BY id")]
 
 
 def footer_of(answer: str) -> str:
@@ -531,119 +512,14 @@ def test_compared_models_interrupted_by_a_crash_all_answer(
     assert sorted(re.findall(r"модель: (\S+)", answers)) == keys
 
 
-# The model caller and the reply on their own
-
-
-@pytest.fixture
-def app_settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("TOKEN", TOKEN)
-    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-test-key")
-    return config.load_settings()
-
-
-def add_question(model_id: int, kind: str = "ask") -> QuestionRow:
-    question_id = store_question(1, kind=kind, model_id=model_id, text="раз")
-    question = journal.get_question(1, question_id)
-    assert question
-    return question
-
-
-class FakeModels:
-    """Takes the place of openrouter_client.complete(): plays these outcomes in order, the last one for ever."""
-
-    def __init__(self, *outcomes: Completion | OpenRouterError) -> None:
-        self.outcomes = outcomes
-        self.requests: list[ChatRequest] = []
-
-    def complete(self, request: ChatRequest) -> Completion:
-        self.requests.append(request)
-        outcome = self.outcomes[min(len(self.requests), len(self.outcomes)) - 1]
-        if isinstance(outcome, OpenRouterError):
-            raise outcome
-        return outcome
-
-
-def call_models(
-    monkeypatch: pytest.MonkeyPatch, app_settings: Settings, fake: FakeModels, kind: str = "ask"
-) -> tuple[CallResult, list[str]]:
-    """Call models for one question; return the result and the gateways that were reported for a missing model."""
-    monkeypatch.setattr(openrouter_client, "complete", fake.complete)
-    monkeypatch.setattr(model_caller, "FIRST_RETRY_DELAY_S", 0.01)
-    question = add_question(5, kind)
-    missing: list[str] = []
-    caller = ModelCaller(
-        question,
-        db.get_model(5),
-        build_prompt(question, None),
-        QuestionProgress(),
-        settings=app_settings,
-        gateways=config.load_gateways(),
-        rate_limiter=RateLimiter(1000),
-        on_missing_model=missing.append,
-        is_streamed=False,
-    )
-    return caller.run(), missing
-
-
-@pytest.mark.usefixtures("database")
-def test_models_that_always_fail_get_a_bounded_number_of_requests(
-    monkeypatch: pytest.MonkeyPatch, app_settings: Settings
-) -> None:
-    fake = FakeModels(OpenRouterError(502, "нет"))
-    result, _ = call_models(monkeypatch, app_settings, fake)
-    assert [request.model for request in fake.requests] == [
-        key for model_id in (5, 6, 7) for key in [db.get_model(model_id)["key"]] * 2
-    ]
-    assert (result.completion, result.model["id"]) == (None, 5)
-    assert result.error is fake.outcomes[0]
-
-
-@pytest.mark.usefixtures("database")
-def test_an_error_of_the_reasoning_setting_after_a_retry_does_not_lead_to_endless_requests(
-    monkeypatch: pytest.MonkeyPatch, app_settings: Settings
-) -> None:
-    reasoning_error = OpenRouterError(400, "нет", ErrorKind.REASONING)
-    fake = FakeModels(OpenRouterError(502, "нет"), reasoning_error, OpenRouterError(502, "нет"))
-    call_models(monkeypatch, app_settings, fake, kind="compare")
-    assert [request.limit_reasoning for request in fake.requests] == [True, True, False]
-
-
-@pytest.mark.usefixtures("database")
-def test_a_missing_model_becomes_unavailable_and_is_reported(
-    monkeypatch: pytest.MonkeyPatch, app_settings: Settings
-) -> None:
-    answer = Completion("да", 5, "second", "stop", {"prompt_tokens": 20.0, "cost": "?"})
-    fake = FakeModels(OpenRouterError(404, "нет", ErrorKind.UNKNOWN_MODEL), answer)
-    result, missing = call_models(monkeypatch, app_settings, fake)
-    assert (result.completion, result.model["id"]) == (answer, 6)
-    assert result.fallback_from == (db.get_model(5)["key"], texts.REASON_UNAVAILABLE)
-    assert result.ledger_row
-    assert (result.ledger_row["prompt_tokens"], result.ledger_row["cost"]) == (20, None)
-    assert db.get_model(5)["available"] == 0
-    assert missing == ["openrouter"]
-
-
-@pytest.mark.usefixtures("database")
-def test_a_limit_of_the_account_leaves_out_its_gateway(
-    monkeypatch: pytest.MonkeyPatch, app_settings: Settings
-) -> None:
-    limit = OpenRouterError(429, texts.LIMIT_DAY, ErrorKind.LIMIT_DAY)
-    fake = FakeModels(limit)
-    result, _ = call_models(monkeypatch, app_settings, fake)
-    assert (len(fake.requests), result.error) == (1, limit)
+# Fallback models and the reply on their own
 
 
 @pytest.mark.usefixtures("database")
 def test_the_order_of_fallback_models() -> None:
-    local: db.CatalogModel = {
-        "key": "local",
-        "label": "local",
-        "context_length": None,
-        "category": "text",
-        "sees_images": False,
-    }
-    db.update_catalog("local", [local, {**local, "key": "picture", "category": "image"}])
-    db.update_catalog("openrouter", [*_seed_models(), {**local, "key": "vendor/paid"}])
+    seed = [model["key"] for model in db.list_models() if model["gateway"] == "openrouter" and model["available"]]
+    db.update_catalog("local", [catalog_model("local"), catalog_model("picture", category="image")])
+    db.update_catalog("openrouter", [*map(catalog_model, seed), catalog_model("vendor/paid")])
 
     def keys(model_id: int, *, allow_paid: bool) -> list[str]:
         return [model["key"] for model in fallback_models(db.get_model(model_id), allow_paid=allow_paid)]
@@ -653,14 +529,6 @@ def test_the_order_of_fallback_models() -> None:
     first_two = ["google/gemma-4-31b-it:free", "google/gemma-4-26b-a4b-it:free"]
     assert keys(7, allow_paid=False) == [*last_three, *first_two, "local"]
     assert keys(7, allow_paid=True) == [*last_three, "vendor/paid", *first_two, "local"]
-
-
-def _seed_models() -> list[db.CatalogModel]:
-    return [
-        {"key": m["key"], "label": m["label"], "context_length": None, "category": "text", "sees_images": False}
-        for m in db.list_models()
-        if m["gateway"] == "openrouter" and m["available"]
-    ]
 
 
 def test_free_and_paid_models() -> None:

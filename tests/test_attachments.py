@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
+from conftest import clean_up
 
 import db
 import db_attachments
-import db_cleanup
 import db_search
 import storage
 
@@ -111,8 +111,7 @@ def test_attachments_and_sources_go_with_their_note() -> None:
     db_attachments.set_source(note_id, SOURCE)
     db.delete_note(ANN, note_id)
     assert len(db_attachments.attachments_of(note_id)) == 1, "a deleted note can be restored"
-    for _ in db_cleanup.steps(2**32):
-        pass
+    clean_up(2**32)
     assert db_attachments.attachments_of(note_id) == []
     assert db_attachments.source_of(note_id) is None
 

@@ -5,11 +5,10 @@
 - the client opens the field for the answer; a restart forgets nothing
 """
 
-from typing import Any
-
 import pytest
 from conftest import BotProcess, Person, text_of
 from test_bot import ANN, BOB, FORWARDED, GROUP, ask_bot, handle, handle_edited, said
+from test_replies_to_notes import reply_to_bot
 
 import db
 import texts
@@ -19,15 +18,7 @@ from sandbox.telegram import World
 from telegram.replies import Question, Reply
 
 NOW = 1_795_300_000
-REPLY_TO_BOT: dict[str, Any] = {
-    "reply_to_message": {
-        "message_id": 900,
-        "date": NOW,
-        "chat": {"id": GROUP, "type": "supergroup"},
-        "from": {"id": 100, "is_bot": True, "first_name": "Бот", "username": "Our_Bot"},
-        "text": "?",
-    }
-}
+REPLY_TO_BOT = reply_to_bot(GROUP)
 
 
 @pytest.mark.usefixtures("database")

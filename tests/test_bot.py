@@ -7,7 +7,6 @@
 - any text after any command gets a reply
 """
 
-import ast
 import re
 import runpy
 import sys
@@ -17,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, clean_up, without_times
+from conftest import ROOT, clean_up, store_question, without_times
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from test_db import EMPTY_IMPORT
 from test_updates import SETTINGS
 
 import clock
@@ -44,7 +44,7 @@ dispatcher = Dispatcher(router, SETTINGS, "Our_Bot")
 
 
 def message(text: str | None, user_id: int | None = ANN, chat_id: int = ANN, **fields: Any) -> dict[str, Any]:
-    """Return a message as Telegram sends it, with more fields of the Bot API."""
+    """Return a message as Telegram sends it (https://core.telegram.org/bots/api#message), with more fields."""
     raw: dict[str, Any] = {
         "message_id": 5,
         "date": int(time.time()),
@@ -149,11 +149,6 @@ def test_the_menu_is_valid_for_telegram() -> None:
     for command in router.menu(has_admins=False):
         assert command.command.islower()
         assert 1 <= len(command.description) <= 256
-
-
-@pytest.mark.parametrize("module", ["bot.py", "texts.py", "clock.py"])
-def test_an_old_python_can_read_the_modules_that_report_it(module: str) -> None:
-    ast.parse((ROOT / module).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
 def test_an_old_python_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,6 +288,12 @@ def test_adding_listing_editing_deleting_counting() -> None:
     assert handle("/note_count") == "У вас 1 заметка."
 
 
+def test_a_text_that_is_too_long_for_a_note_goes_on_in_another_one() -> None:
+    for part in range(20):  # a client sends them together; one note would grow without end
+        handle("ж" * 4096, message_id=10 + part, date=1_700_000_000)
+    assert [len(note["text"]) for note in db.list_notes(ANN, 5)] == [4 * 4096, 16 * 4096]
+
+
 def test_showing_a_whole_note() -> None:
     text = "начало " + "середина " * 100 + "конец"
     db.add_note(ANN, ANN, 5, text, 1_700_000_000)
@@ -362,21 +363,8 @@ def test_nothing_that_a_person_sees_tells_how_much_others_write() -> None:
 
 def import_again(text: str, date: int) -> None:
     """Import a note as an export of this or another bot contains it."""
-    db.import_note(
-        ANN,
-        {
-            "text": text,
-            "created_at": date,
-            "updated_at": date,
-            "chat_id": ANN,
-            "message_id": 5,
-            "question_id": None,
-            "pinned_at": None,
-            "entities": [],
-            "attachments": [],
-            "source": None,
-        },
-    )
+    note: db.ImportedNote = {**EMPTY_IMPORT, "text": text, "created_at": date, "updated_at": date}
+    db.import_note(ANN, {**note, "chat_id": ANN, "message_id": 5})
 
 
 def live_notes() -> list[str]:
@@ -742,20 +730,8 @@ def test_ask_returns_a_question() -> None:
 
 
 def add_question(kind: str = "ask", parent_id: int | None = None) -> int:
-    return journal.add_question(
-        {
-            "user_id": ANN,
-            "chat_id": GROUP,
-            "message_id": 1,
-            "is_private": False,
-            "kind": kind,
-            "is_parallel": False,
-            "parent_id": parent_id,
-            "model_id": 1,
-            "text": "Почему небо голубое?",
-            "asked_at": 1,
-        }
-    )
+    text = "Почему небо голубое?"
+    return store_question(ANN, chat_id=GROUP, is_private=False, kind=kind, parent_id=parent_id, text=text)
 
 
 @pytest.mark.parametrize(("kind", "kind_again"), [("ask", "ask"), ("web", "web"), ("compare", "ask")])

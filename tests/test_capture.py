@@ -56,11 +56,6 @@ def bot(bot_process: BotProcess) -> BotProcess:
     return bot_process.start()
 
 
-def rows(bot: BotProcess, sql: str) -> list[Any]:
-    with closing(sqlite3.connect(bot.db_path)) as connection:
-        return connection.execute(sql).fetchall()
-
-
 def same_media(sent: dict[str, Any], kind: str) -> Any:
     """Return what identifies the content of a message: the file, or the place."""
     content = sent[kind][-1] if kind == "photo" else sent[kind]
@@ -97,8 +92,7 @@ def test_a_caption_with_formatting_comes_back_under_the_media(person: MakePerson
     assert entities.clip(shown["caption_entities"], f"{head}\n", text) == [BOLD, {**LINK, "offset": 7}]
     assert ann.asks("/note_find example.org").count("#1") == 1
     long_caption = "ж" * MAX_CAPTION_LENGTH
-    ann.sends("document", caption=long_caption)
-    ann.hears()
+    ann.keeps("document", caption=long_caption)
     ann.says("/note_show 2")
     assert "caption" not in ann.hears()
     assert text_of(ann.hears()).endswith(long_caption)
@@ -123,7 +117,7 @@ def test_an_album_is_one_note_in_any_split_of_batches(bot: BotProcess, world: Wo
                 kind = "video" if "video" in sent else "photo"
                 assert same_media(message, kind) == same_media(sent, kind)
             assert shown[0]["caption"].endswith("\nотпуск")
-    assert len(rows(bot, "SELECT * FROM notes")) == number
+    assert len(bot.rows("SELECT * FROM notes")) == number
 
 
 def test_edits_of_an_album_bring_the_new_captions(bot: BotProcess, person: MakePerson) -> None:
@@ -132,17 +126,17 @@ def test_edits_of_an_album_bring_the_new_captions(bot: BotProcess, person: MakeP
     assert text_of(ann.hears()) == "Заметка #1 добавлена: альбом."
     ann.edits(album[1], "два", [BOLD])
     assert text_of(ann.hears()) == "Заметка #1 изменена."
-    assert rows(bot, "SELECT text FROM notes") == [("раз\n\nдва",)]
-    assert entities.loads(rows(bot, "SELECT entities FROM notes")[0][0]) == [{**BOLD, "offset": 5}]
+    assert bot.rows("SELECT text FROM notes") == [("раз\n\nдва",)]
+    assert entities.loads(bot.rows("SELECT entities FROM notes")[0][0]) == [{**BOLD, "offset": 5}]
     ann.edits(album[0], "")
     reply = ann.hears()
-    assert rows(bot, "SELECT text FROM notes") == [("два",)]
+    assert bot.rows("SELECT text FROM notes") == [("два",)]
     ann.taps(reply, texts.UNDO_EDIT)
     assert text_of(ann.hears()) == texts.edit_undone(1)
-    assert rows(bot, "SELECT text FROM notes") == [("раз\n\nдва",)]
+    assert bot.rows("SELECT text FROM notes") == [("раз\n\nдва",)]
     ann.edits(album[0], "", None)
     assert ann.asks("/note_count") == "У вас 1 заметка.", "an edit that changes nothing gets no reply"
-    assert len(rows(bot, "SELECT * FROM attachments")) == 2
+    assert len(bot.rows("SELECT * FROM attachments")) == 2
 
 
 def test_a_reaction_leaves_an_edited_note_alone(bot: BotProcess, world: World, person: MakePerson) -> None:
@@ -152,30 +146,28 @@ def test_a_reaction_leaves_an_edited_note_alone(bot: BotProcess, world: World, p
     assert ann.asks("/note_edit 1 два") == "Заметка #1 изменена."
     for message in album:
         world.update({"edited_message": {**message, "edit_date": message["date"] + 1}})
-    place = ann.sends("location")
-    ann.hears()
+    place = ann.keeps("location")
     assert ann.asks("/note_edit 2 дача") == "Заметка #2 изменена."
     moved = {"latitude": 59.95, "longitude": 30.32}
     world.update({"edited_message": {**place, "location": moved, "edit_date": place["date"] + 1}})
     assert ann.asks("/note_count") == "У вас 2 заметки.", "a live location moves silently"
-    assert rows(bot, "SELECT text FROM notes") == [("два",), ("дача",)]
-    assert "59.95" in rows(bot, "SELECT details FROM attachments WHERE kind = 'location'")[0][0]
+    assert bot.rows("SELECT text FROM notes") == [("два",), ("дача",)]
+    assert "59.95" in bot.rows("SELECT details FROM attachments WHERE kind = 'location'")[0][0]
 
 
 def test_a_message_is_edited_with_its_formatting_and_its_media(
     bot: BotProcess, world: World, person: MakePerson
 ) -> None:
     ann = person()
-    sent = ann.sends("photo", caption="раз")
-    ann.hears()
+    sent = ann.keeps("photo", caption="раз")
     ann.edits(sent, "раз", [BOLD])
     assert text_of(ann.hears()) == "Заметка #1 изменена."
-    assert entities.loads(rows(bot, "SELECT entities FROM notes")[0][0]) == [BOLD]
+    assert entities.loads(bot.rows("SELECT entities FROM notes")[0][0]) == [BOLD]
     other = world.media("photo", b"")
     edited = {**sent, **other, "caption_entities": [BOLD], "edit_date": sent["date"] + 5}
     world.update({"edited_message": edited})
     assert text_of(ann.hears()) == "Заметка #1 изменена."
-    [(file_id,)] = rows(bot, "SELECT file_id FROM attachments")
+    [(file_id,)] = bot.rows("SELECT file_id FROM attachments")
     assert file_id == other["photo"][-1]["file_id"]
     world.update({"edited_message": {**edited, "edit_date": sent["date"] + 6}})
     assert ann.asks("/note_count") == "У вас 1 заметка.", "a reaction is no edit"
@@ -205,9 +197,9 @@ def test_note_add_in_reply_keeps_the_message_replied_to(bot: BotProcess, person:
     del rich["text"]
     ann.says("/note_add", reply_to_message=rich)
     assert text_of(ann.hears()) == "Заметка #5 добавлена."
-    stored = [row[0] for row in rows(bot, "SELECT text FROM notes ORDER BY id")]
+    stored = [row[0] for row in bot.rows("SELECT text FROM notes ORDER BY id")]
     assert stored == ["чужое фото", "чужой текст", "паспорт", text_of(answer), "абзац"]
-    assert rows(bot, "SELECT note_id FROM attachments ORDER BY id") == [(1,), (3,)]
+    assert bot.rows("SELECT note_id FROM attachments ORDER BY id") == [(1,), (3,)]
     poll = {**help_message, "message_id": 901, "poll": {"id": "1", "question": "Когда?", "options": []}}
     del poll["text"]
     ann.says("/note_add", reply_to_message=poll)
@@ -240,8 +232,7 @@ def test_forwards_show_their_source(world: World, person: MakePerson) -> None:
 
 def test_a_file_that_telegram_no_longer_knows_leaves_the_text(bot: BotProcess, person: MakePerson) -> None:
     ann = person()
-    ann.sends("document", caption="договор", caption_entities=[BOLD])
-    ann.hears()
+    ann.keeps("document", caption="договор", caption_entities=[BOLD])
     ann.sends_album("photo", "photo", caption="отпуск")
     ann.hears()
     with closing(sqlite3.connect(bot.db_path)) as connection:
@@ -268,7 +259,7 @@ def test_deleted_restored_and_limited_like_any_note(
     assert ann.asks("/note_restore 1") == texts.note_restored(1)
     ann.says("/note_show 1")
     assert ann.hears()["voice"]
-    assert len(rows(bot, "SELECT * FROM attachments")) == 1
+    assert len(bot.rows("SELECT * FROM attachments")) == 1
     world.wait(lambda: world.pending() == 0)
 
 

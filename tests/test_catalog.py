@@ -19,6 +19,7 @@ from conftest import eventually
 import config
 import db
 import openrouter_client
+import storage
 import texts
 from llm import catalog
 from llm.catalog import Catalog, fetch_catalog
@@ -229,6 +230,9 @@ def test_rvfreellm_lists_text_and_image_models_and_is_not_asked_too_often(
     ]
     assert fetch("rvfreellm") == (0, 0)
     assert rvfreellm_gateway.catalog_requests == 1
+    storage.execute("UPDATE catalogs SET fetched_at = fetched_at + 86400")  # as while the clock was ahead
+    assert fetch("rvfreellm") == (0, 0)
+    assert rvfreellm_gateway.catalog_requests == 2
 
 
 def test_an_image_model_never_replaces_a_text_model(

@@ -63,7 +63,7 @@ def run(code: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     }
     env = {**inherited, "PYTHONPATH": str(ROOT), **env}
     command = [sys.executable, "-W", "error", "-c", code]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from conftest import clean_up, eventually, store_question
+from conftest import clean_up, eventually, store_question, store_request
 
 import clock
 import db
@@ -105,35 +105,12 @@ def test_a_note_made_of_an_answer_stays() -> None:
 # Requests to models
 
 
-def request(user_id: int = ANN, model: str = "m:free", tokens: int | None = 10, cost: float | None = 0.5) -> None:
-    journal.add_llm_request(
-        {
-            "user_id": user_id,
-            "module": "ask",
-            "gateway": "openrouter",
-            "model": model,
-            "generation_id": None,
-            "status": 200,
-            "finish_reason": "stop",
-            "latency_ms": 1,
-            "prompt_tokens": tokens,
-            "completion_tokens": 1,
-            "reasoning_tokens": 0,
-            "cost": cost,
-            "is_free": True,
-            "cause": None,
-            "provider": None,
-            "answered_model": None,
-        }
-    )
-
-
 def test_old_requests_are_summed_and_usage_stays_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     for days in (0, 0.4, 1, 100, 371, 400):
         set_time(monkeypatch, int(NOW + days * DAY))
-        request()
-        request(BOB, tokens=None, cost=None)
-        request(model="other")
+        store_request(ANN)
+        store_request(BOB, prompt_tokens=None, cost=None)
+        store_request(ANN, model="other")
     moments = (0, NOW - NOW % DAY, NOW + DAY - NOW % DAY, NOW + 300 * DAY)
 
     def usage() -> list[object]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 import config
 from config import Gateway, SetupError
@@ -167,8 +168,6 @@ def test_secrets_are_left_out_of_repr(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_example_lists_every_setting() -> None:
-    from conftest import ROOT
-
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     names = set(re.findall(r'"([A-Z][A-Z_]{3,})"', (ROOT / "config.py").read_text(encoding="utf-8")))
     names -= {*config.LOG_LEVELS, "NOTIFY_SOCKET", "WATCHDOG_USEC"}  # systemd sets these two

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, names_of_settings
 
 from app.health import Health, HealthServer
 from telegram.heartbeat import Heartbeat
@@ -22,11 +22,6 @@ def copied() -> list[str]:
     """Return what the images contain of this repository."""
     lines = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
     return [name for line in lines for name in line.split()]
-
-
-def settings() -> set[str]:
-    example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    return set(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", example, re.MULTILINE))
 
 
 def test_the_copied_files_exist_and_are_not_ignored() -> None:
@@ -59,8 +54,8 @@ def test_the_python_of_the_image_is_supported() -> None:
 def test_only_settings_that_exist_are_set() -> None:
     in_image = [name for line in re.findall(r"^ENV (.+)$", DOCKERFILE, re.MULTILINE) for name in line.split()]
     names = {name.partition("=")[0] for name in in_image}
-    assert names - SET_BY_THE_IMAGE <= settings()
-    assert set(re.findall(r"\{([A-Z_]+): ", COMPOSE)) | {"REPLICA_URL"} <= settings()
+    assert names - SET_BY_THE_IMAGE <= names_of_settings()
+    assert set(re.findall(r"\{([A-Z_]+): ", COMPOSE)) | {"REPLICA_URL"} <= names_of_settings()
     assert COMPOSE.count("env_file: .env\n") == 2
 
 

@@ -86,6 +86,7 @@ def test_a_period_is_read(text: str, expected: Period) -> None:
             "за молоко",
             "за 0 дней",
             "за 10000 лет",
+            "1 января 1970",
         ),
         *(
             "в 0001 году",
@@ -145,6 +146,10 @@ def test_no_text_fails(text: str) -> None:
         assert found.first <= found.last
         since, until = found.moments(ZoneInfo("Europe/Moscow"))
         assert since < until
+
+
+def test_a_number_of_any_length_is_read_or_not() -> None:
+    assert parse_period(f"за {'9' * 5000} дней", TODAY) is None  # a rich message may be that long
 
 
 def test_a_period_begins_and_ends_at_midnight_in_the_zone() -> None:

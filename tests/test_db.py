@@ -13,7 +13,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from conftest import clean_up, store_question
+from conftest import catalog_model, clean_up, store_question
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -350,19 +350,8 @@ def test_an_imported_answer_keeps_its_question_once_and_only_here() -> None:
     question_id = add_answered_question()
 
     def import_answer(question: int | None, chat_id: int = ANN) -> int | None:
-        note: db.ImportedNote = {
-            "text": "да",
-            "created_at": 5,
-            "updated_at": 6,
-            "chat_id": chat_id,
-            "message_id": 2,
-            "question_id": question,
-            "pinned_at": None,
-            "entities": [],
-            "attachments": [],
-            "source": None,
-        }
-        db.import_note(ANN, note)
+        note: db.ImportedNote = {**EMPTY_IMPORT, "text": "да", "chat_id": chat_id}
+        db.import_note(ANN, {**note, "message_id": 2, "question_id": question})
         exported = list(db.iterate_notes(ANN))[-1]
         assert (exported["text"], exported["created_at"], exported["updated_at"]) == ("да", 5, 6)
         return exported["question_id"]
@@ -519,14 +508,7 @@ def test_the_schema_allows_only_one_active_model(sql: str) -> None:
 
 
 def offered(key: str, **changes: object) -> db.CatalogModel:
-    model: db.CatalogModel = {
-        "key": key,
-        "label": key.upper(),
-        "context_length": None,
-        "category": "text",
-        "sees_images": False,
-    }
-    return {**model, **changes}  # type: ignore[typeddict-item]
+    return catalog_model(key, **{"label": key.upper(), **changes})
 
 
 def models_of(gateway: str) -> list[tuple[str, str, int | None, int]]:

@@ -29,13 +29,18 @@ def export(format: str, user_id: int = ANN) -> tuple[str, bytes]:
         return file.name, content.read()
 
 
-@pytest.fixture
-def _notes(database: Path) -> None:  # noqa: ARG001
+def add_notes() -> None:
+    """Add two notes of Ann, one that she has deleted, and one of Bob."""
     db.add_note(ANN, ANN, 5, "раз\nи ещё", NOW)
     db.add_note(BOB, BOB, 5, "секрет Бориса", NOW)
     db.add_note(ANN, ANN, 6, "удалённая", NOW)
     db.add_note(ANN, ANN, 7, 'два ё 🎄 \\ "', NOW + 60)
     db.delete_note(ANN, 2)
+
+
+@pytest.fixture
+def _notes(database: Path) -> None:  # noqa: ARG001
+    add_notes()
 
 
 @pytest.mark.usefixtures("_notes")

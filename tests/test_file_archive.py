@@ -28,8 +28,7 @@ def export(ann: Person, world: World) -> tuple[zipfile.ZipFile, str]:
 
 def keep(ann: Person, kind: str, content: bytes = b"", **details: object) -> str:
     """Send a file, wait until it is a note; return its file_id."""
-    media = ann.sends(kind, content, details=details)[kind]
-    ann.hears()
+    media = ann.keeps(kind, content, details=details)[kind]
     return str((media[-1] if kind == "photo" else media)["file_id"])
 
 
@@ -43,8 +42,7 @@ def test_an_archive_holds_the_files_and_comes_back(
     photo, voice = keep(ann, "photo"), keep(ann, "voice")
     lost = keep(ann, "video")
     keep(ann, "document", b" " * (MAX_DOWNLOAD_BYTES + 1), file_name="фильм.mkv")
-    ann.sends("location")
-    ann.hears()
+    ann.keeps("location")
     del world.files[lost]
     world.faults.drop_before, world.faults.methods = 0.3, frozenset(["getFile", "download"])
     world.faults.generator = random.Random(33)  # the 4th and the 8th call fail; each makes the next pause longer

@@ -1,6 +1,6 @@
 """Tests of llm/free_router.py: which free model answers which question.
 
-The names of models and the limit of 5000 characters come from the page on OpenRouter's free models (F), sections
+The names of models and the limit of 5000 characters come from the page on OpenRouter's free models, sections
 "select_model" (performance, 1) and "smart_router" (case 2).
 """
 
@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import BotProcess, Person, eventually
+from conftest import BotProcess, Person, catalog_model, eventually
 
 import db
 import texts
@@ -39,17 +39,7 @@ def _database(database: Path) -> None:
 def add(gateway: str, *keys: str, category: str = "text", context_length: int | None = None) -> None:
     """Add models to the list, and make all other models of the gateway unavailable."""
     db.update_catalog(
-        gateway,
-        [
-            {
-                "key": key,
-                "label": key,
-                "context_length": context_length,
-                "category": category,
-                "sees_images": False,
-            }
-            for key in keys
-        ],
+        gateway, [catalog_model(key, category=category, context_length=context_length) for key in keys]
     )
 
 

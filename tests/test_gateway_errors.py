@@ -105,8 +105,8 @@ def test_the_data_policy_names_the_switch_of_the_slide() -> None:
 def test_the_cause_is_a_code_and_never_words() -> None:
     causes = {error.gateway: read(error).cause for error in DOCUMENTED_ERRORS if error.status in (401, 503)}
     assert causes == {"rvfreellm": "all_models_failed"}
-    told = gateway_errors.read_error("local", 500, {"code": "my secret question", "type": "Ошибка"}, {})
-    assert told.cause == "http_500"
+    error = gateway_errors.read_error("local", 500, {"code": "my secret question", "type": "Ошибка"}, {})
+    assert error.cause == "http_500"
     assert gateway_errors.read_error("openrouter", 404, {"message": "No endpoints found for x"}, {}).cause == (
         "unknown_model"
     )

@@ -51,6 +51,12 @@ def test_the_window_of_a_test_key_is_too_long_to_wait_for() -> None:
     assert 3590 <= caught.value.reset_at - time.time() <= 3600
 
 
+def test_a_clock_that_is_behind_does_not_hold_requests_back() -> None:
+    pace = GatewayPace(30)
+    pace.read_headers(headers(remaining=0, seconds_left=30 * 86_400, limit=1))
+    assert [acquire_at_once(pace) for _ in range(2)] == [True, False]
+
+
 def test_a_waiting_request_is_sent_in_the_next_window() -> None:
     pace = GatewayPace(30)
     pace.read_headers(headers(remaining=0, seconds_left=2))

@@ -125,7 +125,8 @@ def test_any_note_is_the_same_in_another_database(notes: list[dict[str, Any]]) -
             add(message_id, **note)
         before, (_, content) = everything(), export("json")
         db.open(Path(folder, "another.db"))
-        foreign = sum(item["bot_id"] is not None for note in notes for item in note["attachments"])
+        attachments = [attachment for note in notes for attachment in note["attachments"]]
+        foreign = sum(item["bot_id"] is not None and item["file_id"] != "" for item in attachments)
         result = imports.import_notes(ANN, io.BytesIO(content))
         assert result == texts.imported(len(notes), 0, 0) + texts.import_remarks(0, foreign)
         assert everything() == before
@@ -165,7 +166,8 @@ def test_files_of_another_bot_are_counted() -> None:
     db.use_bot(BOT)
     entry = {"text": "раз", "created_at": NOW}
     own, foreign = {**FILE, "bot_id": BOT}, {**FILE, "bot_id": BOT + 1}
-    result = import_entries({**entry, "attachments": [own, foreign]})
+    place = {"kind": "location", "details": {"latitude": 59.9, "longitude": 30.3}, "bot_id": BOT + 1}
+    result = import_entries({**entry, "attachments": [own, foreign, place]})
     assert result == texts.imported(1, 0, 0) + texts.import_remarks(0, 1)
     assert "Вложений из другого бота: 1." in result
 

@@ -21,7 +21,8 @@ import pytest
 from conftest import BotProcess, Person, eventually, next_delivered, store_question, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_exports import ANN, BOB, NOW, export
+from test_db import EMPTY_IMPORT
+from test_exports import ANN, BOB, NOW, add_notes, export
 
 import db
 import db_search
@@ -49,11 +50,7 @@ def notes_without_numbers(user_id: int = ANN) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def _notes(database: Path) -> None:  # noqa: ARG001
-    db.add_note(ANN, ANN, 5, "раз\nи ещё", NOW)
-    db.add_note(BOB, BOB, 5, "секрет Бориса", NOW)
-    db.add_note(ANN, ANN, 6, "удалённая", NOW)
-    db.add_note(ANN, ANN, 7, 'два ё 🎄 \\ "', NOW + 60)
-    db.delete_note(ANN, 2)
+    add_notes()
 
 
 @pytest.mark.usefixtures("_notes")
@@ -159,21 +156,8 @@ def test_an_entry_that_is_not_a_note_is_counted_and_the_others_are_added(entry: 
 def test_other_fields_of_an_entry_are_used_only_if_they_make_sense() -> None:
     odd = {"chat_id": 10**30, "message_id": "7", "updated_at": "x", "question_id": -5, "id": 1, "user_id": BOB}
     import_file(document({**NOTE, **odd}, {**NOTE, "text": "\ud83d\0"}, NOTE, NOTE))
-    assert notes_without_numbers() == [
-        {
-            "text": text,
-            "created_at": NOW,
-            "updated_at": NOW,
-            "chat_id": 0,
-            "message_id": 0,
-            "question_id": None,
-            "pinned_at": None,
-            "entities": [],
-            "attachments": [],
-            "source": None,
-        }
-        for text in ("раз", "\ufffd\ufffd")
-    ]
+    expected: dict[str, Any] = {**EMPTY_IMPORT, "created_at": NOW, "updated_at": NOW}
+    assert notes_without_numbers() == [{**expected, "text": text} for text in ("раз", "\ufffd\ufffd")]
 
 
 def test_an_import_respects_the_limit_of_notes(database: Path) -> None:

@@ -36,8 +36,7 @@ def bot(bot_process: BotProcess) -> BotProcess:
 
 def notes_in(bot: BotProcess) -> list[str]:
     """Return the texts of all notes, oldest first."""
-    with closing(sqlite3.connect(bot.db_path)) as connection:
-        return [text for (text,) in connection.execute("SELECT text FROM notes ORDER BY id")]
+    return [text for (text,) in bot.rows("SELECT text FROM notes ORDER BY id")]
 
 
 def calls_to(world: World, chat_id: int) -> list[tuple[str, dict[str, Any]]]:

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import test_bot
-from conftest import eventually, without_times
+from conftest import PATIENCE_S, eventually, without_times
 
 import config
 import db
@@ -124,7 +124,7 @@ def test_jobs_of_one_person_run_in_order_and_those_of_others_at_the_same_time(
 
     def work(job: JobRow) -> str:
         if job["arguments"].get("waits"):
-            gate.wait(30)
+            gate.wait(PATIENCE_S)
         return str(job["arguments"]["text"])
 
     runner = run_jobs(work=work)
@@ -148,7 +148,7 @@ def test_a_job_that_ended_the_process_twice_is_given_up(run_jobs: RunJobs, world
     gate = threading.Event()
     journal.add_job(ANN, ANN, None, "hang", {})
     for attempts in (1, 2):
-        run_jobs(hang=lambda _: str(gate.wait(30))).start()
+        run_jobs(hang=lambda _: str(gate.wait(PATIENCE_S))).start()
         eventually(partial(lambda attempts: attempts_of_next_job() == attempts, attempts))
     run_jobs(hang=lambda _: "no third run").start()
     eventually(lambda: sent_texts(world) == [texts.JOB_GIVEN_UP])
@@ -159,7 +159,7 @@ def test_a_job_that_is_stopped_or_repeated_has_not_ended_the_process(run_jobs: R
     gate = threading.Event()
     journal.add_job(ANN, ANN, None, "hang", {})
     for _ in range(3):
-        runner = run_jobs(hang=lambda _: str(gate.wait(30)))
+        runner = run_jobs(hang=lambda _: str(gate.wait(PATIENCE_S)))
         runner.start()
         eventually(lambda: attempts_of_next_job() == 1)
         runner.stop(0, 0)

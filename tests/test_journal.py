@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import clean_up, store_question
+from conftest import clean_up, store_question, store_request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -201,25 +201,8 @@ def test_when_a_person_asked() -> None:
 
 
 def request(model: str = "a", user_id: int = ANN, **changes: Any) -> int:
-    values: journal.LlmRequest = {
-        "user_id": user_id,
-        "module": "ask",
-        "gateway": "openrouter",
-        "model": model,
-        "answered_model": None,
-        "provider": None,
-        "generation_id": "gen-1",
-        "status": 200,
-        "cause": None,
-        "finish_reason": "stop",
-        "latency_ms": 812,
-        "prompt_tokens": 10,
-        "completion_tokens": 5,
-        "reasoning_tokens": None,
-        "cost": 0.25,
-        "is_free": False,
-    }
-    return journal.add_llm_request({**values, **changes})  # type: ignore[typeddict-item]
+    usual = {"generation_id": "gen-1", "latency_ms": 812, "completion_tokens": 5, "cost": 0.25, "is_free": False}
+    return store_request(user_id, model=model, **usual | changes)
 
 
 def test_a_request_is_stored_with_everything() -> None:

@@ -178,9 +178,7 @@ def test_stop_starts_nothing_after_the_grace_period() -> None:
     eventually(lambda: work.started == 1)
 
     def unblock_when_stopping() -> None:
-        deadline = time.monotonic() + 10
-        while not executor._stopping and time.monotonic() < deadline:
-            time.sleep(0.01)
+        eventually(lambda: executor._stopping)
         work.unblocked.set()
 
     threading.Thread(target=unblock_when_stopping).start()

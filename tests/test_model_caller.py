@@ -1,6 +1,6 @@
 """Tests of llm/model_caller.py against the emulated gateways over HTTP.
 
-- which error is shown, and when half an answer is
+- which error is shown, and when half an answer is; how often which models are called
 - which models may answer in place of another: gateways without a key, small contexts, searches that cost money
 - the ledger: cause, provider, the model that answered
 - any response ends the question
@@ -28,11 +28,13 @@ from journal import QuestionRow
 from llm import answers, catalog_readers, model_caller, model_menu
 from llm.answers import Answers
 from llm.catalog import Catalog
+from llm.ledger import ledger_row
 from llm.model_caller import ModelCaller
 from llm.progress import CallResult, QuestionProgress
 from llm.prompts import build_prompt
 from llm.rate_limiter import WINDOW_S, RateLimiter
 from llm.speech import SpeechToText
+from openrouter_client import Completion
 from sandbox import openrouter
 from sandbox.openrouter import BEHAVIORS, EmulatedGateway
 from sandbox.openrouter.documented_errors import DOCUMENTED_ERRORS
@@ -75,7 +77,10 @@ def ask(text: str = "раз", kind: str = "ask") -> QuestionRow:
 
 
 def caller_for(
-    question: QuestionRow, *, rate_limiter: RateLimiter | None = None, is_streamed: bool = True
+    question: QuestionRow,
+    *,
+    rate_limiter: RateLimiter | None = None,
+    on_missing_model: Callable[[str], None] = lambda _gateway: None,
 ) -> ModelCaller:
     return ModelCaller(
         question,
@@ -85,8 +90,8 @@ def caller_for(
         settings=config.load_settings(),
         gateways=config.load_gateways(),
         rate_limiter=rate_limiter or RateLimiter(1000),
-        on_missing_model=lambda _gateway: None,
-        is_streamed=is_streamed,
+        on_missing_model=on_missing_model,
+        is_streamed=True,
     )
 
 
@@ -135,6 +140,43 @@ def test_a_local_server_that_is_down_is_not_blamed_on_the_missing_key_of_openrou
     add_models("llama", gateway="local")
     db.set_active_model(storage.fetch_one("SELECT id FROM models WHERE key = 'llama'")["id"])
     assert shown_error(call()) == texts.no_connection("local")
+
+
+# How often which models are called
+
+
+def test_models_that_always_fail_get_a_bounded_number_of_requests(gateway: EmulatedGateway) -> None:
+    keys = [f"sandbox/status-{status}:free" for status in (502, 500, 503)]
+    add_models(*keys, "sandbox/echo:free")
+    result = call()
+    assert shown_error(result) == texts.status_message(502)
+    assert result.model["key"] == keys[0]
+    assert [request["model"] for request in gateway.requests] == [key for key in keys for _ in range(2)]
+
+
+def test_an_error_of_the_reasoning_setting_after_a_retry_does_not_lead_to_endless_requests(
+    behave: Callable[[Callable[..., Any]], str], gateway: EmulatedGateway
+) -> None:
+    async def refuse_the_setting_at_the_second_request(
+        gateway: EmulatedGateway, _request: web.Request, body: openrouter.Json, _number: int
+    ) -> web.StreamResponse:
+        is_second = gateway.request_counts[body["model"]] == 2
+        return openrouter.error_response(400 if is_second else 502, "no reasoning here")
+
+    add_models(behave(refuse_the_setting_at_the_second_request))
+    call(kind="compare")
+    assert ["reasoning" in request for request in gateway.requests] == [True, True, False]
+
+
+def test_a_missing_model_becomes_unavailable_and_is_reported() -> None:
+    add_models("sandbox/status-404:free", "sandbox/echo:free")
+    missing: list[str] = []
+    result = caller_for(ask(), on_missing_model=missing.append).run()
+    assert result.completion
+    assert result.model["key"] == "sandbox/echo:free"
+    assert result.fallback_from == ("sandbox/status-404:free", texts.REASON_UNAVAILABLE)
+    assert not db.get_active_model()["available"]
+    assert missing == ["openrouter"]
 
 
 # Half an answer
@@ -240,6 +282,12 @@ def test_the_ledger_keeps_the_cause_the_provider_and_the_model_that_answered() -
         "Sandbox",
     )
     assert journal.failure_counts(0) == [{"gateway": "openrouter", "cause": "data_policy", "requests": 2}]
+
+
+def test_the_ledger_takes_only_numbers_for_numbers() -> None:
+    answer = Completion("да", 5, "m", "stop", {"prompt_tokens": 20.0, "cost": "?"})
+    row = ledger_row(1, "ask", "openrouter", "m", answer, time.monotonic())
+    assert (row["prompt_tokens"], row["cost"]) == (20, None)
 
 
 @pytest.mark.parametrize("context", [{"meta": {"n_ctx": 4096}}, {"max_model_len": 4096}, {"context_length": 4096}])
@@ -391,7 +439,6 @@ def test_without_a_key_the_local_models_answer_the_first_question(
     bot_process.env |= {"OPENROUTER_API_KEY": "", "LOCAL_LLM_URL": local_llm.url}
     Person(world, 1).says("/ask раз")  # before the bot starts: the lists of models have not been fetched
     bot_process.start()
-    world.wait(lambda: any(event.get("message") for event in world.events_of(1)), 60)
     answer = text_of(Person(world, 1).hears())
     assert answer.endswith("модель: llama")
     assert gateway.requests == []

@@ -25,11 +25,6 @@ from sandbox.telegram import World
 Start = Callable[[], BotProcess]
 
 
-@pytest.fixture
-def ann(world: World) -> Person:
-    return Person(world, 1)
-
-
 def labels(message: dict[str, Any]) -> list[str]:
     return [button["text"] for row in message["reply_markup"]["inline_keyboard"] for button in row]
 
@@ -165,8 +160,7 @@ def test_in_a_group_the_result_of_a_job_replies_to_its_command(start: Start, wor
 
 
 def was_fetched_recently(bot: BotProcess) -> bool:
-    with closing(sqlite3.connect(bot.db_path)) as connection:
-        [(fetched_at,)] = connection.execute("SELECT fetched_at FROM catalogs").fetchall()
+    [(fetched_at,)] = bot.rows("SELECT fetched_at FROM catalogs")
     return bool(fetched_at > time.time() - 3600)
 
 
@@ -347,9 +341,8 @@ def test_another_gateway_answers_when_the_daily_limit_is_reached(
     gateways("local", "sandbox/echo")
     gateway.catalog["data"].append(describe_model("sandbox/limit_day-1800000000:free"))
     ann.asks("/models_refresh")
-    with closing(sqlite3.connect(bot_process.db_path)) as connection:
-        row = connection.execute("SELECT id FROM models WHERE key LIKE 'sandbox/limit_day%'").fetchone()
-    ann.asks(f"/model {row[0]}")
+    [(model_id,)] = bot_process.rows("SELECT id FROM models WHERE key LIKE 'sandbox/limit_day%'")
+    ann.asks(f"/model {model_id}")
     assert "(вместо sandbox/limit_day-1800000000:free: лимит запросов)" in ann.asks("/ask раз")
     assert "sandbox/echo:free" not in gateway.request_counts
 
@@ -425,6 +418,4 @@ def test_the_models_of_a_removed_gateway_become_unavailable(
     bot_process.start()
     assert "больше недоступна, вместо неё теперь sandbox/echo" in ann.asks("/ask раз")
     assert text_of(ann.hears()).startswith("раз\n\n")
-    with closing(sqlite3.connect(bot_process.db_path)) as connection:
-        query = "SELECT count(*) FROM models WHERE gateway = 'rvfreellm' AND available = 1"
-        assert connection.execute(query).fetchone() == (0,)
+    assert bot_process.rows("SELECT * FROM models WHERE gateway = 'rvfreellm' AND available = 1") == []

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from conftest import BotProcess, Person, eventually, text_of
+from conftest import BotProcess, Person, eventually, store_question, text_of
 from test_bot import ANN, BOB, GROUP, ask_bot, buttons, handle, handle_edited, tap
 from test_updates import SETTINGS
 
@@ -64,20 +64,7 @@ def test_the_owner_can_have_the_bot_ask_first() -> None:
 
 def test_a_second_tap_asks_nothing_while_the_question_waits() -> None:
     _, under = text_and_buttons(handle("купить молоко"))
-    journal.add_question(
-        {
-            "user_id": ANN,
-            "chat_id": ANN,
-            "message_id": 6,  # the message with the button
-            "is_private": True,
-            "kind": "ask",
-            "is_parallel": False,
-            "parent_id": None,
-            "model_id": 5,
-            "text": "купить молоко",
-            "asked_at": 1,
-        }
-    )
+    store_question(ANN, message_id=6, model_id=5)  # of the message with the button
     assert tap(under[texts.ASK_MODEL]) == ButtonResult(texts.ALREADY_ASKED)
     journal.finish_question(1, "answered", "да")
     assert tap(under[texts.ASK_MODEL]).question

@@ -12,8 +12,9 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from conftest import BotProcess, Person, eventually, next_delivered, store_question, text_of
+from conftest import BotProcess, Person, catalog_model, eventually, next_delivered, store_question, text_of
 from PIL import Image
+from test_attachments import DOCUMENT
 
 import config
 import db
@@ -149,8 +150,7 @@ def test_a_reply_to_a_photo_an_album_or_a_shown_note_asks_about_it(
     ann.says("/ask", reply_to_message=album[2])
     ann.hears()
     assert seen(gateway)[1] == [middle_size(world, part) for part in album[:4]]
-    single = ann.sends("photo")
-    ann.hears()
+    single = ann.keeps("photo")
     ann.says("/note_show 2")
     ann.says("/ask Кто это?", reply_to_message=next_delivered(ann, bot))
     ann.hears()
@@ -232,40 +232,21 @@ def test_a_question_with_a_picture_survives_a_kill(
 @pytest.mark.usefixtures("database")
 def test_the_free_model_router_picks_a_model_that_sees() -> None:
     gateways = config.load_gateways()
-    db.update_catalog("openrouter", [_model(BLIND, sees=False), _model("vendor/sees:free", sees=True)])
+    seeing = catalog_model("vendor/sees:free", sees_images=True)
+    db.update_catalog("openrouter", [catalog_model(BLIND), seeing])
     router = db.get_model(0)
     assert free_router.route(router, "раз", gateways)["key"] == BLIND
     assert free_router.route(router, "раз", gateways, needs_sight=True)["key"] == "vendor/sees:free"
-    db.update_catalog("openrouter", [_model(BLIND, sees=False)])
+    db.update_catalog("openrouter", [catalog_model(BLIND)])
     with pytest.raises(OpenRouterError, match="не видит картинок"):
         free_router.route(router, "раз", gateways, needs_sight=True)
-
-
-def _model(key: str, *, sees: bool) -> db.CatalogModel:
-    return {"key": key, "label": key, "context_length": None, "category": "text", "sees_images": sees}
 
 
 @pytest.mark.usefixtures("database")
 def test_note_ask_gets_names_transcripts_and_sources() -> None:
     note = db.add_note(1, 1, 1, "", 1_700_000_000)
-    attachment: db_attachments.NewAttachment = {
-        "chat_id": 1,
-        "message_id": 1,
-        "position": 1,
-        "kind": "document",
-        "file_id": "x",
-        "file_unique_id": "y",
-        "bot_id": 1,
-        "file_name": "Договор.pdf",
-        "mime_type": None,
-        "file_size": None,
-        "duration_s": None,
-        "width": None,
-        "height": None,
-        "details": {},
-    }
-    db_attachments.add_attachment(note["id"], attachment)
-    voice = db_attachments.add_attachment(note["id"], {**attachment, "kind": "voice", "file_name": None})
+    db_attachments.add_attachment(note["id"], DOCUMENT)
+    voice = db_attachments.add_attachment(note["id"], {**DOCUMENT, "kind": "voice", "file_name": None})
     db_attachments.set_transcript(voice, "стоматолог в среду")
     db_attachments.set_source(note["id"], {"name": "Клиника", "url": None, "sent_at": 1})
     question_id = store_question(1, message_id=2, kind="note_ask", model_id=5, text="Когда стоматолог?")

@@ -8,7 +8,6 @@ import pytest
 from conftest import eventually
 
 import config
-import journal
 import storage
 import texts
 from llm import answers, queue_positions
@@ -83,7 +82,7 @@ def test_a_question_is_answered_when_no_thread_can_start_for_the_model(
     monkeypatch.setattr(answers.threading, "Thread", refuse_thread)  # type: ignore[attr-defined]
     ask(asking, 1)
     eventually(lambda: any(event.get("message") for event in world.events_of(1)))
-    assert journal.pending_question_keys() == []
+    assert storage.connection().execute("SELECT state FROM questions").fetchone()["state"] == "answered"
 
 
 def refuse_thread(**_: object) -> None:

@@ -7,7 +7,6 @@
 - the Insomnia collection, and what the emulated RVFreeLLM accepts
 """
 
-import ast
 import json
 import os
 import re
@@ -271,7 +270,6 @@ def chat_in_terminal(script: str, **settings: str) -> subprocess.CompletedProces
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=60,
     )
 
 
@@ -293,11 +291,6 @@ def test_a_wrong_setting_of_a_gateway_is_reported() -> None:
     process = chat_in_terminal("", LOCAL_LLM_URL="localhost")
     assert process.returncode == 1
     assert process.stderr == "LOCAL_LLM_URL должен быть адресом, который начинается с http:// или https://.\n"
-
-
-@pytest.mark.parametrize("name", ["__init__.py", "__main__.py"])
-def test_an_old_python_can_read_the_version_check(name: str) -> None:
-    ast.parse((ROOT / "sandbox" / name).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
 # docs/insomnia.yaml, after the slides "INSOMNIA. …" of the course
@@ -342,7 +335,7 @@ def send(request: Request, url: str, key: str) -> requests.Response:
     address = re.sub(r"\{\{ _\.\w+_url \}\}", url, address)
     headers = {"Authorization": f"Bearer {key}"}
     return requests.request(
-        request.method, address, json=request.body, headers=headers, timeout=10, allow_redirects=False
+        request.method, address, json=request.body, headers=headers, timeout=60, allow_redirects=False
     )
 
 
@@ -402,6 +395,6 @@ def test_the_emulated_rvfreellm_is_strict(
 ) -> None:
     body = {"model": "gpt-4o", "provider": "Capi", "messages": [{"role": "user", "content": "Привет"}], **changes}
     headers = {"Authorization": f"Bearer {key}"}
-    response = requests.post(f"{rvfreellm.url}/chat/completions", json=body, headers=headers, timeout=10)
+    response = requests.post(f"{rvfreellm.url}/chat/completions", json=body, headers=headers, timeout=60)
     assert response.status_code == status
     assert response.json().get("error", {}).get("type") == error_type

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import BotProcess, Person, text_of
+from conftest import BotProcess, Person, catalog_model, text_of
 
 import config
 import db
@@ -25,7 +25,7 @@ from sandbox.telegram.world import World
 MakePerson = Callable[..., Person]
 ANN, BOB, GROUP = 1, 2, -10
 TOPIC: dict[str, Any] = {"message_thread_id": 77, "is_topic_message": True}
-FREE_MODEL, PAID_MODEL = 6, 11
+FREE_MODEL = 6
 
 
 @pytest.fixture
@@ -67,7 +67,8 @@ def test_a_zone_that_no_longer_exists_falls_back_to_the_default(settings: Settin
 @pytest.mark.usefixtures("database")
 def test_the_own_model_holds_only_in_the_private_chat_and_only_while_it_may_be_used(settings: Settings) -> None:
     shared = db.get_active_model()["id"]
-    db.update_catalog("openrouter", [*map(as_in_catalog, db.list_models()[5:]), catalog_model("vendor/paid")])
+    keys = [*(model["key"] for model in db.list_models()[5:]), "vendor/paid"]
+    db.update_catalog("openrouter", list(map(catalog_model, keys)))
     paid = next(model["id"] for model in db.list_models() if model["key"] == "vendor/paid")
     assert settings_menu.choose_model(settings, ANN, FREE_MODEL, is_own=True).toast == texts.SETTINGS_SAVED
     assert model_for(ANN, ANN, allow_paid=False)["id"] == FREE_MODEL
@@ -82,14 +83,6 @@ def test_the_own_model_holds_only_in_the_private_chat_and_only_while_it_may_be_u
     settings_menu.choose_model(settings, ANN, 0, is_own=False)
     assert db_people.get_settings(ANN) == db_people.DEFAULTS
     assert db.get_active_model()["id"] == shared
-
-
-def as_in_catalog(model: db.Model) -> db.CatalogModel:
-    return {**catalog_model(model["key"]), "label": model["label"]}
-
-
-def catalog_model(key: str) -> db.CatalogModel:
-    return {"key": key, "label": key, "context_length": None, "category": "text", "sees_images": False}
 
 
 @pytest.mark.usefixtures("database")

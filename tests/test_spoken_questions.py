@@ -1,9 +1,6 @@
 """Questions that are spoken: llm/spoken_questions.py, with the running bot and the emulated services."""
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
-from typing import Any
 
 import pytest
 from conftest import BotProcess, Person, eventually, next_delivered, text_of
@@ -24,11 +21,6 @@ def bot(bot_process: BotProcess, gateway: EmulatedGateway) -> BotProcess:
     return bot_process.start()
 
 
-def rows(bot: BotProcess, sql: str) -> list[Any]:
-    with closing(sqlite3.connect(bot.db_path)) as connection:
-        return connection.execute(sql).fetchall()
-
-
 def test_a_voice_with_ask_or_in_reply_to_an_answer_is_a_question(
     bot: BotProcess, person: MakePerson, gateway: EmulatedGateway
 ) -> None:
@@ -42,7 +34,7 @@ def test_a_voice_with_ask_or_in_reply_to_an_answer_is_a_question(
     ann.sends("voice", caption="/ask Ответь коротко.")
     assert text_of(ann.hears()).startswith(f"Ответь коротко.\n\n{WORDS}")
     assert ann.asks("/note_count") == "У вас 0 заметок."
-    ledger = rows(bot, "SELECT module FROM llm_requests ORDER BY id")
+    ledger = bot.rows("SELECT module FROM llm_requests ORDER BY id")
     assert [module for (module,) in ledger] == ["transcribe", "ask"] * 3
     assert "Вопрос:" not in ann.asks("/ask раз")
 
@@ -56,7 +48,7 @@ def test_a_spoken_question_that_nobody_understands_gets_a_reason(
     assert text_of(ann.hears()) == texts.NOBODY_SPEAKS
     ann.sends("audio", bytes(21 * 2**20), caption="/ask")
     assert text_of(ann.hears()) == texts.RECORDING_TOO_LARGE
-    assert rows(bot, "SELECT state FROM questions") == [("failed",), ("failed",)]
+    assert bot.rows("SELECT state FROM questions") == [("failed",), ("failed",)]
     assert ann.asks("/ask раз").startswith("раз")
     assert len(gateway.requests) == 1
 
@@ -76,7 +68,7 @@ def test_a_spoken_question_is_asked_once_after_a_kill(
     gateway.think_s = 0
     bot.start()
     assert text_of(next_delivered(ann, bot)).startswith(WORDS)
-    assert rows(bot, "SELECT text, state FROM questions") == [(WORDS, "answered")]
+    assert bot.rows("SELECT text, state FROM questions") == [(WORDS, "answered")]
     assert len(gateway.transcriptions) == 2
     assert ann.asks("/note_count") == "У вас 0 заметок."
 

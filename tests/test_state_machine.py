@@ -330,9 +330,7 @@ class BotMachine(RuleBasedStateMachine):
         undo = self.remember_button(user_id, texts.UNDO_EDIT, lambda: self.undone(note, before))
         self.expect(chat_id, texts.note_edited(note.number), undo)
 
-    def expect(
-        self, chat_id: int, text: str, on_arrival: Callable[[dict[str, Any]], None] = lambda _: None
-    ) -> None:
+    def expect(self, chat_id: int, text: str, on_arrival: OnArrival = ignore) -> None:
         self.expect_that(chat_id, text, lambda said: said == text, on_arrival)
 
     def expect_that(

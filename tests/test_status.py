@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, BotProcess, Person, eventually
+from conftest import ROOT, BotProcess, Person, eventually, names_of_settings
 
 import config
 import db
@@ -41,8 +41,7 @@ def test_status(bot_process: BotProcess, person: MakePerson, world: World) -> No
     ann.asks("/ask раз")
     world.update({"message": {"message_id": "?"}})
     eventually(lambda: "cannot be read" in bot_process.log)
-    with closing(sqlite3.connect(bot_process.db_path)) as connection:  # sent replies are recorded a little later
-        eventually(lambda: not connection.execute("SELECT 1 FROM outbox").fetchall())
+    eventually(lambda: not bot_process.rows("SELECT * FROM outbox"))  # sent replies are recorded a little later
     output = ann.asks("/status")
     for pattern in (
         r"Версия 1\.0, работает \d+ с\.",
@@ -341,11 +340,6 @@ def test_a_damaged_database_is_reported(database: Path) -> None:
 
 
 # deploy/
-
-
-def names_of_settings() -> set[str]:
-    example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    return set(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", example, re.MULTILINE))
 
 
 def test_the_replica_is_of_the_services_database() -> None:

@@ -8,10 +8,7 @@ The requests and responses have the shapes of sandbox/openrouter/transcription.p
 """
 
 import re
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
-from typing import Any
 
 import pytest
 from conftest import BotProcess, Person, eventually, next_delivered, text_of
@@ -25,11 +22,6 @@ from telegram.messages import Attachment
 MakePerson = Callable[..., Person]
 GROUP = -100500
 PAID = {"TRANSCRIBE_MODEL": "openrouter/openai/whisper-1", "ALLOW_PAID_MODELS": "1"}
-
-
-def rows(bot: BotProcess, sql: str) -> list[Any]:
-    with closing(sqlite3.connect(bot.db_path)) as connection:
-        return connection.execute(sql).fetchall()
 
 
 @pytest.fixture
@@ -71,7 +63,7 @@ def test_the_transcript_of_a_voice_follows_and_is_found(
     assert shown["voice"]["file_unique_id"] == voice["voice"]["file_unique_id"]
     assert shown["caption"].endswith("\n\nРасшифровка: Купить молоко, ogg.")
     ledger = "SELECT module, gateway, model, status, is_free, cost > 0, cause FROM llm_requests"
-    assert rows(paid_bot, ledger) == [("transcribe", "openrouter", "openai/whisper-1", 200, 0, 1, None)]
+    assert paid_bot.rows(ledger) == [("transcribe", "openrouter", "openai/whisper-1", 200, 0, 1, None)]
     assert "openai/whisper-1" in ann.asks("/usage")
 
 
@@ -86,10 +78,10 @@ def test_a_transcript_is_removed_with_its_button_and_the_recording_stays(
     bob.hears()
     foreign = world.tap(2, 1, transcript["message_id"], data)
     world.wait(lambda: any(event.get("query_id") == foreign for event in world.events))
-    assert rows(paid_bot, "SELECT transcript FROM attachments") == [("Купить молоко, ogg.",)]
+    assert paid_bot.rows("SELECT transcript FROM attachments") == [("Купить молоко, ogg.",)]
     ann.taps(transcript, texts.REMOVE_TRANSCRIPT)
     assert text_of(ann.hears()) == texts.transcript_removed(1)
-    assert rows(paid_bot, "SELECT transcript FROM attachments") == [(None,)]
+    assert paid_bot.rows("SELECT transcript FROM attachments") == [(None,)]
     assert ann.asks("/note_find молоко") == texts.NOTHING_FOUND
     ann.says("/note_show 1")
     assert "voice" in ann.hears()
@@ -99,21 +91,18 @@ def test_video_notes_audio_captions_replies_forwards_and_groups_are_transcribed(
     paid_bot: BotProcess, person: MakePerson, gateway: EmulatedGateway
 ) -> None:
     ann, group = person(), person(1, GROUP)
-    ann.sends("video_note")
-    ann.hears()
+    ann.keeps("video_note")
     assert text_of(ann.hears()).endswith("m4a.")  # the same container as MP4, which OpenRouter does not list
-    ann.sends("audio", caption="лекция")
-    ann.hears()
+    ann.keeps("audio", caption="лекция")
     assert "заметка #2" in text_of(ann.hears())
     ann.forwards({"voice": ann.sends("voice")["voice"]}, from_user())
     assert sorted(text_of(ann.hears())[:19] for _ in range(4))[2:] == ["Расшифровка, заметк"] * 2
     group.says("/note_add", reply_to_message=group.sends("voice"))
     assert text_of(group.hears()).startswith("Заметка #5")
     assert "заметка #5" in text_of(group.hears())
-    ann.sends("photo")
-    ann.hears()
+    ann.keeps("photo")
     assert len(gateway.transcriptions) == 5
-    assert rows(paid_bot, "SELECT count(*) FROM transcriptions") == [(0,)]
+    assert paid_bot.rows("SELECT count(*) FROM transcriptions") == [(0,)]
 
 
 def test_each_recording_of_an_album_is_transcribed(paid_bot: BotProcess, person: MakePerson) -> None:
@@ -122,7 +111,7 @@ def test_each_recording_of_an_album_is_transcribed(paid_bot: BotProcess, person:
     heard = [text_of(ann.hears()) for _ in range(3)]
     assert heard[0] == "Заметка #1 добавлена: альбом."
     assert all(text.startswith("Расшифровка, заметка #1:") for text in heard[1:])
-    assert [len(text) > 0 for (text,) in rows(paid_bot, "SELECT transcript FROM attachments")] == [True, True]
+    assert [len(text) > 0 for (text,) in paid_bot.rows("SELECT transcript FROM attachments")] == [True, True]
 
 
 def test_a_long_transcript_is_split_and_silence_is_said(
@@ -130,13 +119,11 @@ def test_a_long_transcript_is_split_and_silence_is_said(
 ) -> None:
     ann = person()
     gateway.transcript_of = lambda asked: "слово " * 1000 if asked["format"] == "ogg" else "  "
-    ann.sends("voice")
-    ann.hears()
+    ann.keeps("voice")
     first, second = ann.hears(), next_delivered(ann, paid_bot)
     assert "reply_markup" not in first
     assert (text_of(first) + text_of(second)).count("слово") == 1000
-    ann.sends("audio")
-    ann.hears()
+    ann.keeps("audio")
     assert text_of(ann.hears()) == texts.nobody_speaks(2)
 
 
@@ -145,14 +132,13 @@ def test_a_slow_transcript_delays_nothing(
 ) -> None:
     gateway.think_s = 600
     ann = person()
-    ann.sends("voice")
-    ann.hears()
+    ann.keeps("voice")
     eventually(lambda: gateway.transcriptions)
     gateway.think_s = 0
     assert ann.asks("/note_add раз") == "Заметка #2 добавлена."
     assert "два" in ann.asks("/ask два")
     assert paid_bot.stop() == 0
-    assert rows(paid_bot, "SELECT count(*) FROM transcriptions") == [(1,)]
+    assert paid_bot.rows("SELECT count(*) FROM transcriptions") == [(1,)]
 
 
 def test_a_deleted_note_gets_no_transcript_in_the_chat(
@@ -160,15 +146,14 @@ def test_a_deleted_note_gets_no_transcript_in_the_chat(
 ) -> None:
     gateway.think_s = 600
     ann = person()
-    ann.sends("voice")
-    ann.hears()
+    ann.keeps("voice")
     eventually(lambda: gateway.transcriptions)
     ann.says("/note_del 1")
     next_delivered(ann, paid_bot)
     gateway.think_s = 0
     paid_bot.kill()
     paid_bot.start()
-    eventually(lambda: rows(paid_bot, "SELECT count(*) FROM transcriptions") == [(0,)])
+    eventually(lambda: paid_bot.rows("SELECT count(*) FROM transcriptions") == [(0,)])
     ann.asks("/note_restore 1")  # the next message: no transcript came before
     assert "Расшифровка: Купить молоко" in ann.asks("/note_show 1")
 
@@ -181,12 +166,11 @@ def test_a_local_server_gets_a_form(
 ) -> None:
     bot = local_bot()
     ann = person()
-    ann.sends("video_note")
-    ann.hears()
+    ann.keeps("video_note")
     assert text_of(next_delivered(ann, bot)).startswith("Расшифровка, заметка #1:")
     [asked] = local_llm.transcriptions
     assert (asked["model"], asked["format"]) == ("whisper-1", "mp4")
-    assert rows(bot, "SELECT module, gateway, cost FROM llm_requests") == [("transcribe", "local", None)]
+    assert bot.rows("SELECT module, gateway, cost FROM llm_requests") == [("transcribe", "local", None)]
 
 
 def test_a_failure_is_retried_and_recorded(
@@ -194,11 +178,10 @@ def test_a_failure_is_retried_and_recorded(
 ) -> None:
     bot = local_bot("sandbox/flaky-1")
     ann = person()
-    ann.sends("voice")
-    ann.hears()
+    ann.keeps("voice")
     assert text_of(next_delivered(ann, bot)).startswith("Расшифровка, заметка #1:")
     assert local_llm.request_counts == {"sandbox/flaky-1": 2}
-    assert [status for (status,) in rows(bot, "SELECT status FROM llm_requests ORDER BY id")] == [503, 200]
+    assert [status for (status,) in bot.rows("SELECT status FROM llm_requests ORDER BY id")] == [503, 200]
 
 
 @pytest.mark.parametrize("status", [400, 402])
@@ -207,10 +190,9 @@ def test_a_final_failure_is_said_with_its_reason(
 ) -> None:
     bot = local_bot(f"sandbox/status-{status}")
     ann = person()
-    ann.sends("voice")
-    ann.hears()
+    ann.keeps("voice")
     assert text_of(ann.hears()).startswith(f"Расшифровать запись не удалось. Ошибка: [{status}] ")
-    assert rows(bot, "SELECT status FROM llm_requests") == [(status,)]
+    assert bot.rows("SELECT status FROM llm_requests") == [(status,)]
     assert ann.asks("/note_count") == "У вас 1 заметка."
     assert len(local_llm.transcriptions) == 1
 
@@ -219,8 +201,7 @@ def test_a_recording_that_telegram_does_not_give_is_said(
     paid_bot: BotProcess, person: MakePerson, world: World, gateway: EmulatedGateway
 ) -> None:
     ann = person()
-    ann.sends("audio", bytes(21 * 2**20))
-    ann.hears()
+    ann.keeps("audio", bytes(21 * 2**20))
     assert text_of(ann.hears()) == texts.RECORDING_TOO_LARGE
     with world.batch():
         voice = ann.sends("voice")

@@ -10,7 +10,9 @@ import db
 import db_cleanup
 import texts
 from notes import trash
+from telegram.limits import MAX_MESSAGE_LENGTH
 from telegram.replies import ButtonResult
+from unicode_text import utf16_length
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -40,13 +42,12 @@ def test_several_notes_are_deleted_with_one_undo() -> None:
     assert str(handle("/note_del " + "1 " * 51)).startswith("Напишите так:")
 
 
-def test_one_undo_does_not_exceed_the_limit_of_notes() -> None:
+def test_one_undo_does_not_exceed_the_limit_of_notes(monkeypatch: pytest.MonkeyPatch) -> None:
     add(3)
     [data] = buttons(handle("/note_del 1 2")).values()
-    db._max_notes = 2
+    monkeypatch.setattr(db, "_max_notes", 2)
     with pytest.raises(db.NotesFull):
         tap(data)
-    db._max_notes = db.DEFAULT_MAX_NOTES
 
 
 def test_the_trash_restores_one_note_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,4 +89,4 @@ def test_the_trash_fits_into_one_message() -> None:
         db.delete_note(ANN, n + 1)
     text, under = text_and_buttons(handle("/note_trash"))
     assert len(under) == trash.MAX_SHOWN
-    assert len(text.encode("utf-16-le")) <= 2 * 4096 * 1.2
+    assert utf16_length(text) <= MAX_MESSAGE_LENGTH
