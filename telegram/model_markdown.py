@@ -134,7 +134,8 @@ def _inline_spans(node: SyntaxTreeNode) -> list[Span]:
     return list(_spans(inline.children, 0)) if inline else []
 
 
-def _spans(nodes: Sequence[SyntaxTreeNode], depth: int) -> Iterator[Span]:
+def _spans(nodes: Sequence[SyntaxTreeNode], depth: int, *, is_in_link: bool = False) -> Iterator[Span]:
+    """Return the spans of nodes inside of this many marks. A link inside of a link is only its text."""
     for node in nodes:
         if node.type in ("softbreak", "hardbreak"):
             yield Span("break")
@@ -142,19 +143,20 @@ def _spans(nodes: Sequence[SyntaxTreeNode], depth: int) -> Iterator[Span]:
             yield Span("code", node.content)
         elif node.type == "formula":
             yield _formula_span(node.content, node.markup)
-        elif node.type == "link":
-            label = list(_spans(node.children, depth))
+        elif node.type == "link" and not is_in_link:
+            label = list(_spans(node.children, depth, is_in_link=True))
             if any(span.text.strip() for span in _visible(label)):  # nobody sees a link without a text
                 yield from _marked("[", f"]({_safe_url(str(node.attrs['href']))})", iter(label))
         elif node.type == "image":
             url = _safe_url(str(node.attrs["src"]))
-            # The description may contain links, which cannot stand inside a link.
             description = "".join(span.text or " " for span in _visible(list(_spans(node.children, depth))))
-            yield from _marked("[", f"]({url})", iter([Span("text", description.strip() or url)]))
+            text = iter([Span("text", description.strip() or url)])
+            yield from text if is_in_link else _marked("[", f"]({url})", text)
         elif node.type in ("em", "strong", "s") and depth < MAX_MARK_DEPTH:
-            yield from _marked(node.markup, node.markup, _spans(node.children, depth + 1))
+            spans = _spans(node.children, depth + 1, is_in_link=is_in_link)
+            yield from _marked(node.markup, node.markup, spans)
         elif node.children:
-            yield from _spans(node.children, depth)
+            yield from _spans(node.children, depth, is_in_link=is_in_link)
         else:
             yield Span("text", node.content)
 

@@ -125,6 +125,9 @@ without_formulas = markdown_like.map(lambda text: re.sub(r"[$\\]|]: ", "", text)
 
 
 @given(text=without_formulas)
+@example("[rhttp://a.b\n<https://e.f/g>](http://a.b/c)")
+@example("[раз ![x](https://e.f/g) два](http://a.b/c)")
+@example("[**![](https://e.f/g)**](http://a.b/c)")
 def test_the_visible_words_stay_the_same(text: str) -> None:
     source = MarkdownIt("commonmark", {"html": False, "maxNesting": 100}).enable(["table", "strikethrough"])
     source.validateLink = lambda url: bool(re.match("(https?://|mailto:)", url, re.IGNORECASE))  # type: ignore[method-assign]
