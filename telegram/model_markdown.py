@@ -135,7 +135,7 @@ def _inline_spans(node: SyntaxTreeNode) -> list[Span]:
 
 
 def _spans(nodes: Sequence[SyntaxTreeNode], depth: int, *, is_in_link: bool = False) -> Iterator[Span]:
-    """Return the spans of nodes inside of this many marks. A link inside of a link is only its text."""
+    """Return the spans of nodes inside of this many marks; a link in a link, or to nothing, as its text."""
     for node in nodes:
         if node.type in ("softbreak", "hardbreak"):
             yield Span("break")
@@ -143,7 +143,7 @@ def _spans(nodes: Sequence[SyntaxTreeNode], depth: int, *, is_in_link: bool = Fa
             yield Span("code", node.content)
         elif node.type == "formula":
             yield _formula_span(node.content, node.markup)
-        elif node.type == "link" and not is_in_link:
+        elif node.type == "link" and node.attrs["href"] and not is_in_link:
             label = list(_spans(node.children, depth, is_in_link=True))
             if any(span.text.strip() for span in _visible(label)):  # nobody sees a link without a text
                 yield from _marked("[", f"]({_safe_url(str(node.attrs['href']))})", iter(label))
@@ -151,7 +151,7 @@ def _spans(nodes: Sequence[SyntaxTreeNode], depth: int, *, is_in_link: bool = Fa
             url = _safe_url(str(node.attrs["src"]))
             description = "".join(span.text or " " for span in _visible(list(_spans(node.children, depth))))
             text = iter([Span("text", description.strip() or url)])
-            yield from text if is_in_link else _marked("[", f"]({url})", text)
+            yield from _marked("[", f"]({url})", text) if url and not is_in_link else text
         elif node.type in ("em", "strong", "s") and depth < MAX_MARK_DEPTH:
             spans = _spans(node.children, depth + 1, is_in_link=is_in_link)
             yield from _marked(node.markup, node.markup, spans)
@@ -184,8 +184,9 @@ def _safe_formula(content: str) -> str | None:
 
 
 def _formula_span(content: str, marks: str) -> Span:
+    content = content.replace("\n", " ")  # the signs of a code at the start of a line would begin a block
     formula = _safe_formula(content)
-    return Span("code", content) if formula is None else Span("formula", formula.replace("\n", " "), marks)
+    return Span("code", content) if formula is None else Span("formula", formula, marks)
 
 
 def _formula_block(content: str) -> Block:

@@ -112,6 +112,9 @@ markdown_like = st.lists(pieces, max_size=40).map("".join)
 @example("\\![a](https://a.b)", 32768)
 @example("`` ` `` <img src=x>", 32768)
 @example("| a |\n|-|\n| `|` <b> |", 32768)
+@example("$$![x](https://e.f/g)```py\n$$слово", 32768)
+@example("[r]()", 32768)
+@example("![r]()", 32768)
 def test_nothing_but_what_is_allowed_leaves(text: str, limit: int) -> None:
     for part in split_markdown(text, limit, "812 мс"):
         assert utf16_length(part) <= limit
@@ -128,14 +131,17 @@ without_formulas = markdown_like.map(lambda text: re.sub(r"[$\\]|]: ", "", text)
 @example("[rhttp://a.b\n<https://e.f/g>](http://a.b/c)")
 @example("[раз ![x](https://e.f/g) два](http://a.b/c)")
 @example("[**![](https://e.f/g)**](http://a.b/c)")
+@example("![# ](http://a.b/c)")
+@example("![[x](http://a.b/c)](https://e.f/g)")
 def test_the_visible_words_stay_the_same(text: str) -> None:
     source = MarkdownIt("commonmark", {"html": False, "maxNesting": 100}).enable(["table", "strikethrough"])
     source.validateLink = lambda url: bool(re.match("(https?://|mailto:)", url, re.IGNORECASE))  # type: ignore[method-assign]
-    expected = ""
-    for token in source.parse(text):
-        for child in token.children or [token]:
-            is_nameless = child.type == "image" and not words(child.content)
-            expected += str(child.attrs["src"]) if is_nameless else child.content
+
+    def visible(token: Token) -> str:
+        text = "".join(map(visible, token.children)) if token.children else token.content
+        return (text.strip() or str(token.attrs["src"])) if token.type == "image" else text
+
+    expected = "".join(map(visible, source.parse(text)))
     assert words("".join(map(visible_words, split_markdown(text, 32768)))) == words(expected)
 
 
