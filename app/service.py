@@ -161,6 +161,7 @@ def run(router: Router, limits: Limits | None = None) -> None:
     watchdog = Watchdog()
     watchdog.start()
     if not _open_database(settings, stop_signal):
+        watchdog.stop()
         return
     telegram = Telegram(settings, limits)
     try:
@@ -178,6 +179,7 @@ def run(router: Router, limits: Limits | None = None) -> None:
         service.stop()
     except KeyboardInterrupt:
         log.info("stopped before the start was complete")
+        watchdog.stop()
     finally:
         storage.close()
 

@@ -28,7 +28,7 @@ from app import health, systemd
 from app.health import Health, HealthServer
 from app.systemd import Watchdog
 from sandbox.openrouter import EmulatedGateway
-from sandbox.telegram import World
+from sandbox.telegram import Faults, World
 from telegram import heartbeat
 from telegram.heartbeat import Heartbeat
 
@@ -227,6 +227,17 @@ def test_the_process_tells_systemd_how_it_does(bot_process: BotProcess, messages
     assert bot_process.stop() == 0
     eventually(lambda: "STOPPING=1" in messages)
     assert set(messages[1 : messages.index("STOPPING=1")]) == {"WATCHDOG=1"}
+
+
+def test_systemd_learns_of_a_stop_during_the_start(
+    bot_process: BotProcess, messages: list[str], world: World
+) -> None:
+    world.faults = Faults(delay_s=600, methods=frozenset(["getMe"]))
+    bot_process.env["NOTIFY_SOCKET"] = config.notify_socket()
+    bot_process.start()
+    eventually(lambda: world.calls)
+    assert bot_process.stop() == 0
+    eventually(lambda: "STOPPING=1" in messages)
 
 
 def test_a_stuck_bot_stops_telling(messages: list[str], caplog: pytest.LogCaptureFixture) -> None:
