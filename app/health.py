@@ -122,7 +122,7 @@ def _age_s(moment: int | None) -> int | None:
 
 
 def _handler_of(health: Health) -> type[BaseHTTPRequestHandler]:
-    """Return the class of which the server makes an object for each request."""
+    """Return the class that the server instantiates for each request."""
 
     class Handler(BaseHTTPRequestHandler):
         timeout = CLIENT_TIMEOUT_S

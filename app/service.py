@@ -66,7 +66,7 @@ class StopSignal:
         self.set()
 
     def is_set(self) -> bool:
-        """Return whether it is set and nobody has waited for it."""
+        """Return whether it is set and wait() has not returned yet."""
         return not self._queue.empty()
 
     def wait(self, timeout_s: float) -> bool:

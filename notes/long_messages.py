@@ -69,14 +69,18 @@ def join(message: Message) -> JoinedText | None:
         or message.message_id <= previous["message_id"]
     ):
         return None
-    parts = db_messages.list_message_parts(user_id, chat_id, previous["first_message_id"])
-    if sum(len(part["text"]) for part in parts) + len(message.text) > MAX_LENGTH:
-        return None
     columns = _columns_of(message.formatted(message.text))
-    part = {**previous, "message_id": message.message_id, "sent_at": message.sent_at, **columns}
-    db_messages.put_message_part(part)  # type: ignore[arg-type]
-    parts = db_messages.list_message_parts(user_id, chat_id, previous["first_message_id"])
+    part: db_messages.MessagePart = {
+        **previous,
+        "message_id": message.message_id,
+        "sent_at": message.sent_at,
+        **columns,  # type: ignore[typeddict-item]
+    }
+    parts = [*db_messages.list_message_parts(user_id, chat_id, previous["first_message_id"]), part]
     first, whole = parts[0], _join_texts(parts)
+    if len(whole.text) > MAX_LENGTH:
+        return None
+    db_messages.put_message_part(part)
     if first["note_id"] is not None:
         note = db.get_note_by_id(user_id, first["note_id"])
     else:
